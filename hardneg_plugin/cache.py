@@ -1,0 +1,121 @@
+"""The cache folder and the fingerprints that key it.
+
+Everything that can be computed again (corpora in Arrow, indexes, embeddings) lies under one folder, in entries that are named
+by a hash of what went into them. An entry is built beside its place and renamed into it, so one that exists is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from hardneg_plugin.errors import CacheError
+
+CACHE_VARIABLE = "HARDNEG_CACHE"
+
+
+def cache_root() -> Path:
+    """Return the cache folder: ``HARDNEG_CACHE``, else ``hardneg`` in the user's cache folder (XDG)."""
+    configured = os.environ.get(CACHE_VARIABLE)
+    if configured:
+        return Path(configured).expanduser().resolve()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "hardneg"
+
+
+def fingerprint(value: object) -> str:
+    """Return 16 hex digits that depend on a JSON-able value alone.
+
+    :param value: Anything ``json.dumps`` takes; the order of mapping keys does not matter.
+    :raises TypeError: If the value holds something JSON cannot express.
+    """
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def entry_path(kind: str, key: str) -> Path:
+    """Return the place of an entry, whether it exists or not."""
+    return cache_root() / kind / key
+
+
+def build_entry(kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    """Return the folder of an entry; build it first where it is missing.
+
+    :param kind: Folder of the entry, such as ``bm25``.
+    :param key: Name of the entry: a fingerprint of all that goes into it.
+    :param build: Fills the empty folder that it is given.
+    """
+    place = entry_path(kind, key)
+    if place.is_dir():
+        return place
+    with staging_folder(kind) as staged:
+        build(staged)
+        return publish(staged, place)
+
+
+class staging_folder:  # noqa: N801 - reads as a function at the call
+    """Context manager: a fresh folder inside the cache that is removed afterwards unless it was published.
+
+    :param kind: Folder of the entry that is being built; the same file system, so that publishing is one rename.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._parent = cache_root() / kind
+
+    def __enter__(self) -> Path:
+        try:
+            self._parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            msg = f"cannot write the cache folder {self._parent}: {error}; set {CACHE_VARIABLE} to a folder that can be written"
+            raise CacheError(msg) from error
+        self._folder = Path(tempfile.mkdtemp(prefix=".building-", dir=self._parent))
+        return self._folder
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def publish(staged: Path, place: Path) -> Path:
+    """Rename a finished folder to its place; where another process was faster, keep what that one built."""
+    try:
+        staged.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
+    else:
+        place.chmod(0o755)
+    return place
+
+
+class CacheEntry(NamedTuple):
+    """One entry of the cache, for showing and clearing."""
+
+    kind: str
+    key: str
+    size: int
+    path: Path
+
+
+def entries() -> Iterator[CacheEntry]:
+    """Yield all entries with their size in bytes, sorted by kind and key."""
+    root = cache_root()
+    for kind in sorted(path for path in root.glob("*") if path.is_dir()):
+        for path in sorted(kind.iterdir()):
+            files = path.rglob("*") if path.is_dir() else [path]
+            yield CacheEntry(kind.name, path.name, sum(file.stat().st_size for file in files if file.is_file()), path)
+
+
+def clear(kind: str | None = None) -> int:
+    """Remove the entries of one kind, or all; return the number of bytes freed."""
+    freed = 0
+    for entry in list(entries()):
+        if kind in (None, entry.kind):
+            freed += entry.size
+            shutil.rmtree(entry.path) if entry.path.is_dir() else entry.path.unlink()
+    return freed

@@ -1,0 +1,57 @@
+"""The command ``hardneg``. Each verb has a file of its own and imports what is heavy when it runs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from hardneg_plugin.errors import HardnegError
+
+# Verb → one line of help, in the order of a run's life; the file of a verb has its name.
+VERBS = {
+    "recipes": "List the recipes that come with hardneg.",
+    "show": "Print a recipe with all defaults and overrides.",
+    "validate": "Check a recipe without running it.",
+    "run": "Run a recipe: mine, train, evaluate, report.",
+    "evaluate": "Measure a model on a dataset, beside BM25 retrieval.",
+    "export": "Print a recipe's mining stages as a Haystack pipeline.",
+    "cache": "Show or clear the cache of corpora and indexes.",
+}
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when it is called, so that help needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        command: click.Command = import_module(f"hardneg_plugin.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        # What was asked for wrongly is one line; a bug keeps its traceback.
+        try:
+            return super().invoke(ctx)
+        except HardnegError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hardneg")
+def main() -> None:
+    """Hard-negative mining for dense retrieval.
+
+    \b
+    Examples:
+      hardneg run quickstart
+      hardneg run phase1_bm25 --set data.dataset=beir:data/msmarco
+      hardneg show quickstart
+    """

@@ -1,0 +1,41 @@
+"""``hardneg cache``."""
+
+from __future__ import annotations
+
+import click
+
+from hardneg_plugin import cache
+
+
+@click.group("cache", invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Show or clear the cache of corpora and indexes.
+
+    \b
+    Examples:
+      hardneg cache
+      hardneg cache clear bm25
+    """
+    if context.invoked_subcommand is None:
+        show()
+
+
+def show() -> None:
+    """Print every entry with its size."""
+    total = 0
+    for entry in cache.entries():
+        total += entry.size
+        click.echo(f"{entry.size / 1e6:10.1f} MB  {entry.kind}/{entry.key}")
+    click.echo(f"{total / 1e6:10.1f} MB  in {cache.cache_root()} (set {cache.CACHE_VARIABLE} for another folder)")
+
+
+@command.command("clear")
+@click.argument("kind", required=False)
+def clear(kind: str | None) -> None:
+    """Remove all entries, or those of one KIND (corpus, bm25, sources)."""
+    kinds = sorted({entry.kind for entry in cache.entries()})
+    if kind is not None and kind not in kinds:
+        msg = f"no entries of kind {kind!r}; kinds: {', '.join(kinds) or 'none'}"
+        raise click.ClickException(msg)
+    click.echo(f"freed {cache.clear(kind) / 1e6:.1f} MB")

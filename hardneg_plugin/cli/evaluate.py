@@ -1,0 +1,28 @@
+"""``hardneg evaluate``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("evaluate")
+@click.argument("model")
+@click.argument("dataset")
+@click.option("--split", default="test", show_default=True, help="Split of the dataset.")
+@click.option("--metric", "metrics", multiple=True, help="Metric as ir_measures spells it; may be given again.")
+@click.option("--relevance", type=click.IntRange(1), default=1, show_default=True, help="Lowest grade that is relevant.")
+@click.option("--top-k", type=click.IntRange(1), default=100, show_default=True, help="Passages retrieved per query.")
+def command(model: str, dataset: str, split: str, metrics: tuple[str, ...], relevance: int, top_k: int) -> None:
+    """Measure MODEL (folder or hub id) on DATASET (a spec), beside BM25 retrieval.
+
+    \b
+    Example:
+      hardneg evaluate runs/quickstart/systems/bm25/seed-13/model sample
+    """
+    from rich.console import Console
+
+    from hardneg_plugin.recipe.single import evaluate_model
+    from hardneg_plugin.report import render_terminal
+
+    report = evaluate_model(model, dataset, split=split, metrics=metrics, relevance=relevance, top_k=top_k)
+    render_terminal(report, Console())

@@ -1,0 +1,14 @@
+"""Options and arguments that several verbs share."""
+
+from __future__ import annotations
+
+import click
+
+recipe_argument = click.argument("recipe")
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key of the recipe, such as train.epochs=3 or systems.bm25.bm25.top_k=50; may be given again.",
+)

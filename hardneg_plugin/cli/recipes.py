@@ -1,0 +1,19 @@
+"""``hardneg recipes``."""
+
+from __future__ import annotations
+
+import click
+
+from hardneg_plugin.recipe.find import builtin_recipes, summary
+
+
+@click.command("recipes")
+def command() -> None:
+    """List the recipes that come with hardneg.
+
+    Copy one with `hardneg show NAME > mine.yaml` and change it.
+    """
+    recipes = builtin_recipes()
+    width = max(map(len, recipes), default=0)
+    for name, path in recipes.items():
+        click.echo(f"{name:<{width}}  {summary(path)}")

@@ -1,0 +1,81 @@
+"""Candidates by BM25: passages that share words with the query."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from haystack import component
+from haystack.document_stores.types import DocumentStore
+
+from hardneg_plugin.components.corpus_parameter import open_corpus
+from hardneg_plugin.components.parameters import at_least
+from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
+from hardneg_plugin.search.bm25 import BM25Index, K1, B
+
+
+@component
+class BM25NegativeMiner:
+    """Adds the best passages by BM25 (bm25s, Lucene's formula) to each example's candidates.
+
+    The known positives are among them as a rule: a ``KnownPositiveFilter`` behind the miner drops them with a reason.
+
+    ### Usage example
+
+    ```python
+    from hardneg_plugin import BM25NegativeMiner
+
+    miner = BM25NegativeMiner(corpus="beir:data/msmarco", top_k=100)
+    examples = miner.run(examples=examples)["examples"]
+    examples[0].candidates[0].sources  # {'bm25': Found(rank=1, score=17.2)}
+    ```
+
+    :param corpus: Dataset spec, or a Haystack document store.
+    :param top_k: Candidates per query.
+    :param k1: Term saturation of BM25, 0 or more.
+    :param b: Length normalisation of BM25, 0 to 1.
+    :param language: ISO 639-1 code of queries that carry none; empty detects it by script.
+    :param source: Name under which rank and score are kept.
+    :raises ParameterError: If a number is out of range.
+    """
+
+    version: ClassVar[int] = 1
+    needs_all_examples: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        corpus: str | DocumentStore,
+        top_k: int = 100,
+        k1: float = K1,
+        b: float = B,
+        language: str = "",
+        source: str = "bm25",
+    ) -> None:
+        at_least("BM25NegativeMiner", "top_k", top_k, 1)
+        self.corpus = corpus
+        self.top_k = top_k
+        self.k1 = k1
+        self.b = b
+        self.language = language
+        self.source = source
+        self._index: BM25Index | None = None
+
+    def warm_up(self) -> None:
+        """Build the index in the cache, or open it there."""
+        if self._index is None:
+            self._index = BM25Index(open_corpus(self.corpus), k1=self.k1, b=self.b)
+
+    @component.output_types(examples=list[MiningExample])
+    def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Mine.
+
+        :param examples: At most 10,000 at a time, so that memory stays bounded.
+        :returns: ``examples``: new examples with the source's candidates added.
+        """
+        if not examples:
+            return {"examples": []}
+        self.warm_up()
+        assert self._index is not None
+        languages = [example.language or self.language for example in examples]
+        hits = self._index.search([example.query for example in examples], languages, self.top_k)
+        table = merge_source(table_of(examples), self.source, self._index.corpus, hits.rows, hits.scores)
+        return {"examples": with_table(examples, table)}

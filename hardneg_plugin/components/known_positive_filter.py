@@ -1,0 +1,157 @@
+"""Dropping candidates that are a known positive: by id, by text, nearly by text; and the query itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import xxhash
+from haystack import component
+from numpy.typing import NDArray
+
+from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
+from hardneg_plugin.text import normalise
+
+Ints = NDArray[np.int64]
+BLOCK = 1_000
+REMEMBERED_TEXTS = 100_000
+
+
+@component
+class KnownPositiveFilter:
+    """Drops every candidate that is one of its example's positives, or the query.
+
+    Reasons: ``positive: id``, ``positive: text`` (equal after Unicode, case, punctuation and space are levelled),
+    ``positive: near-duplicate`` (the levelled texts differ in few insertions and deletions) and ``query: text``. Ids alone are not
+    enough: corpora hold the same text under several ids.
+
+    ### Usage example
+
+    ```python
+    from hardneg_plugin import KnownPositiveFilter
+
+    examples = KnownPositiveFilter(near_duplicate=0.9).run(examples=examples)["examples"]
+    [candidate.dropped for candidate in examples[0].candidates]  # ['positive: id', '', '']
+    ```
+
+    :param near_duplicate: Lowest similarity of a near-duplicate of any positive, above 0 and up to 1: ``1 - d / (n + m)`` for texts
+        of ``n`` and ``m`` characters that are ``d`` insertions and deletions apart (rapidfuzz's normalised Indel similarity);
+        None compares whole texts only.
+    :raises ParameterError: If it is out of range.
+    """
+
+    version: ClassVar[int] = 1
+    needs_all_examples: ClassVar[bool] = False
+
+    def __init__(self, near_duplicate: float | None = 0.9) -> None:
+        if near_duplicate is not None and not 0 < near_duplicate <= 1:
+            msg = f"KnownPositiveFilter: near_duplicate must be above 0 and up to 1, or None; got {near_duplicate!r}"
+            raise ParameterError(msg)
+        self.near_duplicate = near_duplicate
+
+    @component.output_types(examples=list[MiningExample])
+    def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Filter.
+
+        :param examples: Any number; texts are read for 1,000 examples at a time.
+        :returns: ``examples``: new examples whose known positives are dropped with a reason.
+        """
+        table = table_of(examples)
+        table = table.drop(_same_id(examples, table), "positive: id")
+        text, near, query = (np.zeros(len(table.passages), dtype=bool) for _ in range(3))
+        remembered: dict[int, str] = {}
+        for start in range(0, len(examples), BLOCK):
+            block = _Block(examples[start : start + BLOCK], table, start, remembered)
+            block.mark_equal(block.positives, text)
+            block.mark_equal(block.queries, query)
+            if self.near_duplicate is not None:
+                block.mark_near(self.near_duplicate, near)
+        table = table.drop(text, "positive: text").drop(query, "query: text").drop(near, "positive: near-duplicate")
+        return {"examples": with_table(examples, table)}
+
+
+class _Block:
+    """Normalised texts of some examples and of the candidates they have kept.
+
+    :param examples: Examples ``start`` … of the table.
+    :param table: All candidates.
+    :param start: Number of the first example.
+    :param remembered: Texts of earlier blocks: a passage that many queries found is read once.
+    """
+
+    def __init__(
+        self, examples: list[MiningExample], table: CandidateTable, start: int, remembered: dict[int, str]
+    ) -> None:
+        first, last = int(table.offsets[start]), int(table.offsets[start + len(examples)])
+        self._rows = first + np.flatnonzero(table.kept[first:last])
+        passages, self._place = np.unique(table.passages[self._rows], return_inverse=True)
+        if len(remembered) > REMEMBERED_TEXTS:
+            remembered.clear()
+        for passage in passages.tolist():
+            if passage not in remembered:
+                remembered[passage] = normalise(_text(table, passage))
+        self._texts = [remembered[passage] for passage in passages.tolist()]
+        self._hashes = _hashes(self._texts)
+        self._lengths = np.array([len(text) for text in self._texts], dtype=np.int64)
+        self._bounds = np.searchsorted(self._rows, table.offsets[start : start + len(examples) + 1])
+        self.queries = [[normalise(example.query)] for example in examples]
+        self.positives = [[normalise(document.content or "") for document in example.positives] for example in examples]
+
+    def mark_equal(self, texts: list[list[str]], mask: NDArray[np.bool_]) -> None:
+        """Mark the rows of the table whose text is one of their example's ``texts``."""
+        for places, rows, wanted in self._each(texts):
+            mask[rows] |= np.isin(self._hashes[places], _hashes(wanted))
+
+    def mark_near(self, lowest: float, mask: NDArray[np.bool_]) -> None:
+        """Mark the rows of the table that are a near-duplicate of one of their example's positives."""
+        from rapidfuzz.distance import Indel
+        from rapidfuzz.process import cpdist
+
+        pairs: tuple[list[str], list[str], list[int]] = ([], [], [])
+        for places, rows, positives in self._each(self.positives):
+            for positive in positives:
+                # The difference in length alone keeps most candidates below the threshold: d is at least that.
+                total = self._lengths[places] + len(positive)
+                possible = total - np.abs(self._lengths[places] - len(positive)) >= lowest * total
+                pairs[0].extend(self._texts[place] for place in places[possible])
+                pairs[1].extend([positive] * int(possible.sum()))
+                pairs[2].extend(rows[possible])
+        similarity = cpdist(pairs[0], pairs[1], scorer=Indel.normalized_similarity, score_cutoff=lowest, workers=-1)
+        mask[np.array(pairs[2], dtype=np.int64)[similarity >= lowest]] = True
+
+    def _each(self, texts: list[list[str]]) -> Iterator[tuple[Ints, Ints, list[str]]]:
+        for number, wanted in enumerate(texts):
+            rows = slice(self._bounds[number], self._bounds[number + 1])
+            yield self._place[rows], self._rows[rows], wanted
+
+
+def _text(table: CandidateTable, passage: int) -> str:
+    if passage < 0:
+        return table.own[-1 - passage].content or ""
+    assert table.corpus is not None
+    return table.corpus.text(passage)
+
+
+def _hashes(texts: list[str]) -> NDArray[np.uint64]:
+    digests = (xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return np.fromiter(digests, dtype=np.uint64, count=len(texts))
+
+
+def _same_id(examples: list[MiningExample], table: CandidateTable) -> NDArray[np.bool_]:
+    mask = np.zeros(len(table.passages), dtype=bool)
+    ids = [document.id for example in examples for document in example.positives]
+    rows = table.corpus.rows_of(ids) if table.corpus is not None else np.full(len(ids), -1)
+    before = 0
+    for index, example in enumerate(examples):
+        start, end = int(table.offsets[index]), int(table.offsets[index + 1])
+        known = rows[before : before + len(example.positives)]
+        before += len(example.positives)
+        mask[start:end] = np.isin(table.passages[start:end], known[known >= 0])
+        if table.own:
+            positives = {document.id for document in example.positives}
+            for row in range(start, end):
+                passage = int(table.passages[row])
+                mask[row] |= passage < 0 and table.own[-1 - passage].id in positives
+    return mask

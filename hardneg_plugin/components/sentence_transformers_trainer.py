@@ -1,0 +1,164 @@
+"""Training a retrieval model on triplets, as the end of a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from haystack import component
+from haystack.document_stores.types import DocumentStore
+
+from hardneg_plugin.components.corpus_parameter import open_corpus
+from hardneg_plugin.training import TrainingResult, train
+from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY
+
+if TYPE_CHECKING:
+    from hardneg_plugin.records import Corpus
+
+
+class CorpusTexts:
+    """The texts of a corpus, read anew from the memory map whenever they are iterated."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+
+    def __iter__(self) -> Iterator[str]:
+        return self._corpus.iter_texts()
+
+    def __len__(self) -> int:
+        return len(self._corpus)
+
+
+@component
+class SentenceTransformersTrainer:
+    """Trains a sentence-transformers model with ``MultipleNegativesRankingLoss`` (Henderson et al., 2017; van den Oord et al., 2018).
+
+    A finished training in ``output_dir`` with the same settings is returned at once; an interrupted one goes on.
+
+    ### Usage example
+
+    ```python
+    from hardneg_plugin import SentenceTransformersTrainer
+
+    trainer = SentenceTransformersTrainer(
+        output_dir="models/bm25", base_model="google-bert/bert-base-multilingual-cased", epochs=3, batch_size=32
+    )
+    trainer.run(triplets=triplets)["model"]  # 'models/bm25/model'
+    ```
+
+    :param output_dir: Folder for ``model/``, ``training.json`` and, while it trains, ``checkpoints/``.
+    :param base_model: Hub id or folder of a sentence-transformers model or a plain transformer, or ``static``: a static
+        embedding trained from scratch, which needs ``corpus``.
+    :param loss: Name of the loss.
+    :param loss_args: Parameters of the loss, such as ``{"scale": 20.0}``.
+    :param epochs: Passes over the triplets.
+    :param max_steps: Optimizer steps instead of epochs.
+    :param batch_size: Rows in a batch.
+    :param learning_rate: Highest learning rate, or ``auto``: by the kind of model.
+    :param warmup: Share of the steps during which the learning rate rises.
+    :param max_length: Tokens after which a text is cut; None keeps the model's own limit.
+    :param pooling: ``mean`` or ``cls`` for a plain transformer; None is the model's own, else mean.
+    :param seed: Seed of batches, dropout and new weights.
+    :param static_dims: Dimensions of ``static``.
+    :param vocabulary: Largest number of word pieces of ``static``.
+    :param save_steps: Steps between two checkpoints; 0 for none.
+    :param arguments: Further ``SentenceTransformerTrainingArguments``.
+    :param corpus: Dataset spec or document store whose texts the word pieces of ``static`` are learnt from.
+    :param progress: ``auto`` shows progress, ``none`` does not.
+    """
+
+    version: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        output_dir: str,
+        base_model: str,
+        loss: str = "multiple_negatives_ranking",
+        loss_args: dict[str, Any] | None = None,
+        epochs: float = 1,
+        max_steps: int | None = None,
+        batch_size: int = 32,
+        learning_rate: float | Literal["auto"] = "auto",
+        warmup: float = 0.1,
+        max_length: int | None = None,
+        pooling: Literal["mean", "cls"] | None = None,
+        seed: int = 42,
+        static_dims: int = STATIC_DIMS,
+        vocabulary: int = VOCABULARY,
+        save_steps: int = 500,
+        arguments: dict[str, Any] | None = None,
+        corpus: str | DocumentStore | None = None,
+        progress: Literal["auto", "none"] = "auto",
+    ) -> None:
+        self.output_dir = output_dir
+        self.base_model = base_model
+        self.loss = loss
+        self.loss_args = loss_args
+        self.epochs = epochs
+        self.max_steps = max_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.warmup = warmup
+        self.max_length = max_length
+        self.pooling = pooling
+        self.seed = seed
+        self.static_dims = static_dims
+        self.vocabulary = vocabulary
+        self.save_steps = save_steps
+        self.arguments = arguments
+        self.corpus = corpus
+        self.progress = progress
+
+    @component.output_types(model=str, training=dict[str, Any])
+    def run(self, triplets: Any) -> dict[str, Any]:
+        """Train.
+
+        :param triplets: ``datasets.Dataset`` with ``anchor``, ``positive`` and, where there are any, negatives.
+        :returns: ``model``: folder of the model; ``training``: steps, rows, seconds, loss.
+        :raises TrainingError: If the schedule, the model and the triplets do not fit together.
+        """
+        result = self.train(triplets)
+        return {"model": str(result.model_path), "training": result.to_dict()}
+
+    def train(self, triplets: Any) -> TrainingResult:
+        """Train and return the whole result; see :meth:`run`."""
+        return train(
+            triplets,
+            base_model=self.base_model,
+            output_dir=self.output_dir,
+            loss=self.loss,
+            loss_args=self.loss_args,
+            epochs=self.epochs,
+            max_steps=self.max_steps,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            warmup=self.warmup,
+            max_length=self.max_length,
+            pooling=self.pooling,
+            seed=self.seed,
+            corpus_texts=self._corpus_texts(),
+            static_dims=self.static_dims,
+            vocabulary=self.vocabulary,
+            save_steps=self.save_steps,
+            arguments=self.arguments,
+            progress=self.progress,
+        )
+
+    def untrained(self) -> Any:
+        """Return the model that training starts from, as a ``SentenceTransformer``."""
+        from hardneg_plugin.training import load_base_model
+
+        return load_base_model(
+            self.base_model,
+            pooling=self.pooling,
+            max_length=self.max_length,
+            seed=self.seed,
+            corpus_texts=self._corpus_texts(),
+            static_dims=self.static_dims,
+            vocabulary=self.vocabulary,
+        )
+
+    def _corpus_texts(self) -> CorpusTexts | None:
+        if self.base_model != "static" or self.corpus is None:
+            return None
+        return CorpusTexts(open_corpus(self.corpus))

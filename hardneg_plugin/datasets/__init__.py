@@ -1,0 +1,19 @@
+"""Datasets by spec: where passages, queries and judgements come from."""
+
+from hardneg_plugin.datasets.base import RetrievalDataset
+from hardneg_plugin.datasets.examples import ExampleShards
+from hardneg_plugin.datasets.rows import Passage, Qrel, Query, Source
+from hardneg_plugin.datasets.spec import load_dataset, parse_spec, resolve_spec, with_options
+
+__all__ = [
+    "ExampleShards",
+    "Passage",
+    "Qrel",
+    "Query",
+    "RetrievalDataset",
+    "Source",
+    "load_dataset",
+    "parse_spec",
+    "resolve_spec",
+    "with_options",
+]

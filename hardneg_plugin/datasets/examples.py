@@ -1,0 +1,103 @@
+"""From a dataset's split to mining examples, shard by shard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import overload
+
+import xxhash
+
+from hardneg_plugin.datasets.base import RetrievalDataset
+from hardneg_plugin.datasets.rows import Query
+from hardneg_plugin.errors import DatasetError, ParameterError
+from hardneg_plugin.records import MiningExample
+
+SHARD_SIZE = 10_000
+
+
+def sample_queries(queries: Sequence[Query], limit: int | None, seed: int) -> list[Query]:
+    """Return at most ``limit`` queries, drawn by a hash of seed and id and left in their order.
+
+    Whether a query is drawn depends on its id alone, so the order of the file does not matter.
+    """
+    if limit is None or limit >= len(queries):
+        return list(queries)
+    by_hash = sorted(queries, key=lambda query: (xxhash.xxh3_64_intdigest(f"{seed}:{query.id}".encode()), query.id))
+    drawn = {query.id for query in by_hash[:limit]}
+    return [query for query in queries if query.id in drawn]
+
+
+class ExampleShards(Sequence[list[MiningExample]]):
+    """The examples of a split in shards, made anew whenever one is asked for; none has candidates yet.
+
+    A query without a relevant passage is left out; :attr:`without_positives` counts these.
+
+    :param dataset: The dataset.
+    :param split: The split whose queries become examples.
+    :param limit: Draw this many queries; None takes all.
+    :param seed: Seed of the draw.
+    :param relevance: Lowest grade that makes a passage a positive.
+    :param shard_size: Examples in a shard, at most 10,000.
+    :raises DatasetError: If no query is left.
+    :raises ParameterError: If the shard size is out of range.
+    """
+
+    def __init__(
+        self,
+        dataset: RetrievalDataset,
+        split: str,
+        *,
+        limit: int | None = None,
+        seed: int = 0,
+        relevance: int = 1,
+        shard_size: int = SHARD_SIZE,
+    ) -> None:
+        if not 1 <= shard_size <= SHARD_SIZE:
+            msg = f"shard_size must be 1 to {SHARD_SIZE:,}, got {shard_size!r}"
+            raise ParameterError(msg)
+        self._corpus = dataset.corpus
+        self._shard_size = shard_size
+        self._relevant = {
+            query: [passage for passage, grade in grades.items() if grade >= relevance]
+            for query, grades in dataset.qrels(split).items()
+        }
+        judged = dataset.queries(split)
+        queries = [query for query in judged if self._relevant[query.id]]
+        self.without_positives = len(judged) - len(queries)
+        if not queries:
+            msg = f"{dataset.spec}: no query of split {split!r} has a passage of grade {relevance} or more"
+            raise DatasetError(msg)
+        self.queries = sample_queries(queries, limit, seed)
+
+    def __len__(self) -> int:
+        return -(-len(self.queries) // self._shard_size)
+
+    @overload
+    def __getitem__(self, number: int) -> list[MiningExample]: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[list[MiningExample]]: ...
+    def __getitem__(self, number: int | slice) -> list[MiningExample] | Sequence[list[MiningExample]]:
+        """Return one shard (or a list of some)."""
+        if isinstance(number, slice):
+            return [self[index] for index in range(*number.indices(len(self)))]
+        if not 0 <= number < len(self):
+            msg = f"shard {number} of {len(self)}"
+            raise IndexError(msg)
+        start = number * self._shard_size
+        queries = self.queries[start : start + self._shard_size]
+        rows = iter(self._corpus.rows_of([passage for query in queries for passage in self._relevant[query.id]]))
+        return [self._example(query, [int(next(rows)) for _ in self._relevant[query.id]]) for query in queries]
+
+    @property
+    def pairs(self) -> int:
+        """Number of (query, positive) pairs."""
+        return sum(len(self._relevant[query.id]) for query in self.queries)
+
+    def _example(self, query: Query, rows: list[int]) -> MiningExample:
+        return MiningExample(
+            id=query.id,
+            query=query.text,
+            positives=tuple(self._corpus.document(row) for row in rows),
+            language=query.language,
+            answers=query.answers,
+        )

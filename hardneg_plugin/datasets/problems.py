@@ -1,0 +1,57 @@
+"""What to do with bad rows: stop at the first, or skip and count them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal, get_args
+
+from hardneg_plugin.errors import DatasetError, ParameterError
+
+BadRows = Literal["error", "skip"]
+_SHOWN = 5
+
+
+class RowProblems:
+    """Counts bad rows by part of the dataset and kind, or raises at the first.
+
+    :param on_bad_row: ``error`` or ``skip``.
+    :raises ParameterError: If it is neither.
+    """
+
+    def __init__(self, on_bad_row: BadRows = "error") -> None:
+        if on_bad_row not in get_args(BadRows):
+            msg = f"on_bad_row must be one of {', '.join(get_args(BadRows))}; got {on_bad_row!r}"
+            raise ParameterError(msg)
+        self.on_bad_row = on_bad_row
+        self._counts: dict[str, Counter[str]] = {}
+        self.examples: dict[str, list[str]] = {}
+
+    def start(self, part: str) -> None:
+        """Forget what was counted for a part: it is about to be read again."""
+        self._counts[part] = Counter()
+        self.examples[part] = []
+
+    def bad(self, part: str, kind: str, where: str, message: str) -> None:
+        """Report one bad row.
+
+        :param part: ``corpus``, ``queries`` or ``qrels/<split>``.
+        :param kind: Short name to count under, such as ``empty text``.
+        :param where: File and line.
+        :param message: What was expected and what came.
+        :raises DatasetError: If bad rows are errors.
+        """
+        if self.on_bad_row == "error":
+            msg = f"{where}: {message} (on_bad_row: skip leaves such rows out and counts them)"
+            raise DatasetError(msg)
+        self.count(part, kind)
+        if len(self.examples[part]) < _SHOWN:
+            self.examples[part].append(f"{where}: {message}")
+
+    def count(self, part: str, kind: str, number: int = 1) -> None:
+        """Count rows left out for a reason that is never an error."""
+        self._counts.setdefault(part, Counter())[kind] += number
+        self.examples.setdefault(part, [])
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return part → kind → number of rows left out, without empty parts."""
+        return {part: dict(sorted(counter.items())) for part, counter in sorted(self._counts.items()) if counter}

@@ -1,0 +1,116 @@
+"""Dataset specs: one string that says where a dataset is, such as ``beir:data/msmarco`` or ``jsonl:pairs.jsonl?anchor=q``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, get_args
+from urllib.parse import parse_qsl, urlencode
+
+from hardneg_plugin.datasets.base import MAX_TEXT_CHARS, RetrievalDataset
+from hardneg_plugin.datasets.beir import BeirSource
+from hardneg_plugin.datasets.problems import BadRows, RowProblems
+from hardneg_plugin.datasets.rows import Source
+from hardneg_plugin.datasets.sample import SampleSource
+from hardneg_plugin.datasets.tabular import SUFFIXES, TabularSource
+from hardneg_plugin.errors import DatasetError
+
+FILE_KINDS = ("beir", *SUFFIXES)
+SHARED_OPTIONS = ("on_bad_row", "max_text_chars", "default_language")
+KNOWN_SPECS = "sample, beir:FOLDER, jsonl:PATH, csv:PATH or parquet:PATH"
+
+
+class Spec(NamedTuple):
+    """A parsed spec: kind, path (empty for ``sample``) and options."""
+
+    kind: str
+    path: str
+    options: dict[str, str]
+
+    def __str__(self) -> str:
+        options = f"?{urlencode(self.options, safe='/:')}" if self.options else ""
+        return f"{self.kind}:{self.path}{options}" if self.path else f"{self.kind}{options}"
+
+
+def parse_spec(spec: str) -> Spec:
+    """Take a spec apart.
+
+    :raises DatasetError: If it is not one.
+    """
+    head, _, tail = spec.partition("?")
+    kind, colon, path = head.partition(":")
+    try:
+        options = dict(parse_qsl(tail, keep_blank_values=True, strict_parsing=True)) if tail else {}
+    except ValueError as error:
+        msg = f"dataset {spec!r}: expected options as in ?name=value&name=value, got {tail!r}"
+        raise DatasetError(msg) from error
+    if (kind == "sample" and not colon) or (kind in FILE_KINDS and path):
+        return Spec(kind, path, options)
+    msg = f"dataset {spec!r}: expected {KNOWN_SPECS}"
+    raise DatasetError(msg)
+
+
+def resolve_spec(spec: str, folder: Path) -> str:
+    """Return the spec with a relative path counted from ``folder``."""
+    parsed = parse_spec(spec)
+    if not parsed.path:
+        return spec
+    return str(parsed._replace(path=str((folder / Path(parsed.path).expanduser()).resolve())))
+
+
+def with_options(spec: str, options: Mapping[str, str | int]) -> str:
+    """Return the spec with further options.
+
+    :raises DatasetError: If the spec has one of them already, with another value.
+    """
+    parsed = parse_spec(spec)
+    for name, value in options.items():
+        if parsed.options.get(name, str(value)) != str(value):
+            msg = f"dataset {spec!r} says {name}={parsed.options[name]}, the recipe says {value}"
+            raise DatasetError(msg)
+    return str(parsed._replace(options={**parsed.options, **{name: str(value) for name, value in options.items()}}))
+
+
+def load_dataset(spec: str) -> RetrievalDataset:
+    """Return the dataset of a spec; files are opened, rows are read when they are asked for.
+
+    ``sample?passages=3600&seed=0``, ``beir:FOLDER``, or ``jsonl:``, ``csv:``, ``parquet:`` with a file or folder and, where the
+    columns have other names, ``?anchor=…&positive=…&negative=…&language=…&answers=…``. Every spec takes the options ``on_bad_row``
+    (``error``, the default, stops at the first bad row; ``skip`` leaves bad rows out and counts them), ``max_text_chars`` (longer
+    texts are bad rows; 100,000) and ``default_language`` (ISO 639-1 code of rows that carry no language).
+
+    :param spec: The spec.
+    :raises DatasetError: If the spec cannot be read or a file is missing.
+    """
+    parsed = parse_spec(spec)
+    shared = {name: parsed.options[name] for name in SHARED_OPTIONS if name in parsed.options}
+    own = parsed._replace(options={name: value for name, value in parsed.options.items() if name not in shared})
+    on_bad_row = shared.get("on_bad_row", "error")
+    if on_bad_row not in get_args(BadRows):
+        msg = f"dataset {spec!r}: on_bad_row must be one of {', '.join(get_args(BadRows))}; got {on_bad_row!r}"
+        raise DatasetError(msg)
+    problems = RowProblems(on_bad_row)  # type: ignore[arg-type]
+    longest = _whole(spec, "max_text_chars", shared.get("max_text_chars", str(MAX_TEXT_CHARS)))
+    language = shared.get("default_language", "")
+    return RetrievalDataset(spec, _source(own, problems), problems, language=language, max_text_chars=longest)
+
+
+def _source(spec: Spec, problems: RowProblems) -> Source:
+    if spec.kind in SUFFIXES:
+        return TabularSource(spec.kind, spec.path, spec.options, problems)
+    known = ("passages", "seed") if spec.kind == "sample" else ()
+    unknown = [name for name in spec.options if name not in known]
+    if unknown:
+        options = ", ".join([*known, *SHARED_OPTIONS])
+        msg = f"dataset {str(spec)!r}: unknown option {', '.join(unknown)}; {spec.kind} takes {options}"
+        raise DatasetError(msg)
+    if spec.kind == "beir":
+        return BeirSource(spec.path, problems)
+    return SampleSource(**{name: _whole(str(spec), name, value) for name, value in spec.options.items()})
+
+
+def _whole(spec: str, name: str, value: str) -> int:
+    if not value.isdecimal():
+        msg = f"dataset {spec!r}: {name} must be a whole number, got {value!r}"
+        raise DatasetError(msg)
+    return int(value)

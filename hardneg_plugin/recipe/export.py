@@ -1,0 +1,47 @@
+"""A recipe's stages as a Haystack pipeline."""
+
+from __future__ import annotations
+
+from haystack import Pipeline
+
+from hardneg_plugin.components import TripletBuilder
+from hardneg_plugin.errors import RecipeError
+from hardneg_plugin.recipe.mining import build_stage
+from hardneg_plugin.recipe.schema import Recipe
+
+
+def export_pipeline(recipe: Recipe, system: str | None = None) -> str:
+    """Return YAML that ``Pipeline.loads`` accepts: the stages in order, then a :class:`TripletBuilder`.
+
+    What the engine fills in (corpus, seed, language) is written out.
+
+    :param recipe: The recipe.
+    :param system: Which of its systems; None takes the only one that has stages.
+    :raises RecipeError: If there is no such system, or several could be meant.
+    """
+    name = _chosen(recipe, system)
+    pipeline = Pipeline(metadata={"recipe": recipe.name, "system": name})
+    filled = {"corpus": recipe.data.spec, "language": recipe.data.language, "seed": recipe.seeds[0]}
+    before = ""
+    for number, stage in enumerate(recipe.systems[name]):
+        same = [other.name for other in recipe.systems[name]].count(stage.name)
+        component = stage.name if same == 1 else f"{stage.name}_{number}"
+        pipeline.add_component(component, build_stage(stage, filled))
+        if before:
+            pipeline.connect(f"{before}.examples", f"{component}.examples")
+        before = component
+    pipeline.add_component("triplets", TripletBuilder())
+    if before:
+        pipeline.connect(f"{before}.examples", "triplets.examples")
+    return pipeline.dumps()
+
+
+def _chosen(recipe: Recipe, system: str | None) -> str:
+    with_stages = [name for name, stages in recipe.systems.items() if stages]
+    if system is None and len(with_stages) == 1:
+        return with_stages[0]
+    if system in recipe.systems:
+        return system
+    problem = f"no system {system!r}" if system else f"{len(with_stages)} systems have stages"
+    msg = f"{recipe.name}: {problem}; choose one with --system: {', '.join(recipe.systems)}"
+    raise RecipeError(msg)

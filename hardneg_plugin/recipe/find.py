@@ -1,0 +1,42 @@
+"""Finding recipes: by path, or by the name of one that comes with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hardneg_plugin.errors import RecipeError
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+def recipe_folder() -> Path:
+    """Return the folder of the recipes that come with the package: inside a wheel, or beside an editable install."""
+    shipped = _PACKAGE / "_recipes"
+    return shipped if shipped.is_dir() else _PACKAGE.parent / "recipes"
+
+
+def builtin_recipes() -> dict[str, Path]:
+    """Return name → file of the recipes that come with the package."""
+    return {path.stem: path for path in sorted(recipe_folder().glob("*.yaml"))}
+
+
+def find_recipe(recipe: str) -> Path:
+    """Return the file of a recipe.
+
+    :param recipe: Path, or name of one that comes with the package.
+    :raises RecipeError: If there is neither.
+    """
+    path = Path(recipe)
+    if path.is_file():
+        return path
+    known = builtin_recipes()
+    if recipe in known:
+        return known[recipe]
+    msg = f"no recipe {recipe!r}: neither a file nor one of {', '.join(known)}"
+    raise RecipeError(msg)
+
+
+def summary(path: Path) -> str:
+    """Return the first comment line of a recipe: what it is."""
+    with path.open(encoding="utf-8") as file:
+        return next(file, "").lstrip("# ").strip()

@@ -1,0 +1,65 @@
+"""What a run was made with and what it cost: versions, seeds, fingerprints, times, peak memory."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from hardneg_plugin.recipe.workspace import Workspace, read_json, write_json
+
+PACKAGES = ("hardneg", "bm25s", "datasets", "haystack-ai", "ir-measures", "numpy", "pyarrow", "sentence-transformers", "torch")
+
+
+def package_versions() -> dict[str, str]:
+    """Return package → version; one that is not installed as a distribution is left out."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def peak_memory() -> int:
+    """Return the largest resident memory of this process so far, in bytes."""
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+class Manifest:
+    """Collects the facts of this session and adds them to those of earlier sessions of the same run.
+
+    :param workspace: The run folder.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._file = workspace.manifest_file
+        self._started = time.monotonic()
+        self._session: dict[str, Any] = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": {}}
+        self.facts: dict[str, Any] = {}
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Add the wall time of a block."""
+        started = time.monotonic()
+        yield
+        self._session["seconds"][what] = round(time.monotonic() - started, 3)
+
+    def write(self) -> None:
+        """Write the manifest."""
+        earlier = read_json(self._file)["sessions"] if self._file.is_file() else []
+        session = {
+            **self._session,
+            "total_seconds": round(time.monotonic() - self._started, 3),
+            "peak_memory_bytes": peak_memory(),
+        }
+        write_json(self._file, {"versions": package_versions(), **self.facts, "sessions": [*earlier, session]})

@@ -1,0 +1,81 @@
+"""``--set dotted.key=value``: changing keys that exist."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from hardneg_plugin.errors import RecipeError
+from hardneg_plugin.recipe.check import unknown_key
+from hardneg_plugin.recipe.yaml_text import parse_yaml
+
+# Sections whose keys are the user's own: a new one may be added.
+OPEN_MAPPINGS = ("train.arguments", "train.loss_args", "evaluate.relevance")
+
+
+def apply_overrides(resolved: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return a copy of a resolved recipe with keys changed.
+
+    A stage is named by its number or by its short name: ``systems.bm25.bm25.top_k=50``.
+
+    :param resolved: The recipe with all defaults, so that every key exists.
+    :param overrides: ``dotted.key=value``; values are YAML.
+    :raises RecipeError: With all overrides that cannot be applied.
+    """
+    result = copy.deepcopy(resolved)
+    errors = []
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key:
+            errors.append(f"--set {override}: expected dotted.key=value")
+            continue
+        try:
+            _set(result, key.strip(), parse_yaml(value, f"--set {override}"))
+        except RecipeError as error:
+            errors.append(str(error))
+    if errors:
+        raise RecipeError("\n".join(errors))
+    return result
+
+
+def _set(resolved: dict[str, Any], key: str, value: Any) -> None:
+    names = key.split(".")
+    if names == ["seed"] and not isinstance(value, list):
+        value = [value]
+    place: Any = resolved
+    for depth, name in enumerate(names[:-1]):
+        place = _step(place, name, ".".join(names[:depth]), key)
+    last, path = names[-1], ".".join(names[:-1])
+    if isinstance(place, list):
+        msg = f"--set {key}: name a parameter of the stage, as in {path}.{last}.PARAMETER=VALUE"
+        raise RecipeError(msg)
+    if not isinstance(place, dict):
+        msg = f"--set {key}: {path} is {place!r}, it has no keys"
+        raise RecipeError(msg)
+    if last not in place and path not in OPEN_MAPPINGS:
+        raise RecipeError(f"--set {unknown_key(path, last, place)}")  # noqa: EM102
+    place[last] = value
+
+
+def _step(place: Any, name: str, path: str, key: str) -> Any:
+    if isinstance(place, list):
+        return _stage(place, name, path, key)
+    if not isinstance(place, dict) or name not in place:
+        known = place if isinstance(place, dict) else ()
+        raise RecipeError(f"--set {unknown_key(path, name, known)}")  # noqa: EM102
+    if place[name] is None and f"{path}.{name}".strip(".") in OPEN_MAPPINGS:
+        place[name] = {}
+    return place[name]
+
+
+def _stage(stages: list[dict[str, Any]], name: str, path: str, key: str) -> Any:
+    if name.isdecimal() and int(name) < len(stages):
+        return stages[int(name)]
+    found = [stage[name] for stage in stages if name in stage]
+    if len(found) == 1:
+        return found[0]
+    names = [next(iter(stage)) for stage in stages]
+    problem = "names several stages, use their number" if found else "names no stage"
+    msg = f"--set {key}: {name!r} {problem}; stages of {path}: {', '.join(f'{i} ({n})' for i, n in enumerate(names))}"
+    raise RecipeError(msg)

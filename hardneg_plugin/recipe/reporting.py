@@ -1,0 +1,129 @@
+"""From what was mined, trained and measured to the report's data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from hardneg_plugin.datasets import RetrievalDataset
+from hardneg_plugin.evaluation import Scores, by_language, languages_over_seeds, over_seeds
+from hardneg_plugin.recipe.manifest import package_versions
+from hardneg_plugin.report import (
+    QueryValues,
+    ReportData,
+    SeedMeans,
+    SplitResults,
+    StageCounts,
+    System,
+    SystemResult,
+    TrainingRun,
+)
+
+
+@dataclass
+class Row:
+    """One row of the tables, as it is filled.
+
+    :param system: What it is and what it was given.
+    :param scores: Seed (None where nothing is trained) → split → scores.
+    """
+
+    system: System
+    scores: dict[int | None, dict[str, Scores]] = field(default_factory=dict)
+
+
+def stage_counts(counts: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[StageCounts, ...]:
+    """Return what each stage dropped, from counts of what had been dropped by its end.
+
+    :param counts: Name and counts of each stage, in order.
+    """
+    rows = []
+    before: Mapping[str, int] = {}
+    for name, count in counts:
+        dropped = {reason: number - before.get(reason, 0) for reason, number in count["dropped"].items()}
+        before = count["dropped"]
+        rows.append(
+            StageCounts(name, count["candidates"], count["kept"], {reason: n for reason, n in dropped.items() if n})
+        )
+    return tuple(rows)
+
+
+def training_run(seed: int, training: Mapping[str, Any], model: str, identity: str) -> TrainingRun:
+    """Return the report's view of a training."""
+    return TrainingRun(seed, training["steps"], training["examples"], round(training["seconds"], 1), model, identity)
+
+
+def report_of_scores(
+    name: str, dataset: RetrievalDataset, fingerprint: str, rows: Sequence[Row], splits: Sequence[str]
+) -> ReportData:
+    """Return the report.
+
+    :param name: Name of the recipe.
+    :param dataset: The dataset, for its queries and its rows left out.
+    :param fingerprint: Fingerprint of the split that was trained on, or measured where nothing was trained.
+    :param rows: Rows of the tables.
+    :param splits: Splits that were measured.
+    """
+    left_out = {f"{part}: {kind}": number for part, kinds in dataset.left_out.items() for kind, number in kinds.items()}
+    return ReportData(
+        recipe=name,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        dataset=dataset.spec,
+        dataset_fingerprint=fingerprint,
+        systems=tuple(row.system for row in rows),
+        splits=tuple(_split(split, dataset, rows) for split in splits),
+        skipped_rows=left_out,
+        versions=package_versions(),
+    )
+
+
+def query_languages(dataset: RetrievalDataset, split: str) -> dict[str, str]:
+    """Return query id → language of the judged queries of a split."""
+    return {query.id: query.language for query in dataset.queries(split)}
+
+
+def query_values(rows: Sequence[Row], dataset: RetrievalDataset) -> list[QueryValues]:
+    """Return the values behind all means."""
+    return [
+        QueryValues(row.system.name, seed, split, query_languages(dataset, split), scores.per_query)
+        for row in rows
+        for seed, splits in row.scores.items()
+        for split, scores in splits.items()
+    ]
+
+
+def _split(split: str, dataset: RetrievalDataset, rows: Sequence[Row]) -> SplitResults:
+    languages = query_languages(dataset, split)
+    measured = [row for row in rows if row.scores]
+    first = next(iter(measured[0].scores.values()))[split]
+    counts = by_language(first, languages)
+    return SplitResults(
+        split=split,
+        dataset=dataset.spec,
+        fingerprint=dataset.fingerprint(split),
+        metrics=tuple(first.metrics),
+        relevance=first.relevance,
+        queries=first.queries,
+        without_relevant=first.without_relevant,
+        results=tuple(_result(row, split, languages) for row in measured),
+        languages={language: part.queries for language, part in counts.items()},
+    )
+
+
+def _result(row: Row, split: str, languages: Mapping[str, str]) -> SystemResult:
+    # A line that is not trained is one measurement; seed 0 only stands for it inside these functions.
+    scores = {seed or 0: splits[split] for seed, splits in row.scores.items()}
+    combined = over_seeds(scores)
+    parts = languages_over_seeds({seed: by_language(part, languages) for seed, part in scores.items()})
+    trained = None not in row.scores
+    return SystemResult(
+        system=row.system.name,
+        means={metric: spread.mean for metric, spread in combined.spread.items()},
+        deviations={
+            metric: spread.deviation for metric, spread in combined.spread.items() if spread.deviation is not None
+        },
+        by_language={language: dict(part.means) for language, part in parts.items()},
+        seeds=tuple(SeedMeans(seed, dict(part.means)) for seed, part in sorted(scores.items())) if trained else (),
+    )

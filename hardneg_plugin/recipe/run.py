@@ -1,0 +1,199 @@
+"""Running a recipe: mine, train, evaluate, report; whatever is there already is not done again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hardneg_plugin.cache import fingerprint
+from hardneg_plugin.components import SentenceTransformersTrainer
+from hardneg_plugin.datasets import ExampleShards, load_dataset
+from hardneg_plugin.errors import WorkspaceError
+from hardneg_plugin.evaluation import Retriever, model_retriever
+from hardneg_plugin.recipe.manifest import Manifest
+from hardneg_plugin.recipe.measuring import Line, Measuring
+from hardneg_plugin.recipe.mining import LocalEngine, write_triplets
+from hardneg_plugin.recipe.progress import Progress
+from hardneg_plugin.recipe.reporting import Row, query_values, report_of_scores, stage_counts, training_run
+from hardneg_plugin.recipe.schema import Recipe
+from hardneg_plugin.recipe.workspace import IfExists, Workspace, read_json
+from hardneg_plugin.recipe.yaml_text import to_yaml
+from hardneg_plugin.report import ReportData, System, write_results
+from hardneg_plugin.search.bm25 import BM25Index
+from hardneg_plugin.text import Analyzer
+from hardneg_plugin.training import planned_steps
+from hardneg_plugin.training.base_model import base_model_identity
+
+BM25_LINE, UNTRAINED_LINE = "BM25 retrieval", "untrained"
+
+
+def run_recipe(
+    recipe: Recipe, runs: Path, *, if_exists: IfExists = "reuse", progress: Progress | None = None
+) -> ReportData:
+    """Run a recipe to its report.
+
+    Kill it anywhere and run it again: finished parts, triplets, models and measurements are taken as they are.
+
+    :param recipe: The recipe.
+    :param runs: Folder of run folders.
+    :param if_exists: ``reuse`` goes on with an earlier run, ``overwrite`` removes it, ``error`` refuses.
+    :param progress: Where progress is shown.
+    :returns: What ``results.json`` holds.
+    :raises HardnegError: If data, stages or training cannot work.
+    """
+    return _Run(recipe, Workspace.open(runs / recipe.name, if_exists), progress or Progress()).run()
+
+
+class _Run:
+    def __init__(self, recipe: Recipe, workspace: Workspace, progress: Progress) -> None:
+        self._recipe, self._workspace, self._progress = recipe, workspace, progress
+        self._manifest = Manifest(workspace)
+        self._dataset = load_dataset(recipe.data.spec)
+        self._workspace.recipe_file.write_text(to_yaml(recipe.to_dict()), "utf-8")
+        data = recipe.data
+        with self._manifest.timed("read data"):
+            self._shards = ExampleShards(
+                self._dataset,
+                data.train,
+                limit=data.limit,
+                seed=recipe.seeds[0],
+                relevance=data.relevance,
+                shard_size=data.shard_size,
+            )
+        self._data_fingerprint = self._dataset.fingerprint(data.train)
+        drawn = [data.limit and [data.limit, recipe.seeds[0]], data.relevance, data.shard_size, data.language]
+        self._engine = LocalEngine(
+            workspace,
+            self._shards,
+            data=fingerprint([self._data_fingerprint, drawn]),
+            corpus=data.spec,
+            language=data.language,
+            progress=progress,
+        )
+        self._measuring = None
+        if recipe.evaluate is not None:
+            self._measuring = Measuring(workspace, self._dataset, recipe.evaluate, progress)
+
+    def run(self) -> ReportData:
+        self._announce()
+        try:
+            rows = [self._system(name) for name in self._recipe.systems]
+            rows = [*self._baselines(), *rows]
+            splits = self._recipe.evaluate.splits if self._recipe.evaluate else ()
+            report = report_of_scores(self._recipe.name, self._dataset, self._data_fingerprint, rows, splits)
+            write_results(report, self._workspace.folder, query_values(rows, self._dataset))
+        finally:
+            self._manifest.facts = {"data": self._data_fingerprint, "seeds": list(self._recipe.seeds)}
+            self._manifest.write()
+        return report
+
+    def _announce(self) -> None:
+        """Say what the run will cost before it starts."""
+        recipe, shards = self._recipe, self._shards
+        self._progress.say(
+            f"{recipe.name}: {len(shards.queries):,} queries with {shards.pairs:,} positives, "
+            f"{len(self._dataset.corpus):,} passages; {len(recipe.systems)} systems, seeds {list(recipe.seeds)}"
+        )
+        for line in self._dataset.left_out_examples:
+            self._progress.say(f"left out: {line}")
+        if recipe.train is not None:
+            trainings = len(recipe.systems) * len(recipe.seeds)
+            ready = sum(self._workspace.trained(name, seed) for name in recipe.systems for seed in recipe.seeds)
+            self._progress.say(f"training: {trainings} models of {self._steps():,} steps each, {ready} of them ready")
+
+    def _steps(self) -> int:
+        train = self._recipe.train or {}
+        accumulation = (train["arguments"] or {}).get("gradient_accumulation_steps", 1)
+        return planned_steps(
+            self._shards.pairs, train["batch_size"], train["epochs"], accumulation, max_steps=train["max_steps"]
+        )
+
+    def _system(self, name: str) -> Row:
+        stages = self._recipe.systems[name]
+        row = Row(System(name, base_model=self._base_model))
+        runs, counts = [], ()
+        for seed in self._recipe.seeds:
+            with self._manifest.timed(f"mine: {name}, seed {seed}"):
+                shards, mined, folders = self._engine.mine(stages, seed)
+            counts = stage_counts([(s.name, folder.counts()) for s, folder in zip(stages, folders, strict=True)])
+            identity = self._training_identity(mined, seed)
+            folder = self._workspace.system(name, seed)
+            self._claim(folder, identity)
+            self._workspace.replace_folder(
+                folder / "triplets", mined, lambda path, shards=shards: write_triplets(shards, path)
+            )
+            if self._recipe.train is not None:
+                training = self._train(name, seed, folder)
+                runs.append(training_run(seed, training, str(folder / "model"), identity))
+                if self._measuring:
+                    line = Line(name, seed, identity, lambda folder=folder: self._model(str(folder / "model")))
+                    row.scores[seed] = self._measuring.measure(line)
+        row.system = System(
+            name, base_model=self._base_model, base_fingerprint=self._base_identity, stages=counts, training=tuple(runs)
+        )
+        return row
+
+    def _claim(self, folder: Path, identity: str) -> None:
+        """Refuse to mix two recipes in one folder."""
+        mark = folder / "fingerprint"
+        if mark.is_file() and mark.read_text("utf-8") != identity:
+            msg = (
+                f"{folder} holds a training from another recipe or other data; --set name=… makes another run folder, "
+                "--if-exists overwrite starts this one anew"
+            )
+            raise WorkspaceError(msg)
+        mark.write_text(identity, "utf-8")
+
+    def _train(self, name: str, seed: int, folder: Path) -> dict[str, Any]:
+        from datasets import load_from_disk
+
+        self._progress.say(f"train: {name}, seed {seed}")
+        with self._manifest.timed(f"train: {name}, seed {seed}"):
+            trained = self._trainer(seed, folder).run(triplets=load_from_disk(folder / "triplets"))
+        training: dict[str, Any] = trained["training"]
+        return training
+
+    def _trainer(self, seed: int, folder: Path) -> SentenceTransformersTrainer:
+        params = {"corpus": self._dataset.spec, **(self._recipe.train or {})}
+        return SentenceTransformersTrainer(**{**params, "seed": seed, "output_dir": str(folder)})
+
+    def _training_identity(self, mined: str, seed: int) -> str:
+        train = {key: value for key, value in (self._recipe.train or {}).items() if key not in ("progress", "save_steps")}
+        return fingerprint([mined, seed, self._base_identity, train])
+
+    @property
+    def _base_model(self) -> str:
+        return str(self._recipe.train["base_model"]) if self._recipe.train else ""
+
+    @property
+    def _base_identity(self) -> str:
+        if not self._base_model:
+            return ""
+        # A static model's word pieces come from the corpus.
+        return base_model_identity(self._base_model) if self._base_model != "static" else self._dataset.corpus.key
+
+    def _baselines(self) -> list[Row]:
+        """Measure BM25 retrieval and the untrained model: lines of every table."""
+        if self._measuring is None:
+            return []
+        identity = fingerprint([self._dataset.corpus.key, Analyzer().fingerprint])
+        with self._manifest.timed("evaluate: BM25 retrieval"):
+            scores = self._measuring.measure(Line("bm25-retrieval", None, identity, self._bm25))
+        rows = [Row(System(BM25_LINE), {None: scores})]
+        if self._recipe.train is not None:
+            seed = self._recipe.seeds[0]
+            line = Line("untrained", None, self._training_identity("untrained", seed), lambda: self._untrained(seed))
+            with self._manifest.timed("evaluate: untrained"):
+                scores = self._measuring.measure(line)
+            system = System(UNTRAINED_LINE, base_model=self._base_model, base_fingerprint=self._base_identity)
+            rows.append(Row(system, {None: scores}))
+        return rows
+
+    def _bm25(self) -> Retriever:
+        return BM25Index(self._dataset.corpus).search
+
+    def _untrained(self, seed: int) -> Retriever:
+        return self._model(self._trainer(seed, self._workspace.folder).untrained())
+
+    def _model(self, model: Any) -> Retriever:
+        return model_retriever(model, self._dataset.corpus)

@@ -1,0 +1,152 @@
+"""The run folder: the only module that invents paths in it.
+
+Only finished things have their final name: parts and folders are written beside their place and renamed. So a run can be killed at
+any moment, and what is there when it starts again is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from hardneg_plugin.errors import ParameterError, WorkspaceError
+
+IfExists = Literal["reuse", "overwrite", "error"]
+DONE = "DONE"
+
+
+class StageFolder:
+    """Parts of one stage: ``part-00000.parquet`` …, ``counts.json``, and the empty file ``DONE`` written last."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def part(self, number: int) -> Path:
+        """Return the file of a shard."""
+        return self.path / f"part-{number:05}.parquet"
+
+    @property
+    def done(self) -> bool:
+        """Whether all parts are there."""
+        return (self.path / DONE).is_file()
+
+    def finish(self, counts: Mapping[str, Any]) -> None:
+        """Write the counts and mark the stage as done."""
+        write_json(self.path / "counts.json", counts)
+        (self.path / DONE).touch()
+
+    def counts(self) -> dict[str, Any]:
+        """Return what :meth:`finish` was given."""
+        return read_json(self.path / "counts.json")
+
+
+class Workspace:
+    """Paths and writes of one run folder.
+
+    :param folder: ``runs/<name>``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def open(cls, folder: Path, if_exists: IfExists) -> Workspace:
+        """Create the folder or take one that exists.
+
+        :param folder: The run folder.
+        :param if_exists: ``reuse`` goes on where an earlier run stopped; ``overwrite`` removes it first; ``error`` refuses.
+        :raises WorkspaceError: If it exists and must not, or is something else than a run folder.
+        """
+        if if_exists not in get_args(IfExists):
+            msg = f"if_exists must be one of {', '.join(get_args(IfExists))}; got {if_exists!r}"
+            raise ParameterError(msg)
+        workspace = cls(folder)
+        if folder.exists() and any(folder.iterdir()):
+            if not workspace.recipe_file.is_file():
+                msg = f"{folder} exists and is no run folder (no recipe.yaml); choose another --runs folder or name"
+                raise WorkspaceError(msg)
+            if if_exists == "error":
+                msg = f"{folder} exists; --if-exists reuse goes on with it, overwrite starts anew, --set name=… makes another"
+                raise WorkspaceError(msg)
+            if if_exists == "overwrite":
+                shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        return workspace
+
+    @property
+    def recipe_file(self) -> Path:
+        """The resolved recipe."""
+        return self.folder / "recipe.yaml"
+
+    @property
+    def manifest_file(self) -> Path:
+        """Versions, seeds, fingerprints, timings, peak memory and counts."""
+        return self.folder / "manifest.json"
+
+    def stage(self, name: str, fingerprint: str) -> StageFolder:
+        """Return the folder of a stage; systems that share a stage share its folder."""
+        path = self.folder / "stages" / f"{name}-{fingerprint}"
+        path.mkdir(parents=True, exist_ok=True)
+        return StageFolder(path)
+
+    def system(self, name: str, seed: int) -> Path:
+        """Return the folder of a system's training run."""
+        path = self.folder / "systems" / name / f"seed-{seed}"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def evaluation(self, name: str, seed: int | None, split: str) -> Path:
+        """Return the file of a measured line; lines without a seed are not trained."""
+        folder = self.system(name, seed) if seed is not None else self.folder / "lines" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"evaluation-{split}.json"
+
+    def trained(self, name: str, seed: int) -> bool:
+        """Whether a system has a finished model."""
+        return (self.folder / "systems" / name / f"seed-{seed}" / "training.json").is_file()
+
+    def remember(self, path: Path, fingerprint: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the content of a JSON file if it was computed from the same things, else compute and write it."""
+        if path.is_file():
+            known = read_json(path)
+            if known.get("fingerprint") == fingerprint:
+                return known
+        value = {"fingerprint": fingerprint, **compute()}
+        write_json(path, value)
+        return value
+
+    def replace_folder(self, path: Path, fingerprint: str, build: Callable[[Path], None]) -> None:
+        """Build a folder unless the one that is there was built from the same things."""
+        mark = path / "fingerprint"
+        if mark.is_file() and mark.read_text("utf-8") == fingerprint:
+            return
+        staged = path.with_name(f".{path.name}.partial")
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        build(staged)
+        (staged / "fingerprint").write_text(fingerprint, "utf-8")
+        shutil.rmtree(path, ignore_errors=True)
+        staged.rename(path)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file that appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
+    partial.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of the run.
+
+    :raises WorkspaceError: If it is damaged.
+    """
+    try:
+        value: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        msg = f"{path} is missing or damaged ({error}); remove it and start the run again"
+        raise WorkspaceError(msg) from error
+    return value

@@ -1,0 +1,252 @@
+"""The candidates of one example: a view of a shared table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from hardneg_plugin.errors import RecordError
+from hardneg_plugin.records.coded import Coded
+from hardneg_plugin.records.corpus import Corpus
+from hardneg_plugin.records.table import CandidateTable, offsets_of
+
+if TYPE_CHECKING:
+    from haystack.dataclasses import Document
+
+CODED_COLUMNS = ("label", "judge", "prompt", "dropped")
+
+
+class Verdict(NamedTuple):
+    """What a judge said of a candidate."""
+
+    label: str
+    score: float | None
+    judge: str
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where in a source's list a candidate stood.
+
+    :param rank: From 1.
+    :param score: The source's own score; None where it has none.
+    """
+
+    rank: int
+    score: float | None
+
+
+def optional(value: float) -> float | None:
+    """Return a Python float, or None for NaN."""
+    return None if np.isnan(value) else float(value)
+
+
+class Candidate:
+    """View of one row; its texts are read from the corpus when asked for."""
+
+    __slots__ = ("_row", "_table")
+
+    def __init__(self, table: CandidateTable, row: int) -> None:
+        self._table, self._row = table, row
+
+    @property
+    def document(self) -> Document:
+        """The passage as a Haystack document."""
+        passage = int(self._table.passages[self._row])
+        if passage < 0:
+            return self._table.own[-1 - passage]
+        return _corpus(self._table).document(passage)
+
+    @property
+    def id(self) -> str:
+        """Id of the passage."""
+        passage = int(self._table.passages[self._row])
+        return self._table.own[-1 - passage].id if passage < 0 else _corpus(self._table).ids([passage])[0]
+
+    @property
+    def text(self) -> str:
+        """Text of the passage; empty for an own document without content."""
+        passage = int(self._table.passages[self._row])
+        return (self._table.own[-1 - passage].content or "") if passage < 0 else _corpus(self._table).text(passage)
+
+    @property
+    def sources(self) -> Mapping[str, Found]:
+        """Sources that found it, in the order they ran."""
+        table, row = self._table, self._row
+        return {
+            name: Found(int(ranks[row]), optional(table.source_scores[name][row]))
+            for name, ranks in table.ranks.items()
+            if ranks[row]
+        }
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Scores by scorer, without those it lacks."""
+        return {name: float(column[self._row]) for name, column in self._table.scores.items() if not np.isnan(column[self._row])}
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What a judge said, or None."""
+        table, row = self._table, self._row
+        label = table.label.values[table.label.codes[row]]
+        if not label:
+            return None
+        judge, prompt = (column.values[column.codes[row]] for column in (table.judge, table.prompt))
+        return Verdict(label, optional(table.label_score[row]), judge, prompt)
+
+    @property
+    def dropped(self) -> str:
+        """Why it was dropped; empty while it is kept."""
+        return self._table.dropped.values[self._table.dropped.codes[self._row]]
+
+    def __repr__(self) -> str:
+        return f"Candidate(id={self.id!r}, sources={dict(self.sources)!r}, dropped={self.dropped!r})"
+
+
+def _corpus(table: CandidateTable) -> Corpus:
+    if table.corpus is None:
+        msg = "the candidates name rows of a corpus, but carry no corpus"
+        raise RecordError(msg)
+    return table.corpus
+
+
+class Candidates:
+    """The candidates of one example, read-only.
+
+    :param table: The shard's table.
+    :param index: Number of the example in it.
+    """
+
+    __slots__ = ("index", "table")
+
+    table: CandidateTable
+    index: int
+
+    def __init__(self, table: CandidateTable | None = None, index: int = 0) -> None:
+        object.__setattr__(self, "table", CandidateTable.empty() if table is None else table)
+        object.__setattr__(self, "index", index)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        msg = f"Candidates are read-only; cannot set {name!r}"
+        raise AttributeError(msg)
+
+    def __len__(self) -> int:
+        return int(self.table.offsets[self.index + 1] - self.table.offsets[self.index])
+
+    def __getitem__(self, position: int) -> Candidate:
+        size = len(self)
+        if not -size <= position < size:
+            msg = f"candidate {position} of {size}"
+            raise IndexError(msg)
+        return Candidate(self.table, int(self.table.offsets[self.index]) + position % size)
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return (self[position] for position in range(len(self)))
+
+    def kept(self) -> list[Candidate]:
+        """Return the candidates that no filter has dropped."""
+        return [candidate for candidate in self if not candidate.dropped]
+
+    @property
+    def positive_scores(self) -> Mapping[str, list[float | None]]:
+        """Scorer → scores of the example's positives, in their order."""
+        start, end = self.table.positive_offsets[self.index : self.index + 2]
+        return MappingProxyType(
+            {name: [optional(value) for value in column[start:end]] for name, column in self.table.positive_scores.items()}
+        )
+
+    def own_table(self) -> CandidateTable:
+        """Return a table of this example alone, without the documents and sources of others."""
+        return compact(self.table.select(np.array([self.index], dtype=np.int64)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able columns; the corpus is named by its key, its texts stay in the cache."""
+        table = self.own_table()
+        return {
+            "corpus": table.corpus.key if table.corpus else None,
+            "passages": table.passages.tolist(),
+            "own": [document.to_dict(flatten=False) for document in table.own],
+            "positives": int(table.positive_offsets[-1]),
+            "ranks": {name: column.tolist() for name, column in table.ranks.items()},
+            "source_scores": {name: [optional(value) for value in column] for name, column in table.source_scores.items()},
+            "scores": {name: [optional(value) for value in column] for name, column in table.scores.items()},
+            "positive_scores": dict(self.positive_scores),
+            "label_score": [optional(value) for value in table.label_score],
+            **{name: getattr(table, name).strings() for name in CODED_COLUMNS},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Candidates:
+        """Rebuild candidates from :meth:`to_dict`.
+
+        :raises CacheError: If the cache no longer has their corpus.
+        :raises RecordError: If a column is missing.
+        """
+        from haystack.dataclasses import Document
+
+        def floats(values: list[float | None]) -> np.ndarray[Any, np.dtype[np.float32]]:
+            return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
+
+        try:
+            table = CandidateTable(
+                offsets=offsets_of([len(data["passages"])]),
+                passages=np.array(data["passages"], dtype=np.int64),
+                positive_offsets=offsets_of([data.get("positives", 0)]),
+                label_score=floats(data["label_score"]),
+                corpus=Corpus.open(data["corpus"]) if data["corpus"] else None,
+                own=tuple(Document.from_dict(document) for document in data["own"]),
+                ranks={name: np.array(column, dtype=np.int32) for name, column in data["ranks"].items()},
+                source_scores={name: floats(column) for name, column in data["source_scores"].items()},
+                scores={name: floats(column) for name, column in data["scores"].items()},
+                positive_scores={name: floats(column) for name, column in data["positive_scores"].items()},
+                **{name: Coded.of(data[name]) for name in CODED_COLUMNS},
+            )
+        except KeyError as error:
+            msg = f"candidates without the column {error}"
+            raise RecordError(msg) from error
+        return cls(table)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Candidates) and (
+            (self.table is other.table and self.index == other.index) or self.to_dict() == other.to_dict()
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __copy__(self) -> Candidates:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Candidates:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Candidates, (self.own_table(), 0)
+
+    def __repr__(self) -> str:
+        return f"Candidates({len(self)}, kept={len(self.kept())}, sources={list(self.table.ranks)})"
+
+
+def compact(table: CandidateTable) -> CandidateTable:
+    """Return a table without own documents that no row refers to, and without sources and scorers that say nothing."""
+    from dataclasses import replace
+
+    used = np.unique(-1 - table.passages[table.passages < 0])
+    renumber = np.zeros(len(table.own) + 1, dtype=np.int64)
+    renumber[used] = np.arange(len(used))
+    own_rows = np.where(table.passages < 0, -1 - table.passages, 0)
+    ranks = {name: column for name, column in table.ranks.items() if column.any()}
+    return replace(
+        table,
+        passages=np.where(table.passages < 0, -1 - renumber[own_rows], table.passages),
+        own=tuple(table.own[number] for number in used),
+        ranks=ranks,
+        source_scores={name: table.source_scores[name] for name in ranks},
+        scores={name: column for name, column in table.scores.items() if not np.isnan(column).all()},
+        positive_scores={name: column for name, column in table.positive_scores.items() if not np.isnan(column).all()},
+        corpus=table.corpus if (table.passages >= 0).any() else None,
+    )

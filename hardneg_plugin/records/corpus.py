@@ -1,0 +1,148 @@
+"""A corpus on disk: Arrow record batches, memory-mapped, with a hash index from id to row.
+
+Nothing here holds the texts: a row is read from the map when it is asked for, so 8.8 million passages cost no more memory than the
+pages that are touched.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+from numpy.typing import NDArray
+
+from hardneg_plugin.cache import cache_root, entry_path
+from hardneg_plugin.errors import CacheError
+
+if TYPE_CHECKING:
+    from haystack.dataclasses import Document
+
+BATCH_ROWS = 8192
+SCHEMA = pa.schema([("id", pa.string()), ("text", pa.string()), ("title", pa.string()), ("language", pa.string())])
+PASSAGES_FILE, HASHES_FILE, ROWS_FILE, FACTS_FILE = "passages.arrow", "id_hashes.npy", "id_rows.npy", "corpus.json"
+
+
+def hash_ids(ids: Sequence[str]) -> NDArray[np.uint64]:
+    """Return the 64-bit hashes that the id index is sorted by, shape ``(len(ids),)``."""
+    digests = (xxhash.xxh3_64_intdigest(identifier.encode("utf-8", "surrogatepass")) for identifier in ids)
+    return np.fromiter(digests, dtype=np.uint64, count=len(ids))
+
+
+class Corpus:
+    """Read access to a corpus by row number.
+
+    A row's text is its title and its text joined by a space, as BEIR does.
+
+    :param folder: Folder written by :class:`hardneg_plugin.records.corpus_writer.CorpusWriter`.
+    :raises CacheError: If the folder does not hold a whole corpus.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            facts = json.loads((folder / FACTS_FILE).read_text("utf-8"))
+            source = pa.memory_map(str(folder / PASSAGES_FILE))
+            self._reader = pa.ipc.open_file(source)
+            self._hashes = np.load(folder / HASHES_FILE, mmap_mode="r")
+            self._hash_rows = np.load(folder / ROWS_FILE, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            msg = f"corpus {folder} is missing or damaged ({error}); `hardneg cache clear` and start again"
+            raise CacheError(msg) from error
+        self.key: str = facts["key"]
+        self.languages: tuple[str, ...] = tuple(facts["languages"])
+        self._length: int = facts["rows"]
+        self._batch = functools.lru_cache(maxsize=64)(self._reader.get_batch)
+
+    @classmethod
+    def open(cls, key: str) -> Corpus:
+        """Open a corpus of the cache by its key; one object per key and cache folder."""
+        return _open(cache_root(), key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Corpus.open, (self.key,)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Corpus:
+        return self
+
+    def __repr__(self) -> str:
+        return f"Corpus(key={self.key!r}, rows={self._length})"
+
+    def __len__(self) -> int:
+        return self._length
+
+    def ids(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
+        """Return the ids of some rows, in their order."""
+        return [self._value(int(row), 0) for row in rows]
+
+    def texts(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
+        """Return the texts of some rows, in their order, titles included."""
+        return [self.text(int(row)) for row in rows]
+
+    def text(self, row: int) -> str:
+        """Return the text of one row, its title included."""
+        title = self._value(row, 2)
+        return f"{title} {self._value(row, 1)}" if title else self._value(row, 1)
+
+    def language(self, row: int) -> str:
+        """Return the language of one row; empty where it is not known."""
+        return self._value(row, 3)
+
+    def document(self, row: int) -> Document:
+        """Return one row as a Haystack document whose id is the passage's id."""
+        from haystack.dataclasses import Document
+
+        meta = {"title": self._value(row, 2), "language": self._value(row, 3)}
+        return Document(
+            id=self._value(row, 0), content=self.text(row), meta={key: value for key, value in meta.items() if value}
+        )
+
+    def rows_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return the row of each id, or -1 where the corpus does not have it."""
+        found = np.full(len(ids), -1, dtype=np.int64)
+        if not self._length or not ids:
+            return found
+        hashes = hash_ids(ids)
+        starts = np.searchsorted(self._hashes, hashes)
+        for position, (identifier, start, digest) in enumerate(zip(ids, starts, hashes, strict=True)):
+            # A 64-bit collision is improbable, not impossible: walk over equal hashes and compare the ids themselves.
+            while start < self._length and self._hashes[start] == digest:
+                row = int(self._hash_rows[start])
+                if self._value(row, 0) == identifier:
+                    found[position] = row
+                    break
+                start += 1
+        return found
+
+    def iter_batches(self) -> Iterator[tuple[list[str], list[str]]]:
+        """Yield ``(texts, languages)`` of up to 8,192 consecutive rows at a time."""
+        for number in range(self._reader.num_record_batches):
+            batch = self._reader.get_batch(number)
+            titles, texts = batch.column(2).to_pylist(), batch.column(1).to_pylist()
+            joined = [f"{title} {text}" if title else text for title, text in zip(titles, texts, strict=True)]
+            yield joined, batch.column(3).to_pylist()
+
+    def iter_texts(self) -> Iterator[str]:
+        """Yield all texts in row order."""
+        for texts, _ in self.iter_batches():
+            yield from texts
+
+    def _value(self, row: int, column: int) -> str:
+        if not 0 <= row < self._length:
+            msg = f"corpus {self.key} has rows 0 to {self._length - 1}, not {row}"
+            raise IndexError(msg)
+        value: str = self._batch(row // BATCH_ROWS).column(column)[row % BATCH_ROWS].as_py()
+        return value
+
+
+@functools.lru_cache(maxsize=32)
+def _open(root: Path, key: str) -> Corpus:
+    folder = entry_path("corpus", key)
+    if not folder.is_dir():
+        msg = f"the cache {root} has no corpus {key}: load its dataset again"
+        raise CacheError(msg)
+    return Corpus(folder)

@@ -1,0 +1,105 @@
+"""Writing a corpus: one streaming pass, bounded memory, a key that is a hash of the content."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from hardneg_plugin.cache import entry_path, publish
+from hardneg_plugin.records.corpus import (
+    BATCH_ROWS,
+    FACTS_FILE,
+    HASHES_FILE,
+    PASSAGES_FILE,
+    ROWS_FILE,
+    SCHEMA,
+    Corpus,
+    hash_ids,
+)
+
+Row = tuple[str, str, str, str]
+
+
+class CorpusWriter:
+    """Context manager that writes rows ``(id, text, title, language)`` into a folder.
+
+    Memory: one batch of rows and 8 bytes a row for the hashes of the ids.
+
+    :param folder: An existing, empty folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._pending: list[Row] = []
+        self._hashes = array("Q")
+        self._digest = xxhash.xxh3_128()
+        self._languages: set[str] = set()
+
+    def __enter__(self) -> CorpusWriter:
+        self._file = pa.OSFile(str(self._folder / PASSAGES_FILE), "wb")
+        self._writer = pa.ipc.new_file(self._file, SCHEMA)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self._flush()
+        self._writer.close()
+        self._file.close()
+        if kind is None:
+            self._write_index()
+
+    def add(self, identifier: str, text: str, title: str, language: str) -> None:
+        """Append one row."""
+        self._pending.append((identifier, text, title, language))
+        if len(self._pending) == BATCH_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        columns = list(zip(*self._pending, strict=True))
+        self._hashes.frombytes(hash_ids(columns[0]).tobytes())
+        self._languages.update(columns[3])
+        for row in self._pending:
+            # Lengths keep ("ab", "c") and ("a", "bc") apart.
+            lengths = ",".join(str(len(value)) for value in row)
+            self._digest.update(f"{lengths};{''.join(row)}".encode("utf-8", "surrogatepass"))
+        self._writer.write_batch(pa.record_batch([pa.array(column, pa.string()) for column in columns], schema=SCHEMA))
+        self._pending.clear()
+
+    def _write_index(self) -> None:
+        hashes = np.frombuffer(self._hashes, dtype=np.uint64)
+        order = np.argsort(hashes, kind="stable")
+        np.save(self._folder / HASHES_FILE, hashes[order])
+        np.save(self._folder / ROWS_FILE, order.astype(np.int64))
+        self.key = self._digest.hexdigest()
+        facts = {"key": self.key, "rows": len(hashes), "languages": sorted(self._languages - {""})}
+        (self._folder / FACTS_FILE).write_text(json.dumps(facts), "utf-8")
+
+
+def duplicate_rows(folder: Path) -> Iterator[tuple[int, int, str]]:
+    """Yield ``(row, first row, id)`` for each row whose id an earlier row of a written corpus has, in row order."""
+    corpus = Corpus(folder)
+    hashes = np.load(folder / HASHES_FILE, mmap_mode="r")
+    rows = np.load(folder / ROWS_FILE, mmap_mode="r")
+    equal = np.flatnonzero(hashes[1:] == hashes[:-1]) if len(hashes) else np.empty(0, dtype=np.int64)
+    suspects = sorted({int(rows[place]) for start in equal for place in (start, start + 1)})
+    first: dict[str, int] = {}
+    for row, identifier in zip(suspects, corpus.ids(suspects), strict=True):
+        if identifier in first:
+            yield row, first[identifier], identifier
+        else:
+            first[identifier] = row
+
+
+def publish_corpus(folder: Path, key: str) -> Corpus:
+    """Move a written corpus into the cache and open it there."""
+    publish(folder, entry_path("corpus", key))
+    return Corpus.open(key)

@@ -1,0 +1,88 @@
+"""Adding what a source found to the candidates that are already there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardneg_plugin.errors import RecordError
+from hardneg_plugin.records.corpus import Corpus
+from hardneg_plugin.records.table import CandidateTable, Ints, offsets_of, ranges
+
+
+def merge_source(
+    table: CandidateTable, source: str, corpus: Corpus, rows: Ints, scores: NDArray[np.float32]
+) -> CandidateTable:
+    """Return a table with one more source.
+
+    A passage that an earlier source found gets a second rank and score; a new one is appended to its example, best rank first.
+
+    :param table: Candidates of ``n`` examples.
+    :param source: Name of the source, such as ``bm25``.
+    :param corpus: The corpus that was searched.
+    :param rows: Shape ``(n, k)``: corpus rows, best first, -1 behind the last.
+    :param scores: Shape ``(n, k)``: the source's own scores; NaN where it has none.
+    :raises RecordError: If the source is there already, or the candidates refer to another corpus.
+    """
+    if source in table.ranks:
+        msg = f"the candidates already have a source {source!r}; give the second miner another `source` name"
+        raise RecordError(msg)
+    if table.corpus is not None and table.corpus.key != corpus.key:
+        msg = f"the candidates refer to corpus {table.corpus.key}, {source!r} searched corpus {corpus.key}"
+        raise RecordError(msg)
+    found = rows >= 0
+    example = np.nonzero(found)[0].astype(np.int64)
+    rank = np.broadcast_to(np.arange(1, rows.shape[1] + 1, dtype=np.int32), rows.shape)[found]
+    passage, score = rows[found].astype(np.int64), scores[found].astype(np.float32)
+    known = _positions(table, example, passage, len(corpus))
+    new = known < 0
+    grown = _append_rows(table, example[new], passage[new])
+    at = _new_positions(table, grown, known, example)
+    ranks = np.zeros(len(grown.passages), dtype=np.int32)
+    source_scores = np.full(len(grown.passages), np.nan, dtype=np.float32)
+    ranks[at], source_scores[at] = rank, score
+    return replace(
+        grown,
+        corpus=corpus,
+        ranks={**grown.ranks, source: ranks},
+        source_scores={**grown.source_scores, source: source_scores},
+    )
+
+
+def _positions(table: CandidateTable, example: Ints, passage: Ints, corpus_size: int) -> Ints:
+    """Return the row of the table that holds each found passage, or -1."""
+    if not len(table.passages):
+        return np.full(len(passage), -1, dtype=np.int64)
+    own = table.passages < 0
+    # (example, passage) as one integer: sorted once, searched for all.
+    keys = np.where(own, -1, table.example_index * corpus_size + table.passages)
+    order = np.argsort(keys, kind="stable")
+    wanted = example * corpus_size + passage
+    place = np.minimum(np.searchsorted(keys[order], wanted), len(order) - 1)
+    return np.where(keys[order[place]] == wanted, order[place], -1).astype(np.int64)
+
+
+def _append_rows(table: CandidateTable, example: Ints, passage: Ints) -> CandidateTable:
+    """Return a table with one valueless row per new passage behind the rows of its example."""
+    old, added = np.diff(table.offsets), np.bincount(example, minlength=len(table)).astype(np.int64)
+    offsets = offsets_of(old + added)
+    rows = np.full(int(offsets[-1]), -1, dtype=np.int64)
+    rows[ranges(offsets[:-1], old)] = np.arange(len(table.passages))
+    everything = np.arange(int(table.positive_offsets[-1]), dtype=np.int64)
+    grown = table.take(rows, offsets, table.positive_offsets, everything)
+    passages = grown.passages.copy()
+    passages[ranges(offsets[:-1] + old, added)] = passage
+    return replace(grown, passages=passages)
+
+
+def _new_positions(table: CandidateTable, grown: CandidateTable, known: Ints, example: Ints) -> Ints:
+    """Return the row of the grown table for each found passage, in the order they were found."""
+    moved = ranges(grown.offsets[:-1], np.diff(table.offsets))
+    new = known < 0
+    added = np.diff(grown.offsets) - np.diff(table.offsets)
+    at = np.empty(len(known), dtype=np.int64)
+    at[~new] = moved[known[~new]]
+    at[new] = ranges(grown.offsets[:-1] + np.diff(table.offsets), added)
+    return at

@@ -1,0 +1,161 @@
+"""Examples as Parquet: one row an example, candidates as list columns. The form in which stages are stored."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hardneg_plugin.errors import RecordError
+from hardneg_plugin.records.candidates import CODED_COLUMNS, compact
+from hardneg_plugin.records.coded import Coded
+from hardneg_plugin.records.corpus import Corpus
+from hardneg_plugin.records.example import MiningExample, table_of, with_table
+from hardneg_plugin.records.table import CandidateTable, Ints, offsets_of
+
+if TYPE_CHECKING:
+    from haystack.dataclasses import Document
+
+FORMAT = 1
+_META_KEY = b"hardneg"
+_DOCUMENT = pa.struct([("id", pa.string()), ("content", pa.string()), ("extra", pa.string())])
+_EXAMPLE_COLUMNS = ("id", "query", "language", "answers", "meta", "positives", "own")
+# Prefix of the column → attribute of the table.
+_NAMED_COLUMNS = {"rank": "ranks", "source_score": "source_scores", "score": "scores"}
+
+
+def write_parquet(path: str | Path, examples: Sequence[MiningExample]) -> None:
+    """Write examples so that the same examples always give the same bytes; the file appears whole or not at all.
+
+    :param path: File to write.
+    :param examples: Any number; one shard of a stage.
+    """
+    table = compact(table_of(examples))
+    columns = {**_example_columns(examples, table), **_candidate_columns(table)}
+    facts = {"format": FORMAT, "corpus": table.corpus.key if table.corpus else None}
+    arrow = pa.table(columns).replace_schema_metadata({_META_KEY: json.dumps(facts).encode()})
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    pq.write_table(arrow, partial, compression="zstd")
+    os.replace(partial, path)  # noqa: PTH105 - the atomic one, by its name
+
+
+def _example_columns(examples: Sequence[MiningExample], table: CandidateTable) -> dict[str, pa.Array]:
+    own = [
+        [table.own[-1 - passage] for passage in table.passages[start:end] if passage < 0]
+        for start, end in zip(table.offsets[:-1], table.offsets[1:], strict=True)
+    ]
+    return {
+        "id": pa.array([example.id for example in examples], pa.string()),
+        "query": pa.array([example.query for example in examples], pa.string()),
+        "language": pa.array([example.language for example in examples], pa.string()),
+        "answers": pa.array([list(example.answers) for example in examples], pa.list_(pa.string())),
+        "meta": pa.array([json.dumps(dict(example.meta), ensure_ascii=False) for example in examples], pa.string()),
+        "positives": pa.array([[_pack(document) for document in example.positives] for example in examples], pa.list_(_DOCUMENT)),
+        "own": pa.array([[_pack(document) for document in documents] for documents in own], pa.list_(_DOCUMENT)),
+    }
+
+
+def _candidate_columns(table: CandidateTable) -> dict[str, pa.Array]:
+    def lists(offsets: Ints, values: pa.Array) -> pa.Array:
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+
+    def strings(column: Coded) -> pa.Array:
+        return pa.array(column.values, pa.string()).take(pa.array(column.codes))
+
+    own_before = np.cumsum(table.passages < 0)
+    starts = np.append(0, own_before)[table.offsets[:-1]]
+    # Own documents are numbered within their example: a part of a file stays readable by itself.
+    local = np.where(table.passages < 0, -(own_before - starts[table.example_index]), table.passages)
+    columns = {"passages": lists(table.offsets, pa.array(local, pa.int64()))}
+    for prefix, attribute in _NAMED_COLUMNS.items():
+        for name, values in getattr(table, attribute).items():
+            columns[f"{prefix}:{name}"] = lists(table.offsets, pa.array(values))
+    for name, values in table.positive_scores.items():
+        columns[f"positive_score:{name}"] = lists(table.positive_offsets, pa.array(values))
+    for name in CODED_COLUMNS:
+        columns[name] = lists(table.offsets, strings(getattr(table, name)))
+    columns["label_score"] = lists(table.offsets, pa.array(table.label_score))
+    return columns
+
+
+def _pack(document: Document) -> dict[str, str | None]:
+    values = document.to_dict(flatten=False)
+    extra = {key: value for key, value in values.items() if key not in ("id", "content") and value not in (None, {})}
+    return {"id": document.id, "content": document.content, "extra": json.dumps(extra, ensure_ascii=False) if extra else ""}
+
+
+def _unpack(packed: dict[str, str]) -> Document:
+    from haystack.dataclasses import Document
+
+    extra = json.loads(packed["extra"]) if packed["extra"] else {}
+    return Document.from_dict({"id": packed["id"], "content": packed["content"], **extra})
+
+
+def read_parquet(path: str | Path) -> list[MiningExample]:
+    """Read examples back, equal to those that were written.
+
+    :param path: File written by :func:`write_parquet`.
+    :raises RecordError: If the file is not one, or was written by a newer format.
+    :raises CacheError: If the cache no longer has the corpus of the candidates.
+    """
+    try:
+        arrow = pq.read_table(path)
+        facts = json.loads((arrow.schema.metadata or {})[_META_KEY])
+    except (OSError, KeyError, pa.ArrowInvalid) as error:
+        msg = f"{path} is not a file of mining examples: {error}"
+        raise RecordError(msg) from error
+    if facts["format"] > FORMAT:
+        msg = f"{path} has format {facts['format']}, this version reads up to {FORMAT}: update hardneg"
+        raise RecordError(msg)
+    columns = {name: arrow.column(name).combine_chunks() for name in arrow.column_names}
+    table = _read_table(columns, facts["corpus"])
+    values = {name: columns[name].to_pylist() for name in _EXAMPLE_COLUMNS}
+    examples = [
+        MiningExample(
+            id=values["id"][row],
+            query=values["query"][row],
+            positives=tuple(_unpack(packed) for packed in values["positives"][row]),
+            language=values["language"][row],
+            answers=tuple(values["answers"][row]),
+            meta=json.loads(values["meta"][row]),
+        )
+        for row in range(len(arrow))
+    ]
+    return with_table(examples, table)
+
+
+def _read_table(columns: dict[str, Any], corpus: str | None) -> CandidateTable:
+    def values(name: str) -> Any:
+        return columns[name].values.to_numpy(zero_copy_only=False)
+
+    def coded(name: str) -> Coded:
+        encoded = pc.dictionary_encode(columns[name].values)
+        return Coded.of(encoded.dictionary.to_pylist()).take(encoded.indices.to_numpy().astype(np.int64))
+
+    def named(prefix: str) -> dict[str, Any]:
+        return {name.split(":", 1)[1]: values(name) for name in columns if name.startswith(f"{prefix}:")}
+
+    offsets = columns["passages"].offsets.to_numpy().astype(np.int64)
+    passages = values("passages")
+    own = [_unpack(packed) for packed in columns["own"].values.to_pylist()]
+    own_starts = columns["own"].offsets.to_numpy()[:-1]
+    example = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    return CandidateTable(
+        offsets=offsets,
+        passages=np.where(passages < 0, passages - own_starts[example], passages),
+        positive_offsets=offsets_of(np.diff(columns["positives"].offsets.to_numpy())),
+        label_score=values("label_score"),
+        corpus=Corpus.open(corpus) if corpus else None,
+        own=tuple(own),
+        positive_scores=named("positive_score"),
+        **{attribute: named(prefix) for prefix, attribute in _NAMED_COLUMNS.items()},
+        **{name: coded(name) for name in CODED_COLUMNS},
+    )

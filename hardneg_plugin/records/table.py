@@ -1,0 +1,212 @@
+"""The columns that the candidates of a shard of examples share.
+
+One row per passage of an example. 10,000 examples with 50 candidates are a dozen arrays, not 500,000 objects, and a filter is one
+array expression over all of them. Every operation returns a new table; arrays are never written to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardneg_plugin.errors import RecordError
+from hardneg_plugin.records.coded import Coded
+from hardneg_plugin.records.corpus import Corpus
+
+if TYPE_CHECKING:
+    from haystack.dataclasses import Document
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+ABSENT_RANK = 0
+_Column = TypeVar("_Column", NDArray[np.int32], NDArray[np.float32], NDArray[np.int64])
+
+
+def offsets_of(lengths: Sequence[int] | NDArray[np.int64]) -> Ints:
+    """Return where each of some consecutive lists starts, and where the last one ends; shape ``(len + 1,)``."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+
+
+def ranges(starts: Ints, lengths: Ints) -> Ints:
+    """Return the concatenation of ``arange(start, start + length)`` for all pairs."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total, dtype=np.int64) + np.repeat(starts - ends + lengths, lengths)
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateTable:
+    """Candidates of ``n`` examples, ``m`` rows in all.
+
+    :param offsets: Shape ``(n + 1,)``: rows of example ``i`` are ``offsets[i]:offsets[i + 1]``.
+    :param passages: Shape ``(m,)``: a row of the corpus, or ``-1 - k`` for the ``k``-th of the own documents.
+    :param corpus: The corpus that rows refer to; needed when any passage is 0 or more.
+    :param own: Documents that are in no corpus: generated, or found by a document store's retriever.
+    :param ranks: Source → rank in that source's list from 1, 0 where it did not find the passage. Sources in the order they ran.
+    :param source_scores: Source → its own score, NaN where it has none.
+    :param scores: Scorer → score of the candidate, NaN where it has none.
+    :param positive_offsets: Shape ``(n + 1,)``: scores of the positives of example ``i``.
+    :param positive_scores: Scorer → scores of the positives, so that a margin can be applied again later.
+    :param label: Verdict of a judge, such as ``false_negative``; empty without one.
+    :param label_score: The judge's number, NaN without one.
+    :param judge: Name of the judge.
+    :param prompt: Hash of the prompt that the judge was asked with.
+    :param dropped: Why the candidate was dropped; empty while it is kept.
+    """
+
+    offsets: Ints
+    passages: Ints
+    positive_offsets: Ints
+    label_score: Floats
+    label: Coded
+    judge: Coded
+    prompt: Coded
+    dropped: Coded
+    corpus: Corpus | None = None
+    own: tuple[Document, ...] = ()
+    ranks: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+    source_scores: Mapping[str, Floats] = field(default_factory=dict)
+    scores: Mapping[str, Floats] = field(default_factory=dict)
+    positive_scores: Mapping[str, Floats] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, positives: Sequence[int] = (0,)) -> CandidateTable:
+        """Return a table without candidates.
+
+        :param positives: Number of positives of each example.
+        """
+        return cls(
+            offsets=np.zeros(len(positives) + 1, dtype=np.int64),
+            passages=np.zeros(0, dtype=np.int64),
+            positive_offsets=offsets_of(list(positives)),
+            label_score=np.zeros(0, dtype=np.float32),
+            label=Coded.empty(0),
+            judge=Coded.empty(0),
+            prompt=Coded.empty(0),
+            dropped=Coded.empty(0),
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def example_index(self) -> Ints:
+        """Number of the example that each row belongs to, shape ``(m,)``."""
+        return np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.offsets))
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """Rows that no filter has dropped, shape ``(m,)``."""
+        return self.dropped.codes == 0
+
+    def drop(self, mask: NDArray[np.bool_], reason: str) -> CandidateTable:
+        """Mark the rows of a mask as dropped; a row that was dropped before keeps its first reason."""
+        return replace(self, dropped=self.dropped.where(mask & self.kept, reason))
+
+    def take(self, rows: Ints, offsets: Ints, positive_offsets: Ints, positive_rows: Ints) -> CandidateTable:
+        """Return other rows of this table; a row of -1 is a new one without any value."""
+        new = bool((rows < 0).any())
+
+        def pick(column: _Column, absent: float) -> _Column:
+            # One absent value behind the last row lets -1 pick it; without new rows the copy of the column is saved.
+            return np.append(column, np.asarray(absent, dtype=column.dtype))[rows] if new else column[rows]
+
+        return replace(
+            self,
+            offsets=offsets,
+            passages=pick(self.passages, 0),
+            positive_offsets=positive_offsets,
+            ranks={name: pick(column, ABSENT_RANK) for name, column in self.ranks.items()},
+            source_scores={name: pick(column, np.nan) for name, column in self.source_scores.items()},
+            scores={name: pick(column, np.nan) for name, column in self.scores.items()},
+            positive_scores={name: column[positive_rows] for name, column in self.positive_scores.items()},
+            label_score=pick(self.label_score, np.nan),
+            label=self.label.take(rows),
+            judge=self.judge.take(rows),
+            prompt=self.prompt.take(rows),
+            dropped=self.dropped.take(rows),
+        )
+
+    def select(self, examples: Ints) -> CandidateTable:
+        """Return the candidates of some examples, in their order."""
+        lengths = np.diff(self.offsets)[examples]
+        positive_lengths = np.diff(self.positive_offsets)[examples]
+        return self.take(
+            ranges(self.offsets[examples], lengths),
+            offsets_of(lengths),
+            offsets_of(positive_lengths),
+            ranges(self.positive_offsets[examples], positive_lengths),
+        )
+
+    def best_rank(self, source: str | None = None) -> NDArray[np.int32]:
+        """Return the rank of each row: in one source, or the best over all; 0 where it has none.
+
+        :raises RecordError: If the source did not run.
+        """
+        if source is not None and source not in self.ranks:
+            msg = f"no source {source!r} among the candidates; known sources: {', '.join(self.ranks) or 'none'}"
+            raise RecordError(msg)
+        columns = [self.ranks[source]] if source is not None else list(self.ranks.values())
+        highest = np.iinfo(np.int32).max
+        best = np.full(len(self.passages), highest, dtype=np.int32)
+        for column in columns:
+            best = np.minimum(best, np.where(column == ABSENT_RANK, highest, column))
+        return np.where(best == highest, ABSENT_RANK, best).astype(np.int32)
+
+
+def same_corpus(tables: Sequence[CandidateTable]) -> Corpus | None:
+    """Return the one corpus that some tables refer to.
+
+    :raises RecordError: If they refer to several.
+    """
+    corpora = {table.corpus.key: table.corpus for table in tables if table.corpus is not None}
+    if len(corpora) > 1:
+        msg = f"candidates refer to different corpora ({', '.join(sorted(corpora))}); mine from one corpus at a time"
+        raise RecordError(msg)
+    return next(iter(corpora.values()), None)
+
+
+def concat(tables: Sequence[CandidateTable]) -> CandidateTable:
+    """Put the examples of several tables one after the other; a source or scorer that one lacks is absent there.
+
+    :raises RecordError: If the tables refer to different corpora.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    own_before = np.cumsum([0, *(len(table.own) for table in tables)])
+    passages = [
+        np.where(table.passages < 0, table.passages - before, table.passages)
+        for table, before in zip(tables, own_before[:-1], strict=True)
+    ]
+
+    def columns(get: Callable[[CandidateTable], Mapping[str, _Column]], absent: _Column, positive: bool) -> dict[str, _Column]:
+        def sizes(table: CandidateTable) -> int:
+            return int(table.positive_offsets[-1]) if positive else len(table.passages)
+
+        names = dict.fromkeys(name for table in tables for name in get(table))
+        return {
+            name: np.concatenate([get(table).get(name, np.repeat(absent, sizes(table))) for table in tables])
+            for name in names
+        }
+
+    nan, zero = np.array([np.nan], dtype=np.float32), np.array([ABSENT_RANK], dtype=np.int32)
+    return CandidateTable(
+        offsets=offsets_of(np.concatenate([np.diff(table.offsets) for table in tables])),
+        passages=np.concatenate(passages),
+        positive_offsets=offsets_of(np.concatenate([np.diff(table.positive_offsets) for table in tables])),
+        label_score=np.concatenate([table.label_score for table in tables]),
+        label=Coded.concat([table.label for table in tables]),
+        judge=Coded.concat([table.judge for table in tables]),
+        prompt=Coded.concat([table.prompt for table in tables]),
+        dropped=Coded.concat([table.dropped for table in tables]),
+        corpus=same_corpus(tables),
+        own=tuple(document for table in tables for document in table.own),
+        ranks=columns(lambda table: table.ranks, zero, False),
+        source_scores=columns(lambda table: table.source_scores, nan, False),
+        scores=columns(lambda table: table.scores, nan, False),
+        positive_scores=columns(lambda table: table.positive_scores, nan, True),
+    )

@@ -1,0 +1,190 @@
+"""What a report says, as plain data: the recipe engine fills it, the renderers read it, ``results.json`` holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from hardneg_plugin.errors import EvaluationError
+from hardneg_plugin.report.reading import read_dataclass
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One training of one system: the budget it was given and what came out.
+
+    :param seed: Seed of the run.
+    :param steps: Optimiser steps.
+    :param examples: Training examples (triplets), counted once however many epochs there were.
+    :param seconds: Wall-clock time of the training.
+    :param model: Folder of the trained model.
+    :param model_fingerprint: Fingerprint of its weights.
+    """
+
+    seed: int
+    steps: int
+    examples: int
+    seconds: float
+    model: str
+    model_fingerprint: str
+
+
+@dataclass(frozen=True)
+class StageCounts:
+    """What one mining stage did to the candidates that reached it.
+
+    :param stage: Name of the stage.
+    :param candidates: Candidates after it, dropped ones included.
+    :param kept: Those that no stage has dropped so far.
+    :param dropped: Reason → candidates that this stage dropped.
+    """
+
+    stage: str
+    candidates: int
+    kept: int
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class System:
+    """One system of the comparison.
+
+    :param name: Name as in the recipe; ``BM25`` retrieval and the untrained base are systems, too.
+    :param base_model: Model that training starts from or that is evaluated untrained; empty for BM25 retrieval.
+    :param base_fingerprint: Fingerprint of its weights.
+    :param stages: Mining stages, in order.
+    :param training: One entry per seed; empty for a system that is not trained.
+    """
+
+    name: str
+    base_model: str = ""
+    base_fingerprint: str = ""
+    stages: tuple[StageCounts, ...] = ()
+    training: tuple[TrainingRun, ...] = ()
+
+
+@dataclass(frozen=True)
+class SeedMeans:
+    """Means of one seed.
+
+    :param seed: Seed of the training.
+    :param means: Metric → mean over queries.
+    """
+
+    seed: int
+    means: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class SystemResult:
+    """One system on one split.
+
+    :param system: Name of the system.
+    :param means: Metric → mean over queries, and over seeds where there are several.
+    :param deviations: Metric → sample standard deviation over seeds; empty with fewer than two seeds.
+    :param by_language: Language → metric → mean over its queries, and over seeds.
+    :param seeds: The means of each seed; empty for a system that is not trained.
+    """
+
+    system: str
+    means: Mapping[str, float]
+    deviations: Mapping[str, float] = field(default_factory=dict)
+    by_language: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    seeds: tuple[SeedMeans, ...] = ()
+
+
+@dataclass(frozen=True)
+class SplitResults:
+    """All systems on one split.
+
+    :param split: Name of the split.
+    :param dataset: Spec of its dataset.
+    :param fingerprint: Fingerprint of that dataset.
+    :param metrics: Metrics in the order of the columns, as ir_measures spells them.
+    :param relevance: Lowest grade that counts as relevant in binary metrics.
+    :param queries: Judged queries; every mean is over all of them.
+    :param without_relevant: Those without any relevant passage, which count 0 in binary metrics.
+    :param results: One entry per system, in the order of the rows.
+    :param languages: Language → judged queries in it.
+    """
+
+    split: str
+    dataset: str
+    fingerprint: str
+    metrics: tuple[str, ...]
+    relevance: int
+    queries: int
+    without_relevant: int
+    results: tuple[SystemResult, ...]
+    languages: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything a report says.
+
+    :param recipe: Name of the recipe.
+    :param date: ISO 8601 date or time of the run.
+    :param dataset: Spec of the dataset that was mined and trained on.
+    :param dataset_fingerprint: Its fingerprint.
+    :param systems: Systems in the order of the rows.
+    :param splits: One entry per split that was evaluated.
+    :param skipped_rows: Reason → rows of the dataset that were skipped.
+    :param versions: Package → version.
+    :raises EvaluationError: When results name unknown systems, or lack a metric or language of their split.
+    """
+
+    recipe: str
+    date: str
+    dataset: str
+    dataset_fingerprint: str
+    systems: tuple[System, ...]
+    splits: tuple[SplitResults, ...]
+    skipped_rows: Mapping[str, int] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [system.name for system in self.systems]
+        if len(set(names)) != len(names):
+            msg = f"system names must differ, got {', '.join(names)}"
+            raise EvaluationError(msg)
+        for split in self.splits:
+            _check_split(split, names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-able dicts and lists."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ReportData:
+        """Rebuild a report.
+
+        :param data: What :meth:`to_dict` returned, or the parsed ``results.json``.
+        :returns: A report equal to the one written.
+        :raises EvaluationError: For missing or unknown keys and wrong types, with the path of the key.
+        """
+        return read_dataclass(cls, data, "results")
+
+
+def _check_split(split: SplitResults, systems: list[str]) -> None:
+    where = f"split {split.split!r}"
+    found = [result.system for result in split.results]
+    if len(set(found)) != len(found):
+        msg = f"{where} has two results for one system: {', '.join(found)}"
+        raise EvaluationError(msg)
+    _require(systems, found, f"{where}: systems")
+    for result in split.results:
+        here = f"{where}, system {result.system!r}"
+        _require(result.means, split.metrics, f"{here}: metrics")
+        if split.languages:
+            _require(result.by_language, split.languages, f"{here}: languages")
+        for language, means in result.by_language.items():
+            _require(means, split.metrics, f"{here}, language {language!r}: metrics")
+
+
+def _require(known: Iterable[str], wanted: Iterable[str], what: str) -> None:
+    missing = [name for name in wanted if name not in set(known)]
+    if missing:
+        msg = f"{what} {', '.join(missing)} are missing"
+        raise EvaluationError(msg)

@@ -1,0 +1,59 @@
+"""A report as Markdown (GitHub flavour)."""
+
+from __future__ import annotations
+
+import re
+
+from hardneg_plugin.report.data import ReportData
+from hardneg_plugin.report.tables import Cell, Section, Table, report_sections
+
+# Names and reasons may come from data: nothing in them may end a cell, make a link or reach the page as HTML.
+_MARKUP = re.compile(r"([\\|`*_\[\]])")
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_INSIDE_WORD = re.compile(r"(?<=\w)\\_(?=\w)")
+
+
+def render_markdown(data: ReportData) -> str:
+    """Render a report.
+
+    :param data: The report.
+    :returns: The text of ``report.md``, ending with a newline.
+    """
+    parts = [f"# {escape(data.recipe)}", f"Run of {escape(data.date)}."]
+    for section in report_sections(data):
+        parts.extend(_section(section))
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """Escape plain text for a table cell or a line of Markdown.
+
+    :param text: Any text.
+    :returns: One line that shows the text as it is.
+    """
+    line = " ".join(text.split())
+    escaped = _MARKUP.sub(r"\\\1", line).translate(_ENTITIES)
+    # An underscore between letters is never markup, and metric and stage names stay readable.
+    return _INSIDE_WORD.sub("_", escaped)
+
+
+def _section(section: Section) -> list[str]:
+    parts = [f"## {escape(section.title)}"]
+    for table in section.tables:
+        if table.title:
+            parts.append(f"### {escape(table.title)}")
+        parts.append(_table(table))
+    if section.notes:
+        parts.append("\n".join(f"- {escape(note)}" for note in section.notes))
+    return parts
+
+
+def _table(table: Table) -> str:
+    aligned = [":--" if column < table.text_columns else "--:" for column in range(len(table.header))]
+    lines = [[escape(name) for name in table.header], aligned, *([_cell(cell) for cell in row] for row in table.rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    return f"**{text}**" if cell.best else text

@@ -1,0 +1,208 @@
+"""The content of a report as titles, notes and tables, which every renderer shows in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from hardneg_plugin.report.data import ReportData, SplitResults, System, SystemResult
+
+
+class Cell(NamedTuple):
+    """One cell.
+
+    :param text: Plain text, not escaped.
+    :param best: Whether it holds the best value of its column.
+    """
+
+    text: str
+    best: bool = False
+
+
+class Table(NamedTuple):
+    """A table; its first column is text, the others are numbers unless ``text_columns`` says otherwise.
+
+    :param title: Title, or an empty string under the title of its section.
+    :param header: Names of the columns.
+    :param rows: Cells, as many per row as columns.
+    :param text_columns: Number of columns from the left that hold text.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    text_columns: int = 1
+
+
+class Section(NamedTuple):
+    """A titled part of the report: tables first, then notes.
+
+    :param title: Title.
+    :param tables: Tables.
+    :param notes: One sentence or two each.
+    """
+
+    title: str
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...]
+
+
+NOTHING = "–"
+
+
+def report_sections(data: ReportData) -> list[Section]:
+    """Arrange a report: results per split, training budgets, mining, data.
+
+    :param data: The report.
+    :returns: Sections in reading order; those that would be empty are left out.
+    """
+    systems = {system.name: system for system in data.systems}
+    sections = [_split_section(split, systems) for split in data.splits]
+    if any(system.training for system in data.systems):
+        sections.append(_training_section(data.systems))
+    if any(system.stages for system in data.systems):
+        sections.append(_mining_section(data.systems))
+    sections.append(_data_section(data))
+    return sections
+
+
+def _split_section(split: SplitResults, systems: Mapping[str, System]) -> Section:
+    trained = [result for result in split.results if systems[result.system].training]
+    best = {metric: max((_rounded(result.means[metric]) for result in trained), default=0) for metric in split.metrics}
+    rows = []
+    for result in split.results:
+        system = systems[result.system]
+        values = tuple(
+            Cell(
+                _with_deviation(result, metric),
+                bool(system.training) and _rounded(result.means[metric]) == best[metric],
+            )
+            for metric in split.metrics
+        )
+        rows.append((Cell(result.system), *values, Cell(f"{split.queries:,}"), Cell(_steps(system))))
+    main = Table("", ("System", *split.metrics, "Queries", "Steps"), tuple(rows))
+    tables = (main, *_language_tables(split)) if len(split.languages) > 1 else (main,)
+    notes = _split_notes(split, trained)
+    if len({run.steps for result in trained for run in systems[result.system].training}) > 1:
+        notes.append(
+            "The trained systems differ in their steps, so their negatives alone do not explain their differences."
+        )
+    return Section(f"Results on {split.split}", tables, tuple(notes))
+
+
+def _split_notes(split: SplitResults, trained: Sequence[SystemResult]) -> list[str]:
+    notes = [
+        f"Dataset: {split.dataset} (fingerprint {split.fingerprint}).",
+        f"Relevance threshold of binary metrics: grade {split.relevance} or more."
+        " Every value is a mean over all judged queries (RR@10 is what others call MRR@10).",
+    ]
+    if split.without_relevant:
+        notes.append(
+            f"{split.without_relevant:,} of {split.queries:,} queries have no relevant passage"
+            " and count 0 in binary metrics."
+        )
+    if trained:
+        notes.append("Marked: the best trained system of each metric, to three decimals.")
+    seeds = sorted({len(result.seeds) for result in split.results if result.deviations})
+    if seeds:
+        notes.append(
+            f"Systems with ± were trained with {' or '.join(map(str, seeds))} seeds:"
+            " mean ± sample standard deviation over seeds."
+        )
+    return notes
+
+
+def _language_tables(split: SplitResults) -> list[Table]:
+    languages = sorted(split.languages)
+    header = ("System", *(f"{language or 'unknown'} ({split.languages[language]:,})" for language in languages))
+    return [
+        Table(
+            f"{metric} by language (queries)",
+            header,
+            tuple(
+                (Cell(result.system), *(Cell(_shown(result.by_language[language][metric])) for language in languages))
+                for result in split.results
+            ),
+        )
+        for metric in split.metrics
+    ]
+
+
+def _training_section(systems: Sequence[System]) -> Section:
+    rows = tuple(
+        tuple(
+            Cell(text)
+            for text in (
+                system.name,
+                system.base_model,
+                str(run.seed),
+                f"{run.steps:,}",
+                f"{run.examples:,}",
+                f"{run.seconds:,.1f}",
+            )
+        )
+        for system in systems
+        for run in system.training
+    )
+    header = ("System", "Base model", "Seed", "Steps", "Examples", "Seconds")
+    return Section("Training", (Table("", header, rows, text_columns=2),), ())
+
+
+def _mining_section(systems: Sequence[System]) -> Section:
+    rows = tuple(
+        (
+            Cell(system.name),
+            Cell(stage.stage),
+            Cell(_counts(stage.dropped) or NOTHING),
+            Cell(f"{stage.candidates:,}"),
+            Cell(f"{stage.kept:,}"),
+        )
+        for system in systems
+        for stage in system.stages
+    )
+    header = ("System", "Stage", "Dropped here", "Candidates", "Kept")
+    note = (
+        "Candidates counts all rows after the stage, dropped ones included; kept are those no stage has dropped so far."
+    )
+    return Section("Mining", (Table("", header, rows, text_columns=3),), (note,))
+
+
+def _data_section(data: ReportData) -> Section:
+    skipped = _counts(data.skipped_rows)
+    notes = [
+        f"Mined and trained on: {data.dataset} (fingerprint {data.dataset_fingerprint}).",
+        f"Skipped rows: {skipped}." if skipped else "Skipped rows: none.",
+    ]
+    if data.versions:
+        notes.append(
+            "Versions: " + ", ".join(f"{name} {version}" for name, version in sorted(data.versions.items())) + "."
+        )
+    return Section("Data and versions", (), tuple(notes))
+
+
+def _with_deviation(result: SystemResult, metric: str) -> str:
+    shown = _shown(result.means[metric])
+    deviation = result.deviations.get(metric)
+    return shown if deviation is None else f"{shown} ± {_shown(deviation)}"
+
+
+def _rounded(value: float) -> float:
+    """Round to what a table shows, so that values that look equal are marked alike."""
+    return round(value, 3)
+
+
+def _shown(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _steps(system: System) -> str:
+    steps = sorted({run.steps for run in system.training})
+    if not steps:
+        return NOTHING
+    return f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,}–{steps[-1]:,}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    """Reasons with their counts, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{reason}: {count:,}" for reason, count in ordered)

@@ -1,0 +1,1 @@
+"""Searching a corpus: by words (BM25) and by vectors."""

@@ -1,0 +1,116 @@
+"""The folder of one training: its record, its checkpoints and its model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hardneg_plugin.errors import TrainingError
+from hardneg_plugin.training.result import TrainingResult
+
+_STATE = "trainer_state.json"  # transformers writes it last into a checkpoint
+
+
+class TrainingFolder:
+    """``training.json`` (settings, then the result), ``checkpoints/`` while it trains, ``model/`` once it is done.
+
+    :param root: The folder; made when the training starts.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.model = root / "model"
+        self.checkpoints = root / "checkpoints"
+        self.partial = root / "model.partial"
+        self._record = root / "training.json"
+
+    def open(self, settings: Mapping[str, Any], *, resume: bool) -> TrainingResult | None:
+        """Look whether this training is finished already, or may go on here; write nothing.
+
+        :param settings: Everything that decides over the trained weights, in JSON values.
+        :param resume: Go on with what is there; else remove it and begin anew.
+        :returns: The result, if this very training is already finished.
+        :raises TrainingError: If the folder holds a training with other settings, or a model of unknown origin.
+        """
+        if not resume:
+            self._clear()
+        record = self._read()
+        if record is None:
+            if self.model.exists() or self.checkpoints.exists():
+                msg = f"{self.root} holds a model or checkpoints, but no {self._record.name}; choose another folder"
+                raise TrainingError(msg)
+            return None
+        self._check_same(record["settings"], settings)
+        if record["result"] is None or not self.model.is_dir():
+            return None
+        return TrainingResult.from_dict(record["result"], self.model)
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Record what is about to be trained, so that only the same training goes on from its checkpoints."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._write({"settings": settings, "result": None})
+
+    def last_checkpoint(self) -> Path | None:
+        """Return the newest whole checkpoint; one that was being written when the training was killed is removed."""
+        found = sorted(
+            self.checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True
+        )
+        for checkpoint in found:
+            if _is_json(checkpoint / _STATE):
+                return checkpoint
+            shutil.rmtree(checkpoint)
+        return None
+
+    def staged_model(self) -> Path:
+        """Return an empty folder to write the model into, before :meth:`finish` puts it in place."""
+        shutil.rmtree(self.partial, ignore_errors=True)
+        self.partial.mkdir(parents=True)
+        return self.partial
+
+    def finish(self, settings: Mapping[str, Any], result: TrainingResult) -> None:
+        """Put the staged model in place by one rename, record the result and remove the checkpoints."""
+        shutil.rmtree(self.model, ignore_errors=True)
+        self.partial.rename(self.model)
+        self._write({"settings": settings, "result": result.to_dict()})
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def _clear(self) -> None:
+        # The record goes last: without it the rest could not be told from somebody else's files.
+        for folder in (self.model, self.partial, self.checkpoints):
+            if folder.exists() and self._record.exists():
+                shutil.rmtree(folder)
+        self._record.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            record: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            msg = f"{self._record} is damaged: {error}; remove the folder or set resume to false"
+            raise TrainingError(msg) from error
+        return record
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        staged = self._record.with_suffix(".partial")
+        staged.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        staged.replace(self._record)
+
+    def _check_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        # What was read back from JSON has lists for tuples.
+        now = json.loads(json.dumps(now))
+        if changed := [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]:
+            pairs = "; ".join(f"{key}: {before.get(key)!r} there, {now.get(key)!r} now" for key in changed)
+            msg = f"{self.root} holds another training ({pairs}); choose another folder or set resume to false"
+            raise TrainingError(msg)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return True

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
+    MultipleNegativesRankingLoss,
+)
+
+from hardneg_plugin.training.collator import TextCollator
+from hardneg_plugin.training.columns import TrainingColumns
+
+ROWS = [
+    {"anchor": "red apple", "positive": "an apple is red", "negative_1": "a blue sky", "negative_2": "grass", "id": 1},
+    {"anchor": "blue sky", "positive": "the sky is blue", "negative_1": "red wine", "negative_2": "sea water", "id": 2},
+    {"anchor": "green grass", "positive": "grass is green", "negative_1": "a red sky", "negative_2": "tea", "id": 3},
+]
+NUMBERED = TrainingColumns(("negative_1", "negative_2"))
+
+
+def words(texts, prompt=None):
+    return {"input_ids": [(prompt or "") + text for text in texts]}
+
+
+def loss_of(loss, features):
+    prefixes = dict.fromkeys(key.removesuffix("input_ids") for key in features if key.endswith("input_ids"))
+    inputs = [
+        {key.removeprefix(prefix): value for key, value in features.items() if key.startswith(prefix)}
+        for prefix in prefixes
+    ]
+    return loss(inputs, torch.tensor([]))
+
+
+def test_other_columns_are_never_tokenised():
+    batch = TextCollator(words, NUMBERED, ragged=False)(ROWS)
+    assert list(batch) == ["anchor_input_ids", "positive_input_ids", "negative_1_input_ids", "negative_2_input_ids"]
+    assert batch["negative_2_input_ids"] == ["grass", "sea water", "tea"]
+
+
+def test_ragged_rows_become_one_feature_without_holes():
+    rows = [ROWS[0], ROWS[1] | {"negative_1": None}, ROWS[2] | {"negative_1": None, "negative_2": None}]
+    batch = TextCollator(words, NUMBERED, ragged=True)(rows)
+    assert batch["negative_input_ids"] == ["a blue sky", "grass", "sea water"]
+    assert list(TextCollator(words, NUMBERED, ragged=True)([rows[2]])) == ["anchor_input_ids", "positive_input_ids"]
+
+
+def test_lists_of_negatives():
+    rows = [
+        {"anchor": "q", "positive": "p", "negatives": ["a", "b"]},
+        {"anchor": "r", "positive": "o", "negatives": None},
+    ]
+    batch = TextCollator(words, TrainingColumns(("negatives",), listed=True), ragged=True)(rows)
+    assert batch["negative_input_ids"] == ["a", "b"]
+
+
+def test_prompts_by_role_and_for_all():
+    by_role = TextCollator(words, NUMBERED, ragged=False, prompts={"anchor": "query: ", "negative": "passage: "})(
+        ROWS[:1]
+    )
+    assert [values[0] for values in by_role.values()] == [
+        "query: red apple",
+        "an apple is red",
+        "passage: a blue sky",
+        "passage: grass",
+    ]
+    for_all = TextCollator(words, NUMBERED, ragged=True, prompts="x ")(ROWS[:1])
+    assert [values[0] for values in for_all.values()] == ["x red apple", "x an apple is red", "x a blue sky"]
+
+
+def test_ragged_feature_gives_the_stock_loss_and_gradients(tiny_static: SentenceTransformer):
+    """With equal numbers of negatives both layouts are the same softmax."""
+    loss = MultipleNegativesRankingLoss(tiny_static)
+    weight = tiny_static[0].embedding.weight
+    results = []
+    for ragged in (False, True):
+        value = loss_of(loss, TextCollator(tiny_static.preprocess, NUMBERED, ragged=ragged)(ROWS))
+        results.append((value.item(), torch.autograd.grad(value, weight)[0]))
+    assert results[0][0] == pytest.approx(results[1][0], abs=1e-6)
+    assert torch.allclose(results[0][1], results[1][1], atol=1e-6)
+
+
+def test_ragged_loss_is_the_softmax_over_what_is_there(tiny_static: SentenceTransformer):
+    rows = [ROWS[0], ROWS[1] | {"negative_1": None, "negative_2": None}]
+    value = loss_of(
+        MultipleNegativesRankingLoss(tiny_static), TextCollator(tiny_static.preprocess, NUMBERED, ragged=True)(rows)
+    )
+    texts = [rows[0]["positive"], rows[1]["positive"], rows[0]["negative_1"], rows[0]["negative_2"]]
+    queries = tiny_static.encode([row["anchor"] for row in rows], convert_to_tensor=True)
+    scores = 20 * queries @ tiny_static.encode(texts, convert_to_tensor=True).T
+    assert value.item() == pytest.approx(
+        torch.nn.functional.cross_entropy(scores, torch.tensor([0, 1])).item(), abs=1e-5
+    )
+
+
+def test_ragged_feature_in_the_cached_loss(tiny_bert: SentenceTransformer):
+    tiny_bert.eval()
+    rows = [ROWS[0], ROWS[1] | {"negative_1": None}, ROWS[2] | {"negative_1": None, "negative_2": None}]
+    collate = TextCollator(tiny_bert.preprocess, NUMBERED, ragged=True)
+    plain = loss_of(MultipleNegativesRankingLoss(tiny_bert), collate(rows))
+    cached = loss_of(CachedMultipleNegativesRankingLoss(tiny_bert, mini_batch_size=2), collate(rows))
+    assert cached.item() == pytest.approx(plain.item(), abs=1e-5)

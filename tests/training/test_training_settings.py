@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import datasets
+import pytest
+
+from hardneg_plugin.errors import ParameterError, TrainingError
+from hardneg_plugin.training.arguments import build_arguments, precision_of
+from hardneg_plugin.training.losses import build_loss
+from hardneg_plugin.training.settings import TrainingSettings, plan_training
+
+PAIRS = datasets.Dataset.from_dict({"anchor": list("abcdef"), "positive": list("ghijkl")})
+RAGGED = datasets.Dataset.from_dict({"anchor": ["a", "b"], "positive": ["c", "d"], "negatives": [["e", "f"], ["g"]]})
+TRIPLETS = datasets.Dataset.from_dict({"anchor": ["a", "b"], "positive": ["c", "d"], "negative": ["e", "f"]})
+
+
+def plan(dataset=PAIRS, **settings):
+    return plan_training(dataset, TrainingSettings(**({"base_model": "a/model"} | settings)))
+
+
+def test_the_plan_knows_the_schedule():
+    planned = plan(batch_size=4, epochs=10, arguments={"gradient_accumulation_steps": 2})
+    assert (planned.steps, planned.warmup_steps, planned.ragged) == (10, 1, False)
+    assert plan(max_steps=100, warmup=0.25).warmup_steps == 25
+    assert plan(RAGGED).ragged
+
+
+def test_warmup_steps_in_the_arguments_replace_the_share():
+    assert plan(max_steps=100, arguments={"warmup_steps": 7}).warmup_steps == 7
+    with pytest.raises(TrainingError, match="takes 5000 steps, but the training has 625"):
+        plan(max_steps=625, arguments={"warmup_steps": 5000})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rate": 0}, "learning_rate must be auto or a number above 0, got 0"),
+        ({"learning_rate": "fast"}, "got 'fast'"),
+        ({"seed": -1}, "seed must be a whole number"),
+        ({"save_steps": -1}, "save_steps must be 0"),
+        ({"base_model": "static"}, "corpus_texts, which was not given"),
+        ({"base_model": "static", "corpus_texts": (text for text in "ab")}, "not generator"),
+        (
+            {"arguments": {"learning_rate": 1e-3}},
+            "learning_rate cannot be passed through: use the parameter learning_rate",
+        ),
+        ({"arguments": {"output_dir": "x"}}, "use the parameter output_dir"),
+        ({"arguments": {"weight_decai": 0.1}}, "no training argument 'weight_decai'; did you mean weight_decay"),
+        ({"arguments": {"prompts": {"query": "q: "}}}, "prompts must be one text or a text for some of anchor"),
+        ({"loss": "multiple_negative_ranking"}, "did you mean multiple_negatives_ranking"),
+        ({"batch_size": 0}, "batch_size must be above 0"),
+    ],
+)
+def test_settings_that_cannot_work(settings, message):
+    with pytest.raises(ParameterError, match=message):
+        plan(**settings)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "settings", "message"),
+    [
+        (PAIRS, {"loss": "triplet"}, "exactly one negative in every row, but row 0 has 0"),
+        (RAGGED, {"loss": "triplet"}, "row 0 has 2"),
+        (RAGGED, {"loss_args": {"hardness_mode": "hard_negatives"}}, "hardness_mode .* rows have 1 to 2 negatives"),
+        (RAGGED, {"loss_args": {"directions": ["query_to_doc", "doc_to_doc"]}}, "direction doc_to_doc"),
+        (PAIRS, {"batch_size": 1}, "row 0 has no negative and is alone in its batch"),
+        (PAIRS, {"base_model": "/no/such/folder"}, "there is no folder /no/such/folder"),
+    ],
+)
+def test_losses_and_tables_that_do_not_fit(dataset, settings, message):
+    with pytest.raises(TrainingError, match=message):
+        plan(dataset, **settings)
+
+
+def test_equal_numbers_allow_every_mode():
+    assert not plan(TRIPLETS, loss="triplet").ragged
+    assert not plan(TRIPLETS, batch_size=1, loss_args={"hardness_mode": "hard_negatives"}).ragged
+
+
+def test_loss_parameters_in_plain_values(tiny_static):
+    loss = build_loss(
+        "multiple_negatives_ranking", {"scale": 5.0, "directions": ["query_to_doc", "doc_to_query"]}, tiny_static
+    )
+    assert (loss.scale, loss.directions) == (5.0, ("query_to_doc", "doc_to_query"))
+    triplet = build_loss("triplet", {"distance_metric": "cosine", "triplet_margin": 0.3}, tiny_static)
+    assert triplet.get_config_dict() == {"distance_metric": "TripletDistanceMetric.COSINE", "triplet_margin": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("loss_args", "message"),
+    [
+        ({"scal": 1.0}, r"no parameter 'scal' \(did you mean scale\?\)"),
+        ({"model": None}, "no parameter 'model'"),
+        ({"scale": 0}, "Scale must be a positive value"),
+        ({"similarity_fct": "cosine"}, "similarity_fct must be one of cos_sim, dot_score, got 'cosine'"),
+    ],
+)
+def test_loss_parameters_that_cannot_work(tiny_static, loss_args, message):
+    with pytest.raises(ParameterError, match=message):
+        build_loss("multiple_negatives_ranking", loss_args, tiny_static)
+
+
+def built(tmp_path, **arguments):
+    return build_arguments(
+        checkpoints=tmp_path,
+        steps=10,
+        warmup_steps=1,
+        batch_size=4,
+        learning_rate=1e-3,
+        save_steps=5,
+        seed=1,
+        arguments=arguments,
+    )
+
+
+def test_precision_comes_from_the_hardware_or_the_user(tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert precision_of(built(tmp_path)) == "fp32"
+    assert precision_of(built(tmp_path, bf16=True, use_cpu=True)) == "bf16"
+
+
+@pytest.mark.parametrize(("capability", "precision"), [((9, 0), "bf16"), ((8, 0), "bf16"), ((7, 5), "fp16")])
+def test_precision_of_gpus(monkeypatch, capability, precision):
+    import torch
+
+    from hardneg_plugin.training.arguments import _hardware_precision
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert _hardware_precision(use_cpu=False) == {precision: True}
+    assert _hardware_precision(use_cpu=True) == {}
+
+
+def test_nothing_is_reported_anywhere(tmp_path):
+    arguments = built(tmp_path)
+    assert (arguments.report_to, arguments.push_to_hub, arguments.disable_tqdm) == ([], False, True)
+
+
+def test_values_that_transformers_refuses(tmp_path):
+    with pytest.raises(ParameterError, match=r"arguments: .*not_an_optimizer"):
+        built(tmp_path, optim="not_an_optimizer")
