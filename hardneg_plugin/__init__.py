@@ -1,7 +1,7 @@
 """hardneg: hard-negative mining for dense retrieval.
 
-Importing the package costs milliseconds: what it exports is loaded when it is first used. It also adds itself to the modules that
-Haystack may load from pipeline YAML, by the environment variable that Haystack reads at every check.
+Importing the package costs milliseconds: what it exports is loaded when it is first used. It also adds itself to the
+modules that Haystack may load from pipeline YAML, by the environment variable that Haystack reads at every check.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The cache folder and the fingerprints that key it.
 
-Everything that can be computed again (corpora in Arrow, indexes, embeddings) lies under one folder, in entries that are named
-by a hash of what went into them. An entry is built beside its place and renamed into it, so one that exists is whole.
+Everything that can be computed again (corpora in Arrow, indexes, embeddings) lies under one folder, in entries that are
+named by a hash of what went into them. An entry is built beside its place and renamed into it, so one that exists is
+whole.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class staging_folder:  # noqa: N801 - reads as a function at the call
         try:
             self._parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            msg = f"cannot write the cache folder {self._parent}: {error}; set {CACHE_VARIABLE} to a folder that can be written"
+            msg = f"cannot write the cache folder {self._parent}: {error}; set {CACHE_VARIABLE} to a writable folder"
             raise CacheError(msg) from error
         self._folder = Path(tempfile.mkdtemp(prefix=".building-", dir=self._parent))
         return self._folder

@@ -7,10 +7,10 @@ from typing import ClassVar
 from haystack import component
 from haystack.document_stores.types import DocumentStore
 
-from hardneg_plugin.components.corpus_parameter import open_corpus
-from hardneg_plugin.components.parameters import at_least
+from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
+from hardneg_plugin.components.parameters import at_least, in_range, source_name
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
-from hardneg_plugin.search.bm25 import BM25Index, K1, B
+from hardneg_plugin.search.bm25 import K1, B, BM25Index
 
 
 @component
@@ -35,7 +35,7 @@ class BM25NegativeMiner:
     :param b: Length normalisation of BM25, 0 to 1.
     :param language: ISO 639-1 code of queries that carry none; empty detects it by script.
     :param source: Name under which rank and score are kept.
-    :raises ParameterError: If a number is out of range.
+    :raises ParameterError: If a number is out of range, or ``corpus`` or ``source`` is none.
     """
 
     version: ClassVar[int] = 1
@@ -50,7 +50,11 @@ class BM25NegativeMiner:
         language: str = "",
         source: str = "bm25",
     ) -> None:
+        check_corpus("BM25NegativeMiner", corpus)
         at_least("BM25NegativeMiner", "top_k", top_k, 1)
+        in_range("BM25NegativeMiner", "k1", k1, 0)
+        in_range("BM25NegativeMiner", "b", b, 0, 1)
+        source_name("BM25NegativeMiner", source)
         self.corpus = corpus
         self.top_k = top_k
         self.k1 = k1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +10,7 @@ import xxhash
 from haystack import component
 from numpy.typing import NDArray
 
+from hardneg_plugin.components.parameters import in_range
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.text import normalise
@@ -17,6 +18,8 @@ from hardneg_plugin.text import normalise
 Ints = NDArray[np.int64]
 BLOCK = 1_000
 REMEMBERED_TEXTS = 100_000
+# A similarity of exactly the threshold counts, however its fraction was rounded; rapidfuzz's own cutoff loses some.
+ROUNDING, CUTOFF_ROUNDING = 1e-9, 1e-6
 
 
 @component
@@ -24,8 +27,8 @@ class KnownPositiveFilter:
     """Drops every candidate that is one of its example's positives, or the query.
 
     Reasons: ``positive: id``, ``positive: text`` (equal after Unicode, case, punctuation and space are levelled),
-    ``positive: near-duplicate`` (the levelled texts differ in few insertions and deletions) and ``query: text``. Ids alone are not
-    enough: corpora hold the same text under several ids.
+    ``positive: near-duplicate`` (the levelled texts differ in few insertions and deletions) and ``query: text``. Ids
+    alone are not enough: corpora hold the same text under several ids.
 
     ### Usage example
 
@@ -36,9 +39,9 @@ class KnownPositiveFilter:
     [candidate.dropped for candidate in examples[0].candidates]  # ['positive: id', '', '']
     ```
 
-    :param near_duplicate: Lowest similarity of a near-duplicate of any positive, above 0 and up to 1: ``1 - d / (n + m)`` for texts
-        of ``n`` and ``m`` characters that are ``d`` insertions and deletions apart (rapidfuzz's normalised Indel similarity);
-        None compares whole texts only.
+    :param near_duplicate: Lowest similarity of a near-duplicate of any positive, above 0 and up to 1:
+        ``1 - d / (n + m)`` for levelled texts of ``n`` and ``m`` characters that are ``d`` insertions and deletions
+        apart (rapidfuzz's normalised Indel similarity); None compares whole texts only.
     :raises ParameterError: If it is out of range.
     """
 
@@ -46,8 +49,10 @@ class KnownPositiveFilter:
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(self, near_duplicate: float | None = 0.9) -> None:
-        if near_duplicate is not None and not 0 < near_duplicate <= 1:
-            msg = f"KnownPositiveFilter: near_duplicate must be above 0 and up to 1, or None; got {near_duplicate!r}"
+        if near_duplicate is not None:
+            in_range("KnownPositiveFilter", "near_duplicate", near_duplicate, 0, 1)
+        if near_duplicate == 0:
+            msg = "KnownPositiveFilter: near_duplicate must be above 0: every text is as similar as that"
             raise ParameterError(msg)
         self.near_duplicate = near_duplicate
 
@@ -96,8 +101,8 @@ class _Block:
         self._hashes = _hashes(self._texts)
         self._lengths = np.array([len(text) for text in self._texts], dtype=np.int64)
         self._bounds = np.searchsorted(self._rows, table.offsets[start : start + len(examples) + 1])
-        self.queries = [[normalise(example.query)] for example in examples]
-        self.positives = [[normalise(document.content or "") for document in example.positives] for example in examples]
+        self.queries = [_levelled([example.query]) for example in examples]
+        self.positives = [_levelled(document.content or "" for document in example.positives) for example in examples]
 
     def mark_equal(self, texts: list[list[str]], mask: NDArray[np.bool_]) -> None:
         """Mark the rows of the table whose text is one of their example's ``texts``."""
@@ -114,17 +119,29 @@ class _Block:
             for positive in positives:
                 # The difference in length alone keeps most candidates below the threshold: d is at least that.
                 total = self._lengths[places] + len(positive)
-                possible = total - np.abs(self._lengths[places] - len(positive)) >= lowest * total
+                possible = total - np.abs(self._lengths[places] - len(positive)) >= (lowest - ROUNDING) * total
                 pairs[0].extend(self._texts[place] for place in places[possible])
                 pairs[1].extend([positive] * int(possible.sum()))
                 pairs[2].extend(rows[possible])
-        similarity = cpdist(pairs[0], pairs[1], scorer=Indel.normalized_similarity, score_cutoff=lowest, workers=-1)
-        mask[np.array(pairs[2], dtype=np.int64)[similarity >= lowest]] = True
+        similarity = cpdist(
+            pairs[0],
+            pairs[1],
+            scorer=Indel.normalized_similarity,
+            score_cutoff=max(lowest - CUTOFF_ROUNDING, 0),
+            dtype=np.float64,
+            workers=-1,
+        )
+        mask[np.array(pairs[2], dtype=np.int64)[similarity >= lowest - ROUNDING]] = True
 
     def _each(self, texts: list[list[str]]) -> Iterator[tuple[Ints, Ints, list[str]]]:
         for number, wanted in enumerate(texts):
             rows = slice(self._bounds[number], self._bounds[number + 1])
             yield self._place[rows], self._rows[rows], wanted
+
+
+def _levelled(texts: Iterable[str]) -> list[str]:
+    """Return the texts to compare with; one of nothing but punctuation would equal every other such text."""
+    return [levelled for text in texts if (levelled := normalise(text))]
 
 
 def _text(table: CandidateTable, passage: int) -> str:

@@ -14,14 +14,15 @@ from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 
 Strategy = Literal["top", "random"]
+LAST = np.iinfo(np.int64).max
 
 
 @component
 class NegativeSampler:
     """Keeps a number of candidates per example and drops the rest with a reason.
 
-    Ranks are those of retrieval: a window of 11 to 100 skips the first ten passages that were *retrieved*, whatever filters
-    dropped among them. Reasons: ``rank window`` and ``not sampled``.
+    Ranks are those of retrieval: a window of 11 to 100 skips the first ten passages that were *retrieved*, whatever
+    filters dropped among them. Reasons: ``rank window`` and ``not sampled``.
 
     ### Usage example
 
@@ -33,8 +34,8 @@ class NegativeSampler:
     ```
 
     :param num_negatives: Candidates to keep per example; one with fewer keeps what it has.
-    :param strategy: ``top`` takes the best ranks; ``random`` draws uniformly, by a hash of seed, example and passage, so that
-        the draw depends neither on batch nor on the other candidates.
+    :param strategy: ``top`` takes the best ranks, and candidates without a rank last; ``random`` draws uniformly, by a
+        hash of seed, example and passage, so that the draw depends neither on batch nor on the other candidates.
     :param rank_from: First rank of the window, from 1.
     :param rank_to: Last rank of the window; None has no end.
     :param source: Source whose ranks count; None takes the best rank over all sources.
@@ -57,6 +58,8 @@ class NegativeSampler:
         at_least("NegativeSampler", "num_negatives", num_negatives, 1)
         at_least("NegativeSampler", "rank_from", rank_from, 1)
         one_of("NegativeSampler", "strategy", strategy, get_args(Strategy))
+        if rank_to is not None:
+            at_least("NegativeSampler", "rank_to", rank_to, 1)
         if rank_to is not None and rank_to < rank_from:
             msg = f"NegativeSampler: the window ends (rank_to={rank_to}) before it starts (rank_from={rank_from})"
             raise ParameterError(msg)
@@ -77,11 +80,12 @@ class NegativeSampler:
         """
         table = table_of(examples)
         ranks = self._ranks(table)
-        outside = (ranks < self.rank_from) | (ranks > (self.rank_to or np.iinfo(np.int64).max))
+        outside = (ranks < self.rank_from) | (ranks > (self.rank_to or LAST))
         # A generated passage has no rank; a window cannot speak about it.
         table = table.drop(outside & (ranks > 0) if self.source is None else outside, "rank window")
-        order = ranks if self.strategy == "top" else _draw(examples, table, self.seed)
-        chosen = first_of_each(table, np.where(table.kept, order, np.iinfo(np.int64).max), self.num_negatives)
+        by_rank = np.where(ranks > 0, ranks, LAST - 1)
+        order = by_rank if self.strategy == "top" else _draw(examples, table, self.seed)
+        chosen = first_of_each(table, np.where(table.kept, order, LAST), self.num_negatives)
         return {"examples": with_table(examples, table.drop(~chosen, "not sampled"))}
 
     def _ranks(self, table: CandidateTable) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from hardneg_plugin.errors import ParameterError
@@ -14,6 +15,28 @@ def at_least(component: str, name: str, value: int, lowest: int) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
         msg = f"{component}: {name} must be a whole number of at least {lowest}, got {value!r}"
+        raise ParameterError(msg)
+
+
+def in_range(component: str, name: str, value: float, lowest: float, highest: float = math.inf) -> None:
+    """Check a number; both ends belong to the range.
+
+    :raises ParameterError: If it is not a finite number, or outside the range.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or not lowest <= value <= highest:
+        wanted = f"of at least {lowest}" if highest == math.inf else f"from {lowest} to {highest}"
+        msg = f"{component}: {name} must be a number {wanted}, got {value!r}"
+        raise ParameterError(msg)
+
+
+def source_name(component: str, value: object) -> None:
+    """Check the name under which a miner keeps what it found.
+
+    :raises ParameterError: If it is no text, or blank.
+    """
+    if not isinstance(value, str) or not value.strip():
+        msg = f"{component}: source must be a name, got {value!r}"
         raise ParameterError(msg)
 
 

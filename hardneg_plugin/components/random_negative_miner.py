@@ -9,8 +9,8 @@ import numpy as np
 from haystack import component
 from haystack.document_stores.types import DocumentStore
 
-from hardneg_plugin.components.corpus_parameter import open_corpus
-from hardneg_plugin.components.parameters import at_least
+from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
+from hardneg_plugin.components.parameters import at_least, source_name
 from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_table
 
 
@@ -32,14 +32,16 @@ class RandomNegativeMiner:
     :param top_k: Candidates per query.
     :param seed: Seed of the draw.
     :param source: Name under which the rank is kept; there is no score.
-    :raises ParameterError: If ``top_k`` is below 1.
+    :raises ParameterError: If ``top_k`` is below 1, or ``corpus`` or ``source`` is none.
     """
 
     version: ClassVar[int] = 1
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(self, corpus: str | DocumentStore, top_k: int = 10, seed: int = 0, source: str = "random") -> None:
+        check_corpus("RandomNegativeMiner", corpus)
         at_least("RandomNegativeMiner", "top_k", top_k, 1)
+        source_name("RandomNegativeMiner", source)
         self.corpus = corpus
         self.top_k = top_k
         self.seed = seed

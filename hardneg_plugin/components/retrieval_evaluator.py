@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from haystack import component
 
 from hardneg_plugin.components.parameters import at_least
 from hardneg_plugin.datasets import load_dataset
-from hardneg_plugin.evaluation import METRICS, evaluate_retriever, model_retriever
+from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.evaluation import METRICS, evaluate_retriever, model_retriever, parse_metrics
+
+if TYPE_CHECKING:
+    from hardneg_plugin.datasets import RetrievalDataset
+    from hardneg_plugin.search.hits import Hits
 
 
 @component
@@ -30,7 +36,7 @@ class RetrievalEvaluator:
     :param relevance: Lowest grade that counts as relevant in binary metrics.
     :param top_k: Passages retrieved per query.
     :param batch_size: Texts the model encodes at a time.
-    :raises ParameterError: If a number is out of range.
+    :raises ParameterError: If a number is out of range, or ``metrics`` is an empty list.
     """
 
     version: ClassVar[int] = 1
@@ -46,12 +52,28 @@ class RetrievalEvaluator:
     ) -> None:
         for name, value in (("relevance", relevance), ("top_k", top_k), ("batch_size", batch_size)):
             at_least("RetrievalEvaluator", name, value, 1)
+        if metrics is not None and not metrics:
+            msg = "RetrievalEvaluator: metrics is an empty list; None takes the usual ones"
+            raise ParameterError(msg)
         self.dataset = dataset
         self.split = split
         self.metrics = metrics
         self.relevance = relevance
         self.top_k = top_k
         self.batch_size = batch_size
+        self._data: RetrievalDataset | None = None
+
+    def warm_up(self) -> None:
+        """Open the dataset and check split and metrics: a pipeline does so before it trains what is evaluated.
+
+        :raises DatasetError: If the dataset cannot be read or has no such split.
+        :raises EvaluationError: If a metric is unknown.
+        """
+        if self._data is None:
+            parse_metrics(self.metrics or METRICS, self.relevance)
+            data = load_dataset(self.dataset)
+            data.qrels(self.split)
+            self._data = data
 
     @component.output_types(metrics=dict[str, float], languages=dict[str, Any])
     def run(self, model: str) -> dict[str, Any]:
@@ -59,11 +81,19 @@ class RetrievalEvaluator:
 
         :param model: Folder or hub id of a sentence-transformers model.
         :returns: ``metrics``: metric → mean over all judged queries; ``languages``: language → metric → mean.
-        :raises EvaluationError: If the model cannot be loaded or a metric is unknown.
+        :raises DatasetError: If the dataset cannot be read or has no such split.
+        :raises EvaluationError: If the model cannot be loaded, or a metric is unknown or looks deeper than ``top_k``.
         """
-        data = load_dataset(self.dataset)
+        self.warm_up()
+        assert self._data is not None
+        data = self._data
+
+        def retrieve(texts: Sequence[str], languages: Sequence[str], k: int) -> Hits:
+            # Encoding the corpus costs most: metrics, split and judgements have been checked when this is called.
+            return model_retriever(model, data.corpus, batch_size=self.batch_size)(texts, languages, k)
+
         evaluation = evaluate_retriever(
-            model_retriever(model, data.corpus, batch_size=self.batch_size),
+            retrieve,
             data.queries(self.split),
             data.qrels(self.split),
             data.corpus.ids,

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from haystack import component
 from haystack.document_stores.types import DocumentStore
 
-from hardneg_plugin.components.corpus_parameter import open_corpus
-from hardneg_plugin.training import TrainingResult, train
+from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
+from hardneg_plugin.components.parameters import one_of
+from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.training import TrainingResult, planned_steps, train
+from hardneg_plugin.training.base_model import STATIC
+from hardneg_plugin.training.losses import LOSSES
+from hardneg_plugin.training.settings import TrainingSettings
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY
 
 if TYPE_CHECKING:
@@ -31,7 +36,10 @@ class CorpusTexts:
 
 @component
 class SentenceTransformersTrainer:
-    """Trains a sentence-transformers model with ``MultipleNegativesRankingLoss`` (Henderson et al., 2017; van den Oord et al., 2018).
+    """Trains a sentence-transformers model, by default with ``MultipleNegativesRankingLoss``.
+
+    The loss is the softmax over in-batch and hard negatives of Henderson et al. (2017), InfoNCE of van den Oord et al.
+    (2018).
 
     A finished training in ``output_dir`` with the same settings is returned at once; an interrupted one goes on.
 
@@ -65,6 +73,7 @@ class SentenceTransformersTrainer:
     :param arguments: Further ``SentenceTransformerTrainingArguments``.
     :param corpus: Dataset spec or document store whose texts the word pieces of ``static`` are learnt from.
     :param progress: ``auto`` shows progress, ``none`` does not.
+    :raises ParameterError: If a length is not above 0, a choice is unknown, or ``static`` has no corpus.
     """
 
     version: ClassVar[int] = 1
@@ -90,6 +99,15 @@ class SentenceTransformersTrainer:
         corpus: str | DocumentStore | None = None,
         progress: Literal["auto", "none"] = "auto",
     ) -> None:
+        if corpus is not None:
+            check_corpus("SentenceTransformersTrainer", corpus)
+        if base_model == STATIC and corpus is None:
+            msg = "SentenceTransformersTrainer: base_model static learns its word pieces from a corpus; give corpus"
+            raise ParameterError(msg)
+        one_of("SentenceTransformersTrainer", "loss", loss, list(LOSSES))
+        one_of("SentenceTransformersTrainer", "pooling", pooling, (None, "mean", "cls"))
+        one_of("SentenceTransformersTrainer", "progress", progress, ("auto", "none"))
+        planned_steps(1, batch_size, epochs, max_steps=max_steps)
         self.output_dir = output_dir
         self.base_model = base_model
         self.loss = loss
@@ -109,6 +127,13 @@ class SentenceTransformersTrainer:
         self.corpus = corpus
         self.progress = progress
 
+    def warm_up(self) -> None:
+        """Check the settings: a pipeline does so before it mines what is trained on.
+
+        :raises ParameterError: If a value cannot work.
+        """
+        TrainingSettings(**self._settings()).check()
+
     @component.output_types(model=str, training=dict[str, Any])
     def run(self, triplets: Any) -> dict[str, Any]:
         """Train.
@@ -122,27 +147,7 @@ class SentenceTransformersTrainer:
 
     def train(self, triplets: Any) -> TrainingResult:
         """Train and return the whole result; see :meth:`run`."""
-        return train(
-            triplets,
-            base_model=self.base_model,
-            output_dir=self.output_dir,
-            loss=self.loss,
-            loss_args=self.loss_args,
-            epochs=self.epochs,
-            max_steps=self.max_steps,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            warmup=self.warmup,
-            max_length=self.max_length,
-            pooling=self.pooling,
-            seed=self.seed,
-            corpus_texts=self._corpus_texts(),
-            static_dims=self.static_dims,
-            vocabulary=self.vocabulary,
-            save_steps=self.save_steps,
-            arguments=self.arguments,
-            progress=self.progress,
-        )
+        return train(triplets, output_dir=self.output_dir, progress=self.progress, **self._settings())
 
     def untrained(self) -> Any:
         """Return the model that training starts from, as a ``SentenceTransformer``."""
@@ -158,7 +163,27 @@ class SentenceTransformersTrainer:
             vocabulary=self.vocabulary,
         )
 
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "base_model": self.base_model,
+            "loss": self.loss,
+            "loss_args": self.loss_args or {},
+            "epochs": self.epochs,
+            "max_steps": self.max_steps,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "warmup": self.warmup,
+            "max_length": self.max_length,
+            "pooling": self.pooling,
+            "seed": self.seed,
+            "corpus_texts": self._corpus_texts(),
+            "static_dims": self.static_dims,
+            "vocabulary": self.vocabulary,
+            "save_steps": self.save_steps,
+            "arguments": self.arguments or {},
+        }
+
     def _corpus_texts(self) -> CorpusTexts | None:
-        if self.base_model != "static" or self.corpus is None:
+        if self.base_model != STATIC or self.corpus is None:
             return None
         return CorpusTexts(open_corpus(self.corpus))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from haystack import component
 
 from hardneg_plugin.components.parameters import at_least, one_of
+from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records import Candidate, MiningExample
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 Shape = Literal["n-tuple", "triplet", "labeled-list"]
 Row = dict[str, Any]
@@ -21,9 +19,10 @@ Row = dict[str, Any]
 class TripletBuilder:
     """Writes the kept candidates as negatives, one row per query and positive. No row is lost for having few negatives.
 
-    Shapes: ``n-tuple`` has columns ``anchor, positive, negative_1 … negative_n`` and None where a row has fewer; ``triplet`` has
-    ``anchor, positive, negative``, one row per negative (a pair without any keeps one row with None); ``labeled-list`` has
-    ``anchor, passages, labels`` with 1 for the positive. Examples without candidates give ``anchor, positive`` alone.
+    Shapes: ``n-tuple`` has columns ``anchor, positive, negative_1 … negative_n`` and None where a row has fewer;
+    ``triplet`` has ``anchor, positive, negative``, one row per negative (a pair without any keeps one row with None);
+    ``labeled-list`` has ``anchor, passages, labels`` with 1 for the positive. Where no example keeps a candidate, the
+    first two have ``anchor, positive`` alone.
 
     ### Usage example
 
@@ -52,11 +51,12 @@ class TripletBuilder:
         self.ids = ids
 
     @component.output_types(triplets=Any)
-    def run(self, examples: list[MiningExample]) -> dict[str, Dataset]:
+    def run(self, examples: list[MiningExample]) -> dict[str, Any]:
         """Build the dataset.
 
         :param examples: Any number; candidates that were dropped are left out.
         :returns: ``triplets``: a ``datasets.Dataset``.
+        :raises RecordError: If a positive or a kept candidate has no text.
         """
         import pyarrow as pa
         from datasets import Dataset
@@ -64,9 +64,18 @@ class TripletBuilder:
         pairs = [pair for example in examples for pair in self._pairs(example)]
         width = max((len(negatives) for _, _, negatives in pairs), default=0)
         rows = [row for pair in pairs for row in self._rows(*pair, width)]
-        names = rows[0] if rows else ("anchor", "positive")
-        columns = {name: pa.array([row[name] for row in rows], _column_type(name)) for name in names}
+        columns = {name: pa.array([row[name] for row in rows], _column_type(name)) for name in self._columns(width)}
         return {"triplets": Dataset(pa.table(columns))}
+
+    def _columns(self, width: int) -> list[str]:
+        """Return the names of the columns; they depend on the examples by the largest number of negatives alone."""
+        numbered = [f"negative_{number}" for number in range(1, width + 1)]
+        texts = {
+            "n-tuple": ["anchor", "positive", *numbered],
+            "triplet": ["anchor", "positive", *(["negative"] if width else [])],
+            "labeled-list": ["anchor", "passages", "labels"],
+        }
+        return texts[self.shape] + (["anchor_id", "positive_id", "negative_ids"] if self.ids else [])
 
     def _pairs(self, example: MiningExample) -> Iterator[tuple[MiningExample, Any, list[Candidate]]]:
         kept = sorted(example.candidates.kept(), key=_best_rank)[: self.num_negatives]
@@ -74,22 +83,27 @@ class TripletBuilder:
             yield example, positive, kept
 
     def _rows(self, example: MiningExample, positive: Any, negatives: list[Candidate], width: int) -> Iterator[Row]:
-        texts: list[str | None] = [negative.text for negative in negatives]
-        ids: list[str | None] = [negative.id for negative in negatives]
-        known = {"anchor_id": example.id, "positive_id": positive.id} if self.ids else {}
-        pair: Row = {"anchor": example.query, "positive": positive.content}
+        text = _text(positive.content, f"positive {positive.id!r}", example)
+        texts = [_text(negative.text, f"candidate {negative.id!r}", example) for negative in negatives]
+        ids = [negative.id for negative in negatives]
+        row: Row = {"anchor": example.query, "positive": text, "anchor_id": example.id, "positive_id": positive.id}
         if self.shape == "labeled-list":
-            labels = [1] + [0] * len(texts)
-            row: Row = {"anchor": example.query, "passages": [positive.content, *texts], "labels": labels}
-            yield {**row, **known, **({"negative_ids": ids} if self.ids else {})}
-        elif self.shape == "triplet" and width:
-            for text, identifier in zip(texts or [None], ids or [None], strict=True):
-                extra = {**known, "negative_ids": [identifier] if identifier else []} if self.ids else {}
-                yield {**pair, "negative": text, **extra}
+            yield {**row, "passages": [text, *texts], "labels": [1] + [0] * len(texts), "negative_ids": ids}
+        elif self.shape == "triplet":
+            for number in range(max(len(texts), 1)):
+                negative = texts[number] if texts else None
+                yield {**row, "negative": negative, "negative_ids": ids[number : number + 1]}
         else:
             padded = texts + [None] * (width - len(texts))
-            numbered = {f"negative_{number}": text for number, text in enumerate(padded, start=1)}
-            yield {**pair, **numbered, **known, **({"negative_ids": ids} if self.ids and width else {})}
+            numbered = {f"negative_{number}": negative for number, negative in enumerate(padded, start=1)}
+            yield {**row, **numbered, "negative_ids": ids}
+
+
+def _text(text: str | None, passage: str, example: MiningExample) -> str | None:
+    if not text:
+        msg = f"example {example.id!r}: {passage} has no text; nothing can be trained on it"
+        raise RecordError(msg)
+    return text
 
 
 def _best_rank(candidate: Candidate) -> float:

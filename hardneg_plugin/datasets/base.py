@@ -7,7 +7,7 @@ from functools import cached_property
 
 import xxhash
 
-from hardneg_plugin.datasets.importer import import_corpus, text_fault
+from hardneg_plugin.datasets.importer import id_fault, import_corpus, text_fault
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.datasets.rows import Qrel, Query, Source
 from hardneg_plugin.errors import DatasetError
@@ -72,13 +72,17 @@ class RetrievalDataset:
         self._problems.start("queries")
         queries: dict[str, Query] = {}
         for query in self._source.queries():
-            fault = text_fault(query.text, self._max_text_chars)
+            fault = text_fault(query.text, self._max_text_chars) or id_fault(query.id, query.language)
             if query.id in queries:
                 fault = "duplicate id", f"the id occurs twice, first in line {queries[query.id].line}"
             if fault is None:
+                fault = next(
+                    (found for text in query.answers if (found := text_fault(text, self._max_text_chars))), None
+                )
+            if fault is None:
                 queries[query.id] = query._replace(language=query.language or self._language)
             else:
-                where = f"{self._source.where('queries')}:{query.line}"
+                where = f"{query.file or self._source.where('queries')}:{query.line}"
                 self._problems.bad("queries", fault[0], where, f"query {query.id!r}: {fault[1]}")
         return queries
 

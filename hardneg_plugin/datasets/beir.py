@@ -1,4 +1,4 @@
-"""``beir:PATH``: a folder in BEIR layout (Thakur et al., 2021): corpus.jsonl, queries.jsonl, qrels/<split>.tsv; gzipped or not."""
+"""``beir:PATH``: a folder in BEIR layout (Thakur et al., 2021), its files gzipped or not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from hardneg_plugin.datasets.files import file_identity, find_file, read_json_lines, read_lines
 from hardneg_plugin.datasets.problems import RowProblems
-from hardneg_plugin.datasets.rows import Passage, Qrel, Query
+from hardneg_plugin.datasets.rows import Passage, Qrel, Query, short_answers
 from hardneg_plugin.errors import DatasetError
 
 HEADER = ["query-id", "corpus-id", "score"]
@@ -60,11 +60,12 @@ class BeirSource:
             text = self._string(row, "text", "queries", line)
             if identifier is not None and text is not None:
                 metadata = _metadata(row)
-                answers = metadata.get("answers") or ()
-                answers = (answers,) if isinstance(answers, str) else answers
-                language = str(metadata.get("language") or "")
-                # The same answer given by several annotators is one answer.
-                yield Query(identifier, text, language, tuple(dict.fromkeys(str(answer) for answer in answers)), line)
+                answers = short_answers(metadata.get("answers"))
+                if answers is None:
+                    message = f"expected a string or a list of them under 'answers', got {metadata['answers']!r:.60}"
+                    self._problems.bad("queries", "broken answers", f"{self._queries}:{line}", message)
+                else:
+                    yield Query(identifier, text, str(metadata.get("language") or ""), answers, line)
 
     def splits(self) -> tuple[str, ...]:
         """Names of the files in qrels/."""
@@ -73,7 +74,7 @@ class BeirSource:
     def qrels(self, split: str) -> Iterator[Qrel]:
         """Yield qrels/<split>.tsv."""
         part, path = f"qrels/{split}", self._qrels[split]
-        for line, text in read_lines(path):
+        for line, text in read_lines(path, part, self._problems):
             cells = text.split("\t")
             if (line == 1 and cells == HEADER) or not text.strip():
                 continue
@@ -96,23 +97,27 @@ class BeirSource:
         if isinstance(value, str) or (key == "_id" and isinstance(value, int)):
             return str(value)
         got = "nothing" if key not in row else repr(value)[:60]
-        self._problems.bad(part, f"no {key}", f"{self.where(part)}:{line}", f"expected a string under {key!r}, got {got}")
+        message = f"expected a string under {key!r}, got {got}"
+        self._problems.bad(part, f"no {key}", f"{self.where(part)}:{line}", message)
         return None
 
     def _require(self, stem: Path) -> Path:
         path = find_file(stem)
         if path is None:
-            msg = f"{stem} (or {stem.name}.gz) is missing; a BEIR folder has corpus.jsonl, queries.jsonl and qrels/<split>.tsv"
+            layout = "corpus.jsonl, queries.jsonl and qrels/<split>.tsv"
+            msg = f"{stem} (or {stem.name}.gz) is missing; a BEIR folder has {layout}"
             raise DatasetError(msg)
         return path
 
     def _find_qrels(self) -> dict[str, Path]:
         folder = self._folder / "qrels"
-        paths = sorted([*folder.glob("*.tsv"), *folder.glob("*.tsv.gz")])
+        # As with the corpus, a plain file is read rather than its gzipped copy.
+        paths = [*sorted(folder.glob("*.tsv.gz")), *sorted(folder.glob("*.tsv"))]
         if not paths:
             msg = f"{folder} has no <split>.tsv; without judgements there are no positives"
             raise DatasetError(msg)
-        return {path.name.removesuffix(".gz").removesuffix(".tsv"): path for path in paths}
+        files = {path.name.removesuffix(".gz").removesuffix(".tsv"): path for path in paths}
+        return dict(sorted(files.items()))
 
 
 def _metadata(row: dict[str, Any]) -> dict[str, Any]:

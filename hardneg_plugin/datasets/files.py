@@ -6,13 +6,17 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.errors import DatasetError
+
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
 def find_file(stem: Path) -> Path | None:
@@ -26,27 +30,39 @@ def file_identity(path: Path) -> list[object]:
     return [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield ``(line number from 1, line without its end)``; only a line feed ends a line, as JSON lines require.
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read, unpacked where it ends in ``.gz``.
 
-    :raises DatasetError: If the file cannot be read or is not UTF-8.
+    :raises DatasetError: If it cannot be opened, or what is read inside the ``with`` is damaged.
     """
-    number = 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        msg = f"{path}:{number}: not UTF-8: {error.reason} at byte {error.start} of the line"
-        raise DatasetError(msg) from error
+            yield cast(BinaryIO, file)
     except (OSError, EOFError, zlib.error) as error:
-        msg = f"{path}: cannot be read after line {number}: {error}"
+        msg = f"{path}: cannot be read to its end: {error}"
         raise DatasetError(msg) from error
+
+
+def read_lines(path: Path, part: str, problems: RowProblems) -> Iterator[tuple[int, str]]:
+    """Yield ``(line number from 1, line without its end)``; only a line feed ends a line, as JSON lines require.
+
+    :raises DatasetError: If the file cannot be read, or a line is not UTF-8 and bad rows are errors.
+    """
+    with open_bytes(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                message = f"not UTF-8: {error.reason} at byte {error.start} of the line"
+                problems.bad(part, "not UTF-8", f"{path}:{number}", message)
+                continue
+            yield number, text.rstrip("\r\n")
 
 
 def read_json_lines(path: Path, part: str, problems: RowProblems) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield ``(line number, object)``; blank lines are passed over."""
-    for number, line in read_lines(path):
+    for number, line in read_lines(path, part, problems):
         if not line.strip():
             continue
         try:
@@ -54,11 +70,13 @@ def read_json_lines(path: Path, part: str, problems: RowProblems) -> Iterator[tu
         except json.JSONDecodeError as error:
             problems.bad(part, "broken JSON", f"{path}:{number}", f"broken JSON: {error.msg} at column {error.colno}")
             continue
-        except RecursionError:
-            problems.bad(part, "broken JSON", f"{path}:{number}", "broken JSON: nested too deeply")
+        except (RecursionError, ValueError) as error:
+            # Nested too deeply, or a number of thousands of digits.
+            problems.bad(part, "broken JSON", f"{path}:{number}", f"broken JSON: {error}")
             continue
         if not isinstance(value, dict):
-            problems.bad(part, "not an object", f"{path}:{number}", f"expected a JSON object, got {type(value).__name__}")
+            message = f"expected a JSON object, got {type(value).__name__}"
+            problems.bad(part, "not an object", f"{path}:{number}", message)
             continue
         yield number, value
 
@@ -66,22 +84,34 @@ def read_json_lines(path: Path, part: str, problems: RowProblems) -> Iterator[tu
 def read_csv(path: Path, part: str, problems: RowProblems) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield ``(line number, row)`` of a table with a header line; cells are parted by commas, or by tabs in ``.tsv``.
 
-    :raises DatasetError: If the file cannot be read to its end.
+    :raises DatasetError: If the file cannot be read to its end, or its header names a column twice.
     """
     # Passages are longer than the csv module's 128 KiB default; the importer has its own limit.
     csv.field_size_limit(1 << 30)
     delimiter = "\t" if ".tsv" in path.suffixes else ","
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    with opened as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
+    # Bytes that are not UTF-8 come as half surrogates, so that one broken cell costs one row and not the file.
+    with open_bytes(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
-            header = next(reader, [])
+            header = next((row for row in reader if row), [])
+            if len(set(header)) < len(header):
+                msg = f"{path}:{reader.line_num}: the header names a column twice: {', '.join(header)}"
+                raise DatasetError(msg)
             for row in reader:
-                if len(row) == len(header):
-                    yield reader.line_num, dict(zip(header, row, strict=True))
+                fault = _row_fault(row, header)
+                if fault:
+                    problems.bad(part, fault[0], f"{path}:{reader.line_num}", fault[1])
                 elif row:
-                    message = f"expected {len(header)} cells ({', '.join(header)}), got {len(row)}"
-                    problems.bad(part, "broken line", f"{path}:{reader.line_num}", message)
-        except (csv.Error, UnicodeDecodeError, OSError, EOFError) as error:
-            msg = f"{path}: cannot be read after line {reader.line_num}: {error}"
+                    yield reader.line_num, dict(zip(header, row, strict=True))
+        except csv.Error as error:
+            msg = f"{path}:{reader.line_num}: not a table that can be read on: {error}"
             raise DatasetError(msg) from error
+
+
+def _row_fault(row: list[str], header: list[str]) -> tuple[str, str] | None:
+    if row and len(row) != len(header):
+        return "broken line", f"expected {len(header)} cells ({', '.join(header)}), got {len(row)}"
+    for name, cell in zip(header, row, strict=False):
+        if _ESCAPED_BYTE.search(cell):
+            return "not UTF-8", f"not UTF-8: a byte in column {name!r}"
+    return None

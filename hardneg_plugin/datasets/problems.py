@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from hardneg_plugin.errors import DatasetError, ParameterError
@@ -43,14 +44,14 @@ class RowProblems:
         if self.on_bad_row == "error":
             msg = f"{where}: {message} (on_bad_row: skip leaves such rows out and counts them)"
             raise DatasetError(msg)
-        self.count(part, kind)
-        if len(self.examples[part]) < _SHOWN:
-            self.examples[part].append(f"{where}: {message}")
+        self._counts.setdefault(part, Counter())[kind] += 1
+        examples = self.examples.setdefault(part, [])
+        if len(examples) < _SHOWN:
+            examples.append(f"{where}: {message}")
 
-    def count(self, part: str, kind: str, number: int = 1) -> None:
-        """Count rows left out for a reason that is never an error."""
-        self._counts.setdefault(part, Counter())[kind] += number
-        self.examples.setdefault(part, [])
+    def recall(self, part: str, counts: Mapping[str, int], examples: Sequence[str]) -> None:
+        """Take over what an earlier reading of the same rows found."""
+        self._counts[part], self.examples[part] = Counter(counts), list(examples)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return part → kind → number of rows left out, without empty parts."""

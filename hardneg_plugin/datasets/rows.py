@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class Passage(NamedTuple):
@@ -14,6 +14,7 @@ class Passage(NamedTuple):
     :param title: Title, or an empty string.
     :param language: ISO 639-1 code, or an empty string where it is not known.
     :param line: Line of the source file (from 1), for messages; 0 where there is none.
+    :param file: The file, where the part has several.
     """
 
     id: str
@@ -21,6 +22,7 @@ class Passage(NamedTuple):
     title: str = ""
     language: str = ""
     line: int = 0
+    file: str = ""
 
 
 class Query(NamedTuple):
@@ -31,6 +33,7 @@ class Query(NamedTuple):
     :param language: ISO 639-1 code, or an empty string where it is not known.
     :param answers: Short answers, where the dataset has them.
     :param line: Line of the source file (from 1), for messages; 0 where there is none.
+    :param file: The file, where the part has several.
     """
 
     id: str
@@ -38,6 +41,7 @@ class Query(NamedTuple):
     language: str = ""
     answers: tuple[str, ...] = ()
     line: int = 0
+    file: str = ""
 
 
 class Qrel(NamedTuple):
@@ -53,6 +57,17 @@ class Qrel(NamedTuple):
     passage_id: str
     grade: int
     line: int = 0
+
+
+def short_answers(value: Any) -> tuple[str, ...] | None:
+    """Return the answers in a cell: one string, or a list of them; None if it holds anything else.
+
+    The same answer given by several annotators is one answer.
+    """
+    listed = [value] if isinstance(value, str) else [] if value is None else value
+    if not isinstance(listed, list) or not all(isinstance(answer, str) for answer in listed):
+        return None
+    return tuple(dict.fromkeys(answer for answer in listed if answer.strip()))
 
 
 class Source(Protocol):

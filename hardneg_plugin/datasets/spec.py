@@ -1,4 +1,4 @@
-"""Dataset specs: one string that says where a dataset is, such as ``beir:data/msmarco`` or ``jsonl:pairs.jsonl?anchor=q``."""
+"""Dataset specs: one string that says where a dataset is, such as ``beir:data/msmarco``."""
 
 from __future__ import annotations
 
@@ -28,22 +28,31 @@ class Spec(NamedTuple):
     options: dict[str, str]
 
     def __str__(self) -> str:
-        options = f"?{urlencode(self.options, safe='/:')}" if self.options else ""
+        # A path with a question mark of its own ends in one, so that the last one always starts the options.
+        options = f"?{urlencode(self.options, safe='/:')}" if self.options or "?" in self.path else ""
         return f"{self.kind}:{self.path}{options}" if self.path else f"{self.kind}{options}"
 
 
 def parse_spec(spec: str) -> Spec:
-    """Take a spec apart.
+    """Take a spec apart: kind, colon, path as it is, and options behind the last question mark, encoded as in a URL.
 
+    :param spec: The spec; a path that holds a question mark is followed by one more (``beir:what?/data?``).
     :raises DatasetError: If it is not one.
     """
-    head, _, tail = spec.partition("?")
+    head, mark, tail = spec.rpartition("?")
+    if not mark:
+        head, tail = spec, ""
     kind, colon, path = head.partition(":")
     try:
-        options = dict(parse_qsl(tail, keep_blank_values=True, strict_parsing=True)) if tail else {}
+        pairs = parse_qsl(tail, keep_blank_values=True, strict_parsing=True, errors="strict") if tail else []
     except ValueError as error:
-        msg = f"dataset {spec!r}: expected options as in ?name=value&name=value, got {tail!r}"
+        hint = "; a path that holds a question mark must end in one" if path else ""
+        msg = f"dataset {spec!r}: expected options as in ?name=value&name=value, got {tail!r}{hint}"
         raise DatasetError(msg) from error
+    options = dict(pairs)
+    if len(options) < len(pairs):
+        msg = f"dataset {spec!r}: an option is given twice, got {tail!r}"
+        raise DatasetError(msg)
     if (kind == "sample" and not colon) or (kind in FILE_KINDS and path):
         return Spec(kind, path, options)
     msg = f"dataset {spec!r}: expected {KNOWN_SPECS}"
@@ -55,7 +64,12 @@ def resolve_spec(spec: str, folder: Path) -> str:
     parsed = parse_spec(spec)
     if not parsed.path:
         return spec
-    return str(parsed._replace(path=str((folder / Path(parsed.path).expanduser()).resolve())))
+    return str(parsed._replace(path=str((folder / _at_home(parsed.path)).resolve())))
+
+
+def _at_home(path: str) -> Path:
+    # Only "~/": a name that begins with a tilde is a name, not another user's home.
+    return Path(path).expanduser() if path.startswith("~/") else Path(path)
 
 
 def with_options(spec: str, options: Mapping[str, str | int]) -> str:
@@ -74,10 +88,11 @@ def with_options(spec: str, options: Mapping[str, str | int]) -> str:
 def load_dataset(spec: str) -> RetrievalDataset:
     """Return the dataset of a spec; files are opened, rows are read when they are asked for.
 
-    ``sample?passages=3600&seed=0``, ``beir:FOLDER``, or ``jsonl:``, ``csv:``, ``parquet:`` with a file or folder and, where the
-    columns have other names, ``?anchor=…&positive=…&negative=…&language=…&answers=…``. Every spec takes the options ``on_bad_row``
-    (``error``, the default, stops at the first bad row; ``skip`` leaves bad rows out and counts them), ``max_text_chars`` (longer
-    texts are bad rows; 100,000) and ``default_language`` (ISO 639-1 code of rows that carry no language).
+    ``sample?passages=3600&seed=0``, ``beir:FOLDER``, or ``jsonl:``, ``csv:``, ``parquet:`` with a file or folder and,
+    where the columns have other names, ``?anchor=…&positive=…&negative=…&language=…&answers=…``. Every spec takes the
+    options ``on_bad_row`` (``error``, the default, stops at the first bad row; ``skip`` leaves bad rows out and counts
+    them), ``max_text_chars`` (longer texts are bad rows; 100,000) and ``default_language`` (ISO 639-1 code of rows that
+    carry no language).
 
     :param spec: The spec.
     :raises DatasetError: If the spec cannot be read or a file is missing.
@@ -97,7 +112,7 @@ def load_dataset(spec: str) -> RetrievalDataset:
 
 def _source(spec: Spec, problems: RowProblems) -> Source:
     if spec.kind in SUFFIXES:
-        return TabularSource(spec.kind, spec.path, spec.options, problems)
+        return TabularSource(spec.kind, _at_home(spec.path), spec.options, problems)
     known = ("passages", "seed") if spec.kind == "sample" else ()
     unknown = [name for name in spec.options if name not in known]
     if unknown:
@@ -105,7 +120,7 @@ def _source(spec: Spec, problems: RowProblems) -> Source:
         msg = f"dataset {str(spec)!r}: unknown option {', '.join(unknown)}; {spec.kind} takes {options}"
         raise DatasetError(msg)
     if spec.kind == "beir":
-        return BeirSource(spec.path, problems)
+        return BeirSource(_at_home(spec.path), problems)
     return SampleSource(**{name: _whole(str(spec), name, value) for name, value in spec.options.items()})
 
 

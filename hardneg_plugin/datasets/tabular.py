@@ -1,12 +1,13 @@
 """``jsonl:``, ``csv:`` and ``parquet:``: files of pairs or triplets, one row a training pair.
 
-``jsonl:pairs.jsonl?anchor=question&positive=context`` names the columns; a folder holds one file a split (``train.jsonl``,
-``test.jsonl``). Positives and negatives together are the corpus: the same text is the same passage.
+``jsonl:pairs.jsonl?anchor=question&positive=context`` names the columns; a folder holds one file a split
+(``train.jsonl``, ``test.jsonl``). Positives and negatives together are the corpus: the same text is the same passage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import xxhash
 
 from hardneg_plugin.datasets.files import file_identity, read_csv, read_json_lines
 from hardneg_plugin.datasets.problems import RowProblems
-from hardneg_plugin.datasets.rows import Passage, Qrel, Query
+from hardneg_plugin.datasets.rows import Passage, Qrel, Query, short_answers
 from hardneg_plugin.errors import DatasetError
 
 # Names that such files use, in the order they are looked for.
@@ -27,6 +28,8 @@ KNOWN_COLUMNS = {
 }
 REQUIRED_COLUMNS = ("anchor", "positive")
 SUFFIXES = {"jsonl": (".jsonl", ".jsonl.gz"), "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz"), "parquet": (".parquet",)}
+# Rows of JSON lines may leave columns out: this many are looked at for the names of all.
+_HEADER_ROWS = 100
 Row = tuple[int, dict[str, Any]]
 
 
@@ -58,11 +61,14 @@ class TabularSource:
     @property
     def name(self) -> str:
         """Name of the file or folder, without its ending."""
-        return self._path.name.split(".")[0]
+        name = self._path.resolve().name
+        suffix = next((suffix for suffix in SUFFIXES[self._kind] if name.endswith(suffix)), "")
+        return name.removesuffix(suffix)
 
     def identity(self) -> dict[str, object]:
         """Paths, sizes and times of the files, and the columns read."""
-        return {"kind": self._kind, "files": [file_identity(path) for path in self._files.values()], "columns": self._columns}
+        files = [file_identity(path) for path in self._files.values()]
+        return {"kind": self._kind, "files": files, "columns": self._columns}
 
     def passages(self) -> Iterator[Passage]:
         """Yield each distinct text among the positives and negatives of all files."""
@@ -74,21 +80,26 @@ class TabularSource:
                         identifier = text_id("p", text)
                         if identifier not in seen:
                             seen.add(identifier)
-                            yield Passage(identifier, text, language=self._cell(split, row, "language"), line=line)
+                            language = self._cell(split, row, "language")
+                            yield Passage(identifier, text, "", language, line, str(self._files[split]))
 
     def queries(self) -> Iterator[Query]:
         """Yield each distinct anchor of all files."""
         seen: set[str] = set()
         for split in self._files:
+            file = str(self._files[split])
             for line, row in self._rows(split, "queries"):
+                given = row.get(self._columns[split].get("answers", ""))
+                answers = short_answers(given)
+                if answers is None:
+                    message = f"expected a string or a list of them as answers, got {given!r:.60}"
+                    self._problems.bad("queries", "broken answers", f"{file}:{line}", message)
+                    continue
                 for text in self._texts(split, row, "anchor", line, "queries"):
                     identifier = text_id("q", text)
                     if identifier not in seen:
                         seen.add(identifier)
-                        answers = row.get(self._columns[split].get("answers", "")) or ()
-                        answers = (answers,) if isinstance(answers, str) else answers
-                        language = self._cell(split, row, "language")
-                        yield Query(identifier, text, language, tuple(str(answer) for answer in answers), line)
+                        yield Query(identifier, text, self._cell(split, row, "language"), answers, line, file)
 
     def splits(self) -> tuple[str, ...]:
         """Names of the files without their endings; ``train`` for a single file."""
@@ -114,13 +125,20 @@ class TabularSource:
         if self._path.is_file():
             return {"train": self._path}
         suffixes = SUFFIXES[self._kind]
-        files = {}
+        files: dict[str, Path] = {}
         for path in sorted(self._path.glob("*")) if self._path.is_dir() else ():
             suffix = next((suffix for suffix in suffixes if path.name.endswith(suffix)), None)
             if suffix:
-                files[path.name.removesuffix(suffix)] = path
+                split = path.name.removesuffix(suffix)
+                if split in files:
+                    msg = (
+                        f"{self._kind}:{self._path}: split {split!r} has two files, {files[split].name} and {path.name}"
+                    )
+                    raise DatasetError(msg)
+                files[split] = path
         if not files:
-            msg = f"{self._kind}:{self._path}: no such file, nor a folder with files that end in {' or '.join(suffixes)}"
+            endings = " or ".join(suffixes)
+            msg = f"{self._kind}:{self._path}: no such file, nor a folder with files that end in {endings}"
             raise DatasetError(msg)
         return files
 
@@ -144,11 +162,13 @@ class TabularSource:
             return list(_open_parquet(file).schema_arrow.names)
         probe = RowProblems("skip")
         probe.start("header")
-        first = next(self._read(file, "header", probe), None)
-        if first is None:
+        names = dict.fromkeys(
+            name for _, row in islice(self._read(file, "header", probe), _HEADER_ROWS) for name in row
+        )
+        if not names:
             msg = f"{file}: no readable row"
             raise DatasetError(msg)
-        return list(first[1])
+        return list(names)
 
     def _rows(self, split: str, part: str) -> Iterator[Row]:
         return self._read(self._files[split], part, self._problems)
@@ -166,10 +186,11 @@ class TabularSource:
         if column is None:
             return
         value = row.get(column)
-        for text in value if isinstance(value, list) else [value]:
+        for text in value if isinstance(value, list) and value else [value]:
             if isinstance(text, str) and text.strip():
                 yield text
-            elif role != "negative":
+            elif role != "negative" or not (text is None or text == [] or isinstance(text, str)):
+                # A row may lack negatives; it is nothing without an anchor and a positive.
                 kind, got = ("empty text", "an empty text") if isinstance(text, str) else ("no text", repr(text)[:60])
                 where = f"{self._files[split]}:{line}"
                 self._problems.bad(part, kind, where, f"expected a text in column {column!r}, got {got}")
@@ -190,8 +211,19 @@ def _open_parquet(file: Path) -> Any:
 
 
 def _read_parquet(file: Path) -> Iterator[Row]:
+    import pyarrow as pa
+
     line = 0
-    for batch in _open_parquet(file).iter_batches(1024):
-        for row in batch.to_pylist():
+    batches = _open_parquet(file).iter_batches(1024)
+    while True:
+        try:
+            batch = next(batches, None)
+            rows = batch.to_pylist() if batch is not None else None
+        except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+            msg = f"{file}: cannot be read after row {line}: {error}"
+            raise DatasetError(msg) from error
+        if rows is None:
+            return
+        for row in rows:
             line += 1
             yield line, row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,12 +12,10 @@ import numpy as np
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records.coded import Coded
 from hardneg_plugin.records.corpus import Corpus
-from hardneg_plugin.records.table import CandidateTable, offsets_of
+from hardneg_plugin.records.table import CODED_COLUMNS, CandidateTable, Floats, offsets_of
 
 if TYPE_CHECKING:
     from haystack.dataclasses import Document
-
-CODED_COLUMNS = ("label", "judge", "prompt", "dropped")
 
 
 class Verdict(NamedTuple):
@@ -87,7 +85,8 @@ class Candidate:
     @property
     def scores(self) -> Mapping[str, float]:
         """Scores by scorer, without those it lacks."""
-        return {name: float(column[self._row]) for name, column in self._table.scores.items() if not np.isnan(column[self._row])}
+        values = ((name, column[self._row]) for name, column in self._table.scores.items())
+        return {name: float(value) for name, value in values if not np.isnan(value)}
 
     @property
     def verdict(self) -> Verdict | None:
@@ -102,10 +101,15 @@ class Candidate:
     @property
     def dropped(self) -> str:
         """Why it was dropped; empty while it is kept."""
-        return self._table.dropped.values[self._table.dropped.codes[self._row]]
+        dropped = self._table.dropped
+        return dropped.values[int(dropped.codes[self._row])]
 
     def __repr__(self) -> str:
         return f"Candidate(id={self.id!r}, sources={dict(self.sources)!r}, dropped={self.dropped!r})"
+
+
+def _optional_lists(columns: Mapping[str, Floats]) -> dict[str, list[float | None]]:
+    return {name: [optional(value) for value in column] for name, column in columns.items()}
 
 
 def _corpus(table: CandidateTable) -> Corpus:
@@ -156,9 +160,8 @@ class Candidates:
     def positive_scores(self) -> Mapping[str, list[float | None]]:
         """Scorer → scores of the example's positives, in their order."""
         start, end = self.table.positive_offsets[self.index : self.index + 2]
-        return MappingProxyType(
-            {name: [optional(value) for value in column[start:end]] for name, column in self.table.positive_scores.items()}
-        )
+        columns = {name: column[start:end] for name, column in self.table.positive_scores.items()}
+        return MappingProxyType(_optional_lists(columns))
 
     def own_table(self) -> CandidateTable:
         """Return a table of this example alone, without the documents and sources of others."""
@@ -171,11 +174,10 @@ class Candidates:
             "corpus": table.corpus.key if table.corpus else None,
             "passages": table.passages.tolist(),
             "own": [document.to_dict(flatten=False) for document in table.own],
-            "positives": int(table.positive_offsets[-1]),
             "ranks": {name: column.tolist() for name, column in table.ranks.items()},
-            "source_scores": {name: [optional(value) for value in column] for name, column in table.source_scores.items()},
-            "scores": {name: [optional(value) for value in column] for name, column in table.scores.items()},
-            "positive_scores": dict(self.positive_scores),
+            "source_scores": _optional_lists(table.source_scores),
+            "scores": _optional_lists(table.scores),
+            "positive_scores": _optional_lists(table.positive_scores),
             "label_score": [optional(value) for value in table.label_score],
             **{name: getattr(table, name).strings() for name in CODED_COLUMNS},
         }
@@ -185,18 +187,18 @@ class Candidates:
         """Rebuild candidates from :meth:`to_dict`.
 
         :raises CacheError: If the cache no longer has their corpus.
-        :raises RecordError: If a column is missing.
+        :raises RecordError: If a column is missing or has another length than the rest.
         """
         from haystack.dataclasses import Document
 
-        def floats(values: list[float | None]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        def floats(values: list[float | None]) -> Floats:
             return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
 
         try:
             table = CandidateTable(
                 offsets=offsets_of([len(data["passages"])]),
                 passages=np.array(data["passages"], dtype=np.int64),
-                positive_offsets=offsets_of([data.get("positives", 0)]),
+                positive_offsets=offsets_of([len(next(iter(data["positive_scores"].values()), ()))]),
                 label_score=floats(data["label_score"]),
                 corpus=Corpus.open(data["corpus"]) if data["corpus"] else None,
                 own=tuple(Document.from_dict(document) for document in data["own"]),
@@ -233,8 +235,6 @@ class Candidates:
 
 def compact(table: CandidateTable) -> CandidateTable:
     """Return a table without own documents that no row refers to, and without sources and scorers that say nothing."""
-    from dataclasses import replace
-
     used = np.unique(-1 - table.passages[table.passages < 0])
     renumber = np.zeros(len(table.own) + 1, dtype=np.int64)
     renumber[used] = np.arange(len(used))

@@ -1,7 +1,7 @@
 """A corpus on disk: Arrow record batches, memory-mapped, with a hash index from id to row.
 
-Nothing here holds the texts: a row is read from the map when it is asked for, so 8.8 million passages cost no more memory than the
-pages that are touched.
+Nothing here holds the texts: a row is read from the map when it is asked for, so 8.8 million passages cost no more
+memory than the pages that are touched.
 """
 
 from __future__ import annotations

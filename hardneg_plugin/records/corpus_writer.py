@@ -47,7 +47,9 @@ class CorpusWriter:
         self._writer = pa.ipc.new_file(self._file, SCHEMA)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self._flush()
         self._writer.close()
@@ -79,8 +81,8 @@ class CorpusWriter:
         order = np.argsort(hashes, kind="stable")
         np.save(self._folder / HASHES_FILE, hashes[order])
         np.save(self._folder / ROWS_FILE, order.astype(np.int64))
-        self.key = self._digest.hexdigest()
-        facts = {"key": self.key, "rows": len(hashes), "languages": sorted(self._languages - {""})}
+        self.key, self.rows = self._digest.hexdigest(), len(hashes)
+        facts = {"key": self.key, "rows": self.rows, "languages": sorted(self._languages - {""})}
         (self._folder / FACTS_FILE).write_text(json.dumps(facts), "utf-8")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records.candidates import Candidates
-from hardneg_plugin.records.table import CandidateTable, concat
+from hardneg_plugin.records.table import CandidateTable, Ints, concat
 
 if TYPE_CHECKING:
     from haystack.dataclasses import Document
@@ -30,7 +30,7 @@ class MiningExample:
     :param language: ISO 639-1 code, or empty where it is not known.
     :param answers: Short answers, where the dataset has them.
     :param meta: Further JSON-able facts.
-    :raises RecordError: If the query is empty.
+    :raises RecordError: If the query is empty, or not a string.
     """
 
     id: str
@@ -42,8 +42,8 @@ class MiningExample:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.query.strip():
-            msg = f"example {self.id!r} has an empty query"
+        if not isinstance(self.query, str) or not self.query.strip():
+            msg = f"example {self.id!r}: the query must be a text that is not empty, got {self.query!r}"
             raise RecordError(msg)
         object.__setattr__(self, "positives", tuple(self.positives))
         object.__setattr__(self, "answers", tuple(self.answers))
@@ -99,21 +99,31 @@ def table_of(examples: Sequence[MiningExample]) -> CandidateTable:
 
     Examples that share a table in its order, as every component returns them, give that table without a copy.
     """
-    tables = [example.candidates.table for example in examples]
-    if not tables:
+    if not examples:
         return CandidateTable.empty(())
-    first = tables[0]
+    # Examples by the table they share, so that however they were shuffled each table is cut and copied once.
+    places: dict[int, list[int]] = {}
+    for place, example in enumerate(examples):
+        places.setdefault(id(example.candidates.table), []).append(place)
+    together = concat([_part([examples[place] for place in group]) for group in places.values()])
+    order = np.concatenate([np.array(group, dtype=np.int64) for group in places.values()])
+    if _counts_up(order):
+        return together
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return together.select(back)
+
+
+def _part(examples: Sequence[MiningExample]) -> CandidateTable:
+    """Return the table of examples that share one."""
+    table = examples[0].candidates.table
     indexes = np.array([example.candidates.index for example in examples], dtype=np.int64)
-    if all(table is first for table in tables):
-        whole = len(first) == len(indexes) and bool((indexes == np.arange(len(indexes))).all())
-        return _with_positives(first if whole else first.select(indexes), examples)
-    parts: list[CandidateTable] = []
-    start = 0
-    for end in range(1, len(tables) + 1):
-        if end == len(tables) or tables[end] is not tables[start]:
-            parts.append(_with_positives(tables[start].select(indexes[start:end]), examples[start:end]))
-            start = end
-    return concat(parts)
+    whole = len(table) == len(indexes) and _counts_up(indexes)
+    return _with_positives(table if whole else table.select(indexes), examples)
+
+
+def _counts_up(indexes: Ints) -> bool:
+    return bool(np.array_equal(indexes, np.arange(len(indexes))))
 
 
 def _with_positives(table: CandidateTable, examples: Sequence[MiningExample]) -> CandidateTable:

@@ -27,7 +27,8 @@ def write_jsonl(path: str | Path, examples: Iterable[MiningExample]) -> None:
 def _readable(candidate: Candidate) -> dict[str, Any]:
     found = {name: {"rank": place.rank, "score": place.score} for name, place in candidate.sources.items()}
     verdict = candidate.verdict
-    row: dict[str, Any] = {"id": candidate.id, "text": candidate.text, "sources": found, "scores": dict(candidate.scores)}
+    row: dict[str, Any] = {"id": candidate.id, "text": candidate.text, "sources": found}
+    row["scores"] = dict(candidate.scores)
     if verdict:
         row["verdict"] = verdict._asdict()
     if candidate.dropped:
@@ -39,14 +40,19 @@ def read_jsonl(path: str | Path) -> Iterator[MiningExample]:
     """Yield the examples of a file written by :func:`write_jsonl`.
 
     :param path: The file.
-    :raises RecordError: With the number of the line that cannot be read.
+    :raises RecordError: If there is no such file, or with the number of the line that cannot be read.
     :raises CacheError: If the cache no longer has the corpus of the candidates.
     """
-    with Path(path).open(encoding="utf-8", newline="\n") as file:
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 - closed by the with statement below
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error}"
+        raise RecordError(msg) from error
+    with file:
         for number, line in enumerate(file, start=1):
             try:
-                data = json.loads(line)
-                yield MiningExample.from_dict(data)
-            except (json.JSONDecodeError, TypeError, RecordError) as error:
+                example = MiningExample.from_dict(json.loads(line))
+            except (ValueError, TypeError, AttributeError, RecordError) as error:
                 msg = f"{path}:{number}: not a mining example: {error}"
                 raise RecordError(msg) from error
+            yield example

@@ -17,21 +17,19 @@ def merge_source(
 ) -> CandidateTable:
     """Return a table with one more source.
 
-    A passage that an earlier source found gets a second rank and score; a new one is appended to its example, best rank first.
+    A passage that an earlier source found gets a second rank and score; a new one is appended to its example, best rank
+    first.
 
     :param table: Candidates of ``n`` examples.
     :param source: Name of the source, such as ``bm25``.
     :param corpus: The corpus that was searched.
-    :param rows: Shape ``(n, k)``: corpus rows, best first, -1 behind the last.
+    :param rows: Shape ``(n, k)``: corpus rows, best first, none twice for one example; -1 behind the last.
     :param scores: Shape ``(n, k)``: the source's own scores; NaN where it has none.
-    :raises RecordError: If the source is there already, or the candidates refer to another corpus.
+    :raises RecordError: If the source is there already, the candidates refer to another corpus, or rows and scores
+        do not fit the examples and the corpus.
     """
-    if source in table.ranks:
-        msg = f"the candidates already have a source {source!r}; give the second miner another `source` name"
-        raise RecordError(msg)
-    if table.corpus is not None and table.corpus.key != corpus.key:
-        msg = f"the candidates refer to corpus {table.corpus.key}, {source!r} searched corpus {corpus.key}"
-        raise RecordError(msg)
+    _check_source(table, source, corpus)
+    _check_hits(table, source, corpus, rows, scores)
     found = rows >= 0
     example = np.nonzero(found)[0].astype(np.int64)
     rank = np.broadcast_to(np.arange(1, rows.shape[1] + 1, dtype=np.int32), rows.shape)[found]
@@ -49,6 +47,28 @@ def merge_source(
         ranks={**grown.ranks, source: ranks},
         source_scores={**grown.source_scores, source: source_scores},
     )
+
+
+def _check_source(table: CandidateTable, source: str, corpus: Corpus) -> None:
+    if source in table.ranks:
+        msg = f"the candidates already have a source {source!r}; give the second miner another `source` name"
+        raise RecordError(msg)
+    if table.corpus is not None and table.corpus.key != corpus.key:
+        msg = f"the candidates refer to corpus {table.corpus.key}, {source!r} searched corpus {corpus.key}"
+        raise RecordError(msg)
+
+
+def _check_hits(table: CandidateTable, source: str, corpus: Corpus, rows: Ints, scores: NDArray[np.float32]) -> None:
+    if rows.ndim != 2 or rows.shape != scores.shape or len(rows) != len(table):
+        msg = f"{source!r}: expected rows and scores of shape ({len(table)}, k), got {rows.shape} and {scores.shape}"
+        raise RecordError(msg)
+    if rows.size and int(rows.max()) >= len(corpus):
+        msg = f"{source!r}: found row {rows.max()} in a corpus of {len(corpus)} passages"
+        raise RecordError(msg)
+    ordered = np.sort(rows, axis=1)
+    if bool(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any()):
+        msg = f"{source!r}: found a passage twice for one example; a passage has one rank"
+        raise RecordError(msg)
 
 
 def _positions(table: CandidateTable, example: Ints, passage: Ints, corpus_size: int) -> Ints:

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hardneg_plugin.errors import RecordError
-from hardneg_plugin.records.candidates import CODED_COLUMNS, compact
+from hardneg_plugin.records.candidates import compact
 from hardneg_plugin.records.coded import Coded
 from hardneg_plugin.records.corpus import Corpus
 from hardneg_plugin.records.example import MiningExample, table_of, with_table
-from hardneg_plugin.records.table import CandidateTable, Ints, offsets_of
+from hardneg_plugin.records.table import CODED_COLUMNS, CandidateTable, Ints, offsets_of
 
 if TYPE_CHECKING:
     from haystack.dataclasses import Document
@@ -27,6 +27,7 @@ FORMAT = 1
 _META_KEY = b"hardneg"
 _DOCUMENT = pa.struct([("id", pa.string()), ("content", pa.string()), ("extra", pa.string())])
 _EXAMPLE_COLUMNS = ("id", "query", "language", "answers", "meta", "positives", "own")
+_COLUMNS = (*_EXAMPLE_COLUMNS, "passages", "label_score", *CODED_COLUMNS)
 # Prefix of the column → attribute of the table.
 _NAMED_COLUMNS = {"rank": "ranks", "source_score": "source_scores", "score": "scores"}
 
@@ -58,9 +59,13 @@ def _example_columns(examples: Sequence[MiningExample], table: CandidateTable) -
         "language": pa.array([example.language for example in examples], pa.string()),
         "answers": pa.array([list(example.answers) for example in examples], pa.list_(pa.string())),
         "meta": pa.array([json.dumps(dict(example.meta), ensure_ascii=False) for example in examples], pa.string()),
-        "positives": pa.array([[_pack(document) for document in example.positives] for example in examples], pa.list_(_DOCUMENT)),
-        "own": pa.array([[_pack(document) for document in documents] for documents in own], pa.list_(_DOCUMENT)),
+        "positives": _document_lists([example.positives for example in examples]),
+        "own": _document_lists(own),
     }
+
+
+def _document_lists(lists: Sequence[Sequence[Document]]) -> pa.Array:
+    return pa.array([[_pack(document) for document in documents] for documents in lists], pa.list_(_DOCUMENT))
 
 
 def _candidate_columns(table: CandidateTable) -> dict[str, pa.Array]:
@@ -89,7 +94,8 @@ def _candidate_columns(table: CandidateTable) -> dict[str, pa.Array]:
 def _pack(document: Document) -> dict[str, str | None]:
     values = document.to_dict(flatten=False)
     extra = {key: value for key, value in values.items() if key not in ("id", "content") and value not in (None, {})}
-    return {"id": document.id, "content": document.content, "extra": json.dumps(extra, ensure_ascii=False) if extra else ""}
+    packed = json.dumps(extra, ensure_ascii=False) if extra else ""
+    return {"id": document.id, "content": document.content, "extra": packed}
 
 
 def _unpack(packed: dict[str, str]) -> Document:
@@ -116,6 +122,10 @@ def read_parquet(path: str | Path) -> list[MiningExample]:
         msg = f"{path} has format {facts['format']}, this version reads up to {FORMAT}: update hardneg"
         raise RecordError(msg)
     columns = {name: arrow.column(name).combine_chunks() for name in arrow.column_names}
+    missing = [name for name in _COLUMNS if name not in columns]
+    if missing:
+        msg = f"{path} is not a file of mining examples: it lacks the columns {', '.join(missing)}"
+        raise RecordError(msg)
     table = _read_table(columns, facts["corpus"])
     values = {name: columns[name].to_pylist() for name in _EXAMPLE_COLUMNS}
     examples = [
@@ -155,7 +165,12 @@ def _read_table(columns: dict[str, Any], corpus: str | None) -> CandidateTable:
         label_score=values("label_score"),
         corpus=Corpus.open(corpus) if corpus else None,
         own=tuple(own),
+        ranks=named("rank"),
+        source_scores=named("source_score"),
+        scores=named("score"),
         positive_scores=named("positive_score"),
-        **{attribute: named(prefix) for prefix, attribute in _NAMED_COLUMNS.items()},
-        **{name: coded(name) for name in CODED_COLUMNS},
+        label=coded("label"),
+        judge=coded("judge"),
+        prompt=coded("prompt"),
+        dropped=coded("dropped"),
     )

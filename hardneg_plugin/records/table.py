@@ -1,14 +1,15 @@
 """The columns that the candidates of a shard of examples share.
 
-One row per passage of an example. 10,000 examples with 50 candidates are a dozen arrays, not 500,000 objects, and a filter is one
-array expression over all of them. Every operation returns a new table; arrays are never written to.
+One row per passage of an example. 10,000 examples with 50 candidates are a dozen arrays, not 500,000 objects, and a
+filter is one array expression over all of them. Every operation returns a new table; arrays are read-only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 ABSENT_RANK = 0
+CODED_COLUMNS = ("label", "judge", "prompt", "dropped")
 _Column = TypeVar("_Column", NDArray[np.int32], NDArray[np.float32], NDArray[np.int64])
 
 
@@ -46,7 +48,7 @@ class CandidateTable:
     :param passages: Shape ``(m,)``: a row of the corpus, or ``-1 - k`` for the ``k``-th of the own documents.
     :param corpus: The corpus that rows refer to; needed when any passage is 0 or more.
     :param own: Documents that are in no corpus: generated, or found by a document store's retriever.
-    :param ranks: Source → rank in that source's list from 1, 0 where it did not find the passage. Sources in the order they ran.
+    :param ranks: Source → rank in that source's list from 1, 0 where it did not find the passage; in order of run.
     :param source_scores: Source → its own score, NaN where it has none.
     :param scores: Scorer → score of the candidate, NaN where it has none.
     :param positive_offsets: Shape ``(n + 1,)``: scores of the positives of example ``i``.
@@ -56,6 +58,7 @@ class CandidateTable:
     :param judge: Name of the judge.
     :param prompt: Hash of the prompt that the judge was asked with.
     :param dropped: Why the candidate was dropped; empty while it is kept.
+    :raises RecordError: If the columns are not of one length.
     """
 
     offsets: Ints
@@ -72,6 +75,27 @@ class CandidateTable:
     source_scores: Mapping[str, Floats] = field(default_factory=dict)
     scores: Mapping[str, Floats] = field(default_factory=dict)
     positive_scores: Mapping[str, Floats] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.offsets) != len(self.positive_offsets):
+            msg = f"candidates of {len(self.offsets) - 1} examples, positives of {len(self.positive_offsets) - 1}"
+            raise RecordError(msg)
+        if self.ranks.keys() != self.source_scores.keys():
+            msg = f"candidates: ranks of the sources {[*self.ranks]}, but scores of {[*self.source_scores]}"
+            raise RecordError(msg)
+        self.offsets.flags.writeable = self.positive_offsets.flags.writeable = False
+        rows, positives = int(self.offsets[-1]), int(self.positive_offsets[-1])
+        _seal({"passages": self.passages, "label_score": self.label_score}, "column", rows)
+        _seal({name: getattr(self, name).codes for name in CODED_COLUMNS}, "column", rows)
+        for attribute in ("ranks", "source_scores", "scores", "positive_scores"):
+            columns = dict(getattr(self, attribute))
+            _seal(columns, attribute, positives if attribute == "positive_scores" else rows)
+            object.__setattr__(self, attribute, MappingProxyType(columns))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Through the constructor: arrays that were pickled would come back writeable.
+        values = (getattr(self, field.name) for field in fields(self))
+        return CandidateTable, tuple(dict(value) if isinstance(value, MappingProxyType) else value for value in values)
 
     @classmethod
     def empty(cls, positives: Sequence[int] = (0,)) -> CandidateTable:
@@ -101,10 +125,18 @@ class CandidateTable:
     @property
     def kept(self) -> NDArray[np.bool_]:
         """Rows that no filter has dropped, shape ``(m,)``."""
-        return self.dropped.codes == 0
+        return np.equal(self.dropped.codes, 0)
 
     def drop(self, mask: NDArray[np.bool_], reason: str) -> CandidateTable:
-        """Mark the rows of a mask as dropped; a row that was dropped before keeps its first reason."""
+        """Mark the rows of a mask as dropped; a row that was dropped before keeps its first reason.
+
+        :param mask: Shape ``(m,)``.
+        :param reason: What the report counts them under.
+        :raises RecordError: If the reason is empty: the rows would stay.
+        """
+        if not reason:
+            msg = "candidates cannot be dropped without a reason"
+            raise RecordError(msg)
         return replace(self, dropped=self.dropped.where(mask & self.kept, reason))
 
     def take(self, rows: Ints, offsets: Ints, positive_offsets: Ints, positive_rows: Ints) -> CandidateTable:
@@ -158,6 +190,15 @@ class CandidateTable:
         return np.where(best == highest, ABSENT_RANK, best).astype(np.int32)
 
 
+def _seal(columns: Mapping[str, NDArray[Any]], what: str, length: int) -> None:
+    """Make columns read-only; each must have one value a row."""
+    for name, column in columns.items():
+        if column.shape != (length,):
+            msg = f"candidates: {what} {name!r} has shape {column.shape}, expected ({length},)"
+            raise RecordError(msg)
+        column.flags.writeable = False
+
+
 def same_corpus(tables: Sequence[CandidateTable]) -> Corpus | None:
     """Return the one corpus that some tables refer to.
 
@@ -183,7 +224,9 @@ def concat(tables: Sequence[CandidateTable]) -> CandidateTable:
         for table, before in zip(tables, own_before[:-1], strict=True)
     ]
 
-    def columns(get: Callable[[CandidateTable], Mapping[str, _Column]], absent: _Column, positive: bool) -> dict[str, _Column]:
+    def columns(
+        get: Callable[[CandidateTable], Mapping[str, _Column]], absent: _Column, positive: bool
+    ) -> dict[str, _Column]:
         def sizes(table: CandidateTable) -> int:
             return int(table.positive_offsets[-1]) if positive else len(table.passages)
 

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 
 from hardneg_plugin.cache import build_entry, fingerprint
-from hardneg_plugin.errors import CacheError, ParameterError
+from hardneg_plugin.errors import DatasetError, ParameterError
 from hardneg_plugin.records.corpus import Corpus
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.text import Analyzer
 
 # Raised when a change of the code changes the index of the same corpus.
 INDEX_VERSION = 1
-# Lucene's variant of the BM25 formula. With this analysis k1 = 1.2 measures better than bm25s's 1.5 (benchmarks/analyzers.py).
+# Lucene's variant of the BM25 formula. With this analysis k1 = 1.2 measures better than bm25s's 1.5
+# (benchmarks/analyzers.py).
 METHOD, K1, B = "lucene", 1.2, 0.75
-# Compiling bm25s's numba backend takes about 5 s a process; below this many passages its numpy backend is done before. The choice
-# depends on the corpus alone, so that the same corpus is always searched by the same code.
+# Compiling bm25s's numba backend takes about 5 s a process; below this many passages its numpy backend is done before.
+# The choice depends on the corpus alone, so that the same corpus is always searched by the same code.
 NUMBA_FROM_ROWS = 20_000
 
 
@@ -32,6 +33,7 @@ class BM25Index:
     :param b: Length normalisation, 0 to 1.
     :param analyzer: Text analysis of passages and queries; part of the index's key.
     :raises ParameterError: If ``k1`` or ``b`` is out of range.
+    :raises DatasetError: If no passage has a word.
     """
 
     def __init__(self, corpus: Corpus, *, k1: float = K1, b: float = B, analyzer: Analyzer | None = None) -> None:
@@ -51,18 +53,29 @@ class BM25Index:
         :param queries: Texts.
         :param languages: ISO 639-1 code of each query, empty where it is not known.
         :param k: Passages per query.
-        :returns: Hits of shape ``(queries, k)``; scores are BM25 scores above 0.
+        :returns: Hits of shape ``(queries, k)``; scores are BM25 scores above 0. Of equal scores the lowest rows are
+            found and come first.
         """
         rows = np.full((len(queries), k), -1, dtype=np.int64)
         scores = np.full((len(queries), k), np.nan, dtype=np.float32)
         terms = [self._known(tokens) for tokens in self._analyzer.tokenize(queries, languages)]
         asked = [number for number, ids in enumerate(terms) if ids]
         if asked:
-            depth = min(k, len(self.corpus))
-            found = self._index.retrieve([terms[number] for number in asked], k=depth, show_progress=False, n_threads=-1)
-            best_rows, best_scores = _in_order(found.documents.astype(np.int64), found.scores.astype(np.float32))
-            rows[asked, :depth], scores[asked, :depth] = best_rows, best_scores
+            best = self._best([terms[number] for number in asked], min(k, len(self.corpus)))
+            depth = best.rows.shape[1]
+            rows[asked, :depth], scores[asked, :depth] = best.rows, best.scores
         return Hits(rows, scores)
+
+    def _best(self, queries: list[list[int]], depth: int) -> Hits:
+        # One more than asked for shows where passages of equal score are cut apart: bm25s keeps any of these.
+        deeper = min(depth + 1, len(self.corpus))
+        found = self._index.retrieve(queries, k=deeper, show_progress=False, n_threads=-1)
+        best = _in_order(found.documents.astype(np.int64), found.scores.astype(np.float32))
+        if deeper > depth:
+            for number in np.flatnonzero(best.scores[:, depth - 1] == best.scores[:, depth]):
+                every = self._index.get_scores_from_ids(queries[number])
+                best.rows[number, :depth] = _lowest_rows(every, depth)
+        return Hits(best.rows[:, :depth], best.scores[:, :depth])
 
     def _known(self, tokens: list[str]) -> list[int]:
         vocabulary = self._vocabulary
@@ -76,6 +89,14 @@ def _in_order(rows: np.ndarray[Any, Any], scores: np.ndarray[Any, Any]) -> Hits:
     return Hits(np.where(scores > 0, rows, -1), np.where(scores > 0, scores, np.nan))
 
 
+def _lowest_rows(scores: np.ndarray[Any, Any], depth: int) -> np.ndarray[Any, Any]:
+    """Return the rows of the best ``depth`` of all scores; of those that equal the last, the lowest rows."""
+    cut = np.partition(scores, -depth)[-depth]
+    above = np.flatnonzero(scores > cut)
+    above = above[np.lexsort((above, -scores[above]))]
+    return np.concatenate([above, np.flatnonzero(scores == cut)[: depth - len(above)]])
+
+
 def _build(folder: Path, *, corpus: Corpus, analyzer: Analyzer, k1: float, b: float) -> None:
     import bm25s
 
@@ -86,7 +107,7 @@ def _build(folder: Path, *, corpus: Corpus, analyzer: Analyzer, k1: float, b: fl
             documents.append([vocabulary.setdefault(token, len(vocabulary)) for token in tokens])
     if not vocabulary:
         msg = f"no passage of corpus {corpus.key} has a word to index"
-        raise CacheError(msg)
+        raise DatasetError(msg)
     index = bm25s.BM25(method=METHOD, k1=k1, b=b)
     index.index((documents, vocabulary), create_empty_token=False, show_progress=False)
     index.save(folder, show_progress=False)

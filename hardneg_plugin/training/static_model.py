@@ -80,19 +80,23 @@ def learn_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
 
     Texts are NFKC-normalised and lower-cased, their marks kept (they are vowels in many scripts), and split into runs
     of word characters and runs of punctuation. The first piece of a word carries a mark (``▁``), so that it is another
-    one than the same letters further on. Where a script writes no spaces, the merges find the frequent strings.
+    one than the same letters further on. Han characters are pieces one by one: a clause without spaces would become one
+    piece, which no question shares. In other scripts without spaces the merges find the frequent strings.
 
     :param texts: Texts to learn from.
     :param vocabulary: Number of pieces; every character is one, whatever their number.
     :raises ParameterError: If the texts hold no word.
     """
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
     # Neither a prefix for inner pieces nor a limit for the alphabet: the trainer numbers such pieces, and drops such
     # characters, in the order of a hash table, another one in every process.
     tokenizer = Tokenizer(models.BPE(unk_token=_UNKNOWN, fuse_unk=True))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Metaspace()])
+    one_by_one = pre_tokenizers.Split(Regex(r"\p{Han}"), behavior="isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Whitespace(), pre_tokenizers.Metaspace(), one_by_one]
+    )
     trainer = trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=[_UNKNOWN], show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     if tokenizer.get_vocab_size() < 2:
