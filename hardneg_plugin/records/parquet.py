@@ -49,10 +49,8 @@ def write_parquet(path: str | Path, examples: Sequence[MiningExample]) -> None:
 
 
 def _example_columns(examples: Sequence[MiningExample], table: CandidateTable) -> dict[str, pa.Array]:
-    own = [
-        [table.own[-1 - passage] for passage in table.passages[start:end] if passage < 0]
-        for start, end in zip(table.offsets[:-1], table.offsets[1:], strict=True)
-    ]
+    parts = (table.passages[start:end] for start, end in zip(table.offsets[:-1], table.offsets[1:], strict=True))
+    own = [[table.own[-1 - passage] for passage in part[part < 0]] for part in parts]
     return {
         "id": pa.array([example.id for example in examples], pa.string()),
         "query": pa.array([example.query for example in examples], pa.string()),

@@ -26,12 +26,14 @@ class Table(NamedTuple):
     :param header: Names of the columns.
     :param rows: Cells, as many per row as columns.
     :param text_columns: Number of columns from the left that hold text.
+    :param detail: Whether a renderer with little room may leave it out.
     """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     text_columns: int = 1
+    detail: bool = False
 
 
 class Section(NamedTuple):
@@ -123,6 +125,8 @@ def _language_tables(split: SplitResults) -> list[Table]:
                 (Cell(result.system), *(Cell(_shown(result.by_language[language][metric])) for language in languages))
                 for result in split.results
             ),
+            # The first metric is the one people look at.
+            detail=metric != split.metrics[0],
         )
         for metric in split.metrics
     ]

@@ -12,15 +12,18 @@ if TYPE_CHECKING:
 
 
 def render_terminal(data: ReportData, console: Console) -> None:
-    """Show a report: boxed tables on a terminal, otherwise aligned text with the same content.
+    """Show a report: boxed tables on a terminal, otherwise aligned text with the same content; details are in the files.
 
     :param data: The report.
     :param console: Where to show it; its ``is_terminal`` decides the form.
     """
     _show(console, f"{data.recipe}, run of {data.date}")
-    for section in report_sections(data):
+    sections = report_sections(data)
+    results = len(data.splits)
+    # What scrolls away first comes first: the results stay in sight.
+    for section in [*sections[results:], *sections[:results]]:
         _show(console, f"\n{section.title}")
-        for table in section.tables:
+        for table in (table for table in section.tables if not table.detail):
             _boxed(table, console) if console.is_terminal else _show(console, plain_table(table))
         for note in section.notes:
             _show(console, note)

@@ -1,0 +1,5 @@
+"""``python -m hardneg_plugin`` is ``hardneg``."""
+
+from hardneg_plugin.cli import main
+
+main()

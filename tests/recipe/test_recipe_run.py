@@ -1,0 +1,172 @@
+"""Running recipes end to end: on the sample, killed and resumed, and through Haystack."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hardneg_plugin.errors import DatasetError, TrainingError, WorkspaceError
+from hardneg_plugin.recipe.load import load_recipe
+from hardneg_plugin.recipe.progress import Progress
+from hardneg_plugin.recipe.run import run_recipe
+
+pytestmark = pytest.mark.integration
+
+RECIPE = """
+name: small
+seed: 5
+data: {dataset: "sample?passages=1000", shard_size: 60}
+systems:
+  in-batch: []
+  random: [{random: {top_k: 5}}, {known_positives: {}}, {sample: {num_negatives: 2, strategy: random}}]
+  bm25: [{bm25: {top_k: 10}}, {known_positives: {}}, {sample: {num_negatives: 2}}]
+train: {base_model: static, batch_size: 64, static_dims: 32, vocabulary: 2000}
+evaluate: {splits: [test]}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(RECIPE)
+    return str(path)
+
+
+@pytest.fixture
+def quiet():
+    return Progress(Console(file=open(os.devnull, "w"), stderr=False))  # noqa: SIM115, PTH123
+
+
+def digests(folder: Path, pattern: str = "systems/*/*/triplets/*") -> dict[str, str]:
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob(pattern))}
+
+
+def command(recipe: str, runs: Path) -> list[str]:
+    return [sys.executable, "-m", "hardneg_plugin", "run", recipe, "--runs", str(runs), "--set", "train=null"]
+
+
+def test_one_table_with_every_line_and_equal_steps(recipe, tmp_path, quiet):
+    report = run_recipe(load_recipe(recipe), tmp_path / "runs", progress=quiet)
+    assert [result.system for result in report.splits[0].results] == ["BM25 retrieval", "untrained", "in-batch", "random", "bm25"]
+    steps = {run.steps for system in report.systems for run in system.training}
+    examples = {run.examples for system in report.systems for run in system.training}
+    assert len(steps) == 1
+    assert len(examples) == 1
+    folder = tmp_path / "runs" / "small"
+    assert {path.name for path in folder.iterdir()} == {
+        "recipe.yaml", "manifest.json", "stages", "systems", "lines", "results.json", "per_query.parquet", "report.md"
+    }  # fmt: skip
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["sessions"][0]["peak_memory_bytes"] > 0
+    assert manifest["versions"]["torch"]
+    funnel = {stage.stage: stage for stage in next(s for s in report.systems if s.name == "bm25").stages}
+    assert funnel["known_positives"].dropped["positive: id"] > 0
+    assert funnel["sample"].kept <= 2 * next(iter(examples))
+
+
+def test_a_finished_run_does_no_work_again(recipe, tmp_path, quiet):
+    first = run_recipe(load_recipe(recipe), tmp_path / "runs", progress=quiet)
+    folder = tmp_path / "runs" / "small"
+    kept = [path for path in folder.rglob("*") if path.is_file() and path.parent != folder]
+    before = {path: path.stat().st_mtime_ns for path in kept}
+    again = run_recipe(load_recipe(recipe), tmp_path / "runs", progress=quiet)
+    assert again.splits == first.splits
+    changed = {path.name for path in kept if path.stat().st_mtime_ns != before[path]}
+    assert changed <= {"fingerprint"}
+
+
+def test_shard_size_never_changes_the_triplets(recipe, tmp_path, quiet):
+    found = []
+    for size in (1, 17, 10_000):
+        runs = tmp_path / f"runs-{size}"
+        run_recipe(load_recipe(recipe, ["train=null", "evaluate=null", f"data.shard_size={size}"]), runs, progress=quiet)
+        rows = digests(runs / "small", "systems/*/*/triplets/data-*.arrow")
+        assert len(rows) == 3
+        found.append(rows)
+    assert found[0] == found[1] == found[2]
+
+
+def test_another_training_in_the_same_folder_is_refused_and_a_new_system_is_added(recipe, tmp_path, quiet):
+    runs = tmp_path / "runs"
+    run_recipe(load_recipe(recipe, ["evaluate=null"]), runs, progress=quiet)
+    with pytest.raises(WorkspaceError, match="holds a training from another recipe or other data"):
+        run_recipe(load_recipe(recipe, ["evaluate=null", "train.batch_size=32"]), runs, progress=quiet)
+    more = Path(recipe).read_text().replace("train: {", "  more: [{random: {top_k: 3}}]\ntrain: {")
+    Path(recipe).write_text(more)
+    report = run_recipe(load_recipe(recipe, ["evaluate=null"]), runs, progress=quiet)
+    assert [system.name for system in report.systems] == ["in-batch", "random", "bm25", "more"]
+
+
+def test_a_warm_up_that_never_ends_is_refused_before_training(recipe, tmp_path, quiet):
+    settings = ["train.arguments.warmup_steps=5000"]
+    with pytest.raises(TrainingError, match="5,?000"):
+        run_recipe(load_recipe(recipe, settings), tmp_path / "runs", progress=quiet)
+
+
+def test_bad_rows_are_an_error_or_counted_in_the_report(recipe, tmp_path, tiny_beir, quiet):
+    with (tiny_beir / "corpus.jsonl").open("a") as file:
+        file.write('{"_id": "empty", "text": " "}\n')
+    settings = [f"data.dataset=beir:{tiny_beir}", "train=null", "systems.bm25.bm25.top_k=3"]
+    with pytest.raises(DatasetError, match=r"corpus\.jsonl:13: passage 'empty': the text is empty"):
+        run_recipe(load_recipe(recipe, settings), tmp_path / "runs", progress=quiet)
+    report = run_recipe(load_recipe(recipe, [*settings, "data.on_bad_row=skip"]), tmp_path / "runs", progress=quiet)
+    assert report.skipped_rows == {"corpus: empty text": 1}
+
+
+def wait_for(process: subprocess.Popen[bytes], folder: Path, pattern: str) -> bool:
+    """Wait until a file appears; return False if the process ended before."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if any(folder.glob(pattern)):
+            return True
+        if process.poll() is not None:
+            return False
+        time.sleep(0.002)
+    raise TimeoutError(pattern)
+
+
+def test_kill_9_in_the_middle_of_any_stage_changes_no_byte(recipe, tmp_path):
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    subprocess.run(command(recipe, undisturbed), check=True, capture_output=True)
+    moments = [
+        "stages/random-*/part-00001.parquet",
+        "stages/known_positives-*/part-00000.parquet",
+        "stages/sample-*/part-00002.parquet",
+        "systems/random/seed-5/.triplets.partial",
+        "stages/bm25-*/part-00002.parquet",
+        "lines/bm25-retrieval",
+    ]
+    for moment in moments:
+        process = subprocess.Popen(command(recipe, disturbed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if wait_for(process, disturbed / "small", moment):
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command(recipe, disturbed), check=True, capture_output=True)
+    expected = digests(undisturbed / "small")
+    assert len(expected) == 3 * 4
+    assert digests(disturbed / "small") == expected
+    assert digests(disturbed / "small", "stages/*/part-*") == digests(undisturbed / "small", "stages/*/part-*")
+
+
+def test_a_training_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(recipe, tmp_path):
+    settings = ["--set", "train.save_steps=2", "--set", "train.epochs=4"]
+    arguments = [sys.executable, "-m", "hardneg_plugin", "run", recipe, *settings, "--runs"]
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    subprocess.run([*arguments, str(undisturbed)], check=True, capture_output=True)
+    process = subprocess.Popen([*arguments, str(disturbed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert wait_for(process, disturbed / "small", "systems/bm25/*/checkpoints/checkpoint-4/trainer_state.json")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run([*arguments, str(disturbed)], check=True, capture_output=True)
+    weights = "systems/*/*/model/**/*.safetensors"
+    assert len(digests(undisturbed / "small", weights)) == 3
+    assert digests(disturbed / "small", weights) == digests(undisturbed / "small", weights)
