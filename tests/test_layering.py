@@ -15,6 +15,7 @@ ROOT = Path(hardneg_plugin.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 # From the top down; a module imports from lower levels and from its own package.
 LEVELS = (
+    {"__main__"},
     {"cli"},
     {"recipe"},
     {"components"},

@@ -10,7 +10,9 @@ import click
 @click.argument("dataset")
 @click.option("--split", default="test", show_default=True, help="Split of the dataset.")
 @click.option("--metric", "metrics", multiple=True, help="Metric as ir_measures spells it; may be given again.")
-@click.option("--relevance", type=click.IntRange(1), default=1, show_default=True, help="Lowest grade that is relevant.")
+@click.option(
+    "--relevance", type=click.IntRange(1), default=1, show_default=True, help="Lowest grade that is relevant."
+)
 @click.option("--top-k", type=click.IntRange(1), default=100, show_default=True, help="Passages retrieved per query.")
 def command(model: str, dataset: str, split: str, metrics: tuple[str, ...], relevance: int, top_k: int) -> None:
     """Measure MODEL (folder or hub id) on DATASET (a spec), beside BM25 retrieval.

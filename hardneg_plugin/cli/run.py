@@ -12,7 +12,13 @@ from hardneg_plugin.cli.options import recipe_argument, set_option
 @click.command("run")
 @recipe_argument
 @set_option
-@click.option("--runs", type=click.Path(path_type=Path, file_okay=False), default="runs", show_default=True, help="Folder of run folders.")
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="runs",
+    show_default=True,
+    help="Folder of run folders.",
+)
 @click.option(
     "--if-exists",
     type=click.Choice(["reuse", "overwrite", "error"]),

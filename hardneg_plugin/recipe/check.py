@@ -13,7 +13,7 @@ _NUMBERS = {int: "a whole number", float: "a number", str: "a text", bool: "true
 
 
 def parameters_of(class_: type[Any]) -> dict[str, inspect.Parameter]:
-    """Return the constructor parameters of a class; Haystack's metaclass hides them from ``inspect.signature(class_)``."""
+    """Return the constructor parameters of a class; Haystack's metaclass hides them from the class's signature."""
     parameters = dict(inspect.signature(class_.__init__).parameters)
     parameters.pop("self")
     return parameters

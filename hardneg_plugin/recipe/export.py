@@ -33,14 +33,15 @@ def export_pipeline(recipe: Recipe, system: str | None = None) -> str:
     pipeline.add_component("triplets", TripletBuilder())
     if before:
         pipeline.connect(f"{before}.examples", "triplets.examples")
-    return pipeline.dumps()
+    text: str = pipeline.dumps()
+    return text
 
 
 def _chosen(recipe: Recipe, system: str | None) -> str:
     with_stages = [name for name, stages in recipe.systems.items() if stages]
     if system is None and len(with_stages) == 1:
         return with_stages[0]
-    if system in recipe.systems:
+    if system is not None and system in recipe.systems:
         return system
     problem = f"no system {system!r}" if system else f"{len(with_stages)} systems have stages"
     msg = f"{recipe.name}: {problem}; choose one with --system: {', '.join(recipe.systems)}"

@@ -36,7 +36,7 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     if not isinstance(raw, dict):
         msg = f"{path}: expected a mapping with {', '.join(SECTIONS)}; got {type(raw).__name__}"
         raise RecipeError(msg)
-    # The folder of a built-in recipe belongs to the installation: its relative paths count from where the command is run.
+    # The folder of a built-in recipe belongs to the installation: its paths count from where the command is run.
     folder = Path.cwd() if path in builtin_recipes().values() else path.parent
     errors = _shape_errors(raw)
     _stop(path, errors)
@@ -51,7 +51,9 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
 
 def _stop(path: Path, errors: list[str]) -> None:
     if errors:
-        msg = f"{path}: {len(errors)} mistake{'s' if len(errors) > 1 else ''}:\n" + "\n".join(f"  {error}" for error in errors)
+        msg = f"{path}: {len(errors)} mistake{'s' if len(errors) > 1 else ''}:\n" + "\n".join(
+            f"  {error}" for error in errors
+        )
         raise RecipeError(msg)
 
 
@@ -131,8 +133,14 @@ def _resolve_paths(resolved: dict[str, Any], folder: Path) -> None:
 
 
 def _errors(resolved: dict[str, Any]) -> list[str]:
-    errors = [] if _NAME.fullmatch(str(resolved["name"])) else [f"name: expected letters, digits, . _ or -, got {resolved['name']!r}"]
-    errors += check_type(resolved["seed"], list[int], "seed") or ([] if resolved["seed"] else ["seed: expected at least one"])
+    errors = (
+        []
+        if _NAME.fullmatch(str(resolved["name"]))
+        else [f"name: expected letters, digits, . _ or -, got {resolved['name']!r}"]
+    )
+    errors += check_type(resolved["seed"], list[int], "seed") or (
+        [] if resolved["seed"] else ["seed: expected at least one"]
+    )
     data_errors = check_call(DataSection, resolved["data"], "data")
     errors += data_errors or _spec_errors(resolved["data"]["dataset"])
     for system, stages in resolved["systems"].items():

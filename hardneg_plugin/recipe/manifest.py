@@ -14,7 +14,17 @@ from typing import Any
 
 from hardneg_plugin.recipe.workspace import Workspace, read_json, write_json
 
-PACKAGES = ("hardneg", "bm25s", "datasets", "haystack-ai", "ir-measures", "numpy", "pyarrow", "sentence-transformers", "torch")
+PACKAGES = (
+    "hardneg",
+    "bm25s",
+    "datasets",
+    "haystack-ai",
+    "ir-measures",
+    "numpy",
+    "pyarrow",
+    "sentence-transformers",
+    "torch",
+)
 
 
 def package_versions() -> dict[str, str]:

@@ -12,11 +12,11 @@ from haystack.core.serialization import component_from_dict
 
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components import STAGES, TripletBuilder, stage_class
-from hardneg_plugin.records import MiningExample, read_parquet, write_parquet
 from hardneg_plugin.recipe.check import parameters_of, signature_defaults
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.schema import Stage
 from hardneg_plugin.recipe.workspace import StageFolder, Workspace
+from hardneg_plugin.records import MiningExample, read_parquet, write_parquet
 
 Shards = Sequence[list[MiningExample]]
 
@@ -90,7 +90,7 @@ class LocalEngine:
     def _fingerprint(self, stage: Stage, seed: int, before: str) -> str:
         cls = stage_class(stage.name)
         params = stage_params(stage, {"corpus": self._data, "language": self._filled["language"], "seed": seed})
-        # A parameter at its default does not count: a new parameter must not throw away what was mined before it existed.
+        # A parameter at its default does not count: a new one must not throw away what was mined before it existed.
         defaults = signature_defaults(cls)
         changed = {name: value for name, value in params.items() if name not in defaults or defaults[name] != value}
         return fingerprint([STAGES[stage.name], cls.version, changed, before])

@@ -30,7 +30,13 @@ class Progress:
     def task(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show a task; the block calls what it is given with the number of units just done."""
         if self.console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+            )
             with Bars(*columns, console=self.console) as bars:
                 task = bars.add_task(name, total=total)
                 yield lambda units: bars.advance(task, units)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components import SentenceTransformersTrainer
-from hardneg_plugin.datasets import ExampleShards, load_dataset
-from hardneg_plugin.errors import WorkspaceError
+from hardneg_plugin.datasets import ExampleShards, RetrievalDataset, load_dataset
+from hardneg_plugin.errors import RecipeError, WorkspaceError
 from hardneg_plugin.evaluation import Retriever, model_retriever
 from hardneg_plugin.recipe.manifest import Manifest
 from hardneg_plugin.recipe.measuring import Line, Measuring
@@ -16,9 +17,9 @@ from hardneg_plugin.recipe.mining import LocalEngine, write_triplets
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.reporting import Row, query_values, report_of_scores, stage_counts, training_run
 from hardneg_plugin.recipe.schema import Recipe
-from hardneg_plugin.recipe.workspace import IfExists, Workspace, read_json
+from hardneg_plugin.recipe.workspace import IfExists, Workspace
 from hardneg_plugin.recipe.yaml_text import to_yaml
-from hardneg_plugin.report import ReportData, System, write_results
+from hardneg_plugin.report import ReportData, StageCounts, System, TrainingRun, write_results
 from hardneg_plugin.search.bm25 import BM25Index
 from hardneg_plugin.text import Analyzer
 from hardneg_plugin.training import planned_steps
@@ -41,14 +42,32 @@ def run_recipe(
     :returns: What ``results.json`` holds.
     :raises HardnegError: If data, stages or training cannot work.
     """
-    return _Run(recipe, Workspace.open(runs / recipe.name, if_exists), progress or Progress()).run()
+    dataset = load_dataset(recipe.data.spec)
+    _check_splits(recipe, dataset)
+    workspace = Workspace.open(runs / recipe.name, if_exists)
+    return _Run(recipe, dataset, workspace, progress or Progress()).run()
+
+
+def _check_splits(recipe: Recipe, dataset: RetrievalDataset) -> None:
+    """Find a missing split before hours of training, not behind them."""
+    wanted = {"data.train": [recipe.data.train]}
+    if recipe.evaluate is not None:
+        wanted["evaluate.splits"] = list(recipe.evaluate.splits)
+        wanted["evaluate.relevance"] = list(recipe.evaluate.relevance or {})
+    errors = [
+        f"{key}: {dataset.spec} has no split {split!r}; splits: {', '.join(dataset.splits)}"
+        for key, splits in wanted.items()
+        for split in splits
+        if split not in dataset.splits
+    ]
+    if errors:
+        raise RecipeError("\n".join(errors))
 
 
 class _Run:
-    def __init__(self, recipe: Recipe, workspace: Workspace, progress: Progress) -> None:
-        self._recipe, self._workspace, self._progress = recipe, workspace, progress
+    def __init__(self, recipe: Recipe, dataset: RetrievalDataset, workspace: Workspace, progress: Progress) -> None:
+        self._recipe, self._dataset, self._workspace, self._progress = recipe, dataset, workspace, progress
         self._manifest = Manifest(workspace)
-        self._dataset = load_dataset(recipe.data.spec)
         self._workspace.recipe_file.write_text(to_yaml(recipe.to_dict()), "utf-8")
         data = recipe.data
         with self._manifest.timed("read data"):
@@ -110,8 +129,9 @@ class _Run:
 
     def _system(self, name: str) -> Row:
         stages = self._recipe.systems[name]
-        row = Row(System(name, base_model=self._base_model))
-        runs, counts = [], ()
+        row = Row(System(name))
+        runs: list[TrainingRun] = []
+        counts: tuple[StageCounts, ...] = ()
         for seed in self._recipe.seeds:
             with self._manifest.timed(f"mine: {name}, seed {seed}"):
                 shards, mined, folders = self._engine.mine(stages, seed)
@@ -119,18 +139,14 @@ class _Run:
             identity = self._training_identity(mined, seed)
             folder = self._workspace.system(name, seed)
             self._claim(folder, identity)
-            self._workspace.replace_folder(
-                folder / "triplets", mined, lambda path, shards=shards: write_triplets(shards, path)
-            )
+            self._workspace.replace_folder(folder / "triplets", mined, partial(write_triplets, shards))
             if self._recipe.train is not None:
                 training = self._train(name, seed, folder)
-                runs.append(training_run(seed, training, str(folder / "model"), identity))
+                model = str(folder / "model")
+                runs.append(training_run(seed, training, model, identity))
                 if self._measuring:
-                    line = Line(name, seed, identity, lambda folder=folder: self._model(str(folder / "model")))
-                    row.scores[seed] = self._measuring.measure(line)
-        row.system = System(
-            name, base_model=self._base_model, base_fingerprint=self._base_identity, stages=counts, training=tuple(runs)
-        )
+                    row.scores[seed] = self._measuring.measure(Line(name, seed, identity, partial(self._model, model)))
+        row.system = System(name, self._base_model, self._base_identity, counts, tuple(runs))
         return row
 
     def _claim(self, folder: Path, identity: str) -> None:
@@ -158,7 +174,9 @@ class _Run:
         return SentenceTransformersTrainer(**{**params, "seed": seed, "output_dir": str(folder)})
 
     def _training_identity(self, mined: str, seed: int) -> str:
-        train = {key: value for key, value in (self._recipe.train or {}).items() if key not in ("progress", "save_steps")}
+        train = {
+            key: value for key, value in (self._recipe.train or {}).items() if key not in ("progress", "save_steps")
+        }
         return fingerprint([mined, seed, self._base_identity, train])
 
     @property
@@ -182,7 +200,8 @@ class _Run:
         rows = [Row(System(BM25_LINE), {None: scores})]
         if self._recipe.train is not None:
             seed = self._recipe.seeds[0]
-            line = Line("untrained", None, self._training_identity("untrained", seed), lambda: self._untrained(seed))
+            identity = self._training_identity("untrained", seed)
+            line = Line("untrained", None, identity, partial(self._untrained, seed))
             with self._manifest.timed("evaluate: untrained"):
                 scores = self._measuring.measure(line)
             system = System(UNTRAINED_LINE, base_model=self._base_model, base_fingerprint=self._base_identity)

@@ -1,4 +1,4 @@
-"""What a recipe says. The sections' fields are their schema; a stage's keys are its component's constructor parameters."""
+"""What a recipe says. A section's fields are its schema; a stage's keys are its component's parameters."""
 
 from __future__ import annotations
 

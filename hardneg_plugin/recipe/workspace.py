@@ -1,7 +1,7 @@
 """The run folder: the only module that invents paths in it.
 
-Only finished things have their final name: parts and folders are written beside their place and renamed. So a run can be killed at
-any moment, and what is there when it starts again is whole.
+Only finished things have their final name: parts and folders are written beside their place and renamed. So a run can
+be killed at any moment, and what is there when it starts again is whole.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Workspace:
         """Create the folder or take one that exists.
 
         :param folder: The run folder.
-        :param if_exists: ``reuse`` goes on where an earlier run stopped; ``overwrite`` removes it first; ``error`` refuses.
+        :param if_exists: ``reuse`` goes on where an earlier run stopped, ``overwrite`` removes it, ``error`` refuses.
         :raises WorkspaceError: If it exists and must not, or is something else than a run folder.
         """
         if if_exists not in get_args(IfExists):
@@ -69,7 +69,8 @@ class Workspace:
                 msg = f"{folder} exists and is no run folder (no recipe.yaml); choose another --runs folder or name"
                 raise WorkspaceError(msg)
             if if_exists == "error":
-                msg = f"{folder} exists; --if-exists reuse goes on with it, overwrite starts anew, --set name=… makes another"
+                choices = "--if-exists reuse goes on with it, overwrite starts anew, --set name=… makes another"
+                msg = f"{folder} exists; {choices}"
                 raise WorkspaceError(msg)
             if if_exists == "overwrite":
                 shutil.rmtree(folder)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def render_terminal(data: ReportData, console: Console) -> None:
-    """Show a report: boxed tables on a terminal, otherwise aligned text with the same content; details are in the files.
+    """Show a report: boxed tables on a terminal, otherwise aligned text without the details that files have.
 
     :param data: The report.
     :param console: Where to show it; its ``is_terminal`` decides the form.

@@ -11,7 +11,9 @@ from hardneg_plugin.recipe.check import check_call, check_type, describe, signat
 
 
 class Thing:
-    def __init__(self, corpus: str, size: int, share: float = 0.5, kind: Literal["a", "b"] = "a", more: list[str] | None = None):
+    def __init__(
+        self, corpus: str, size: int, share: float = 0.5, kind: Literal["a", "b"] = "a", more: list[str] | None = None
+    ):
         pass
 
 

@@ -97,7 +97,10 @@ def test_all_mistakes_are_reported_at_once(tmp_path):
         ("name: x\ndata: {dataset: sample}\n", "give one of them"),
         ("name: x\ndata: {dataset: sample}\nmine: []\nsystems: {}\n", "give one of them"),
         ("name: x\ndata: sample\nmine: []\n", "data: expected a mapping, got 'sample'"),
-        ("name: x\ndata: {dataset: sample}\nmine: [bm25]\n", r"expected one stage as `name: \{parameters\}`, got 'bm25'"),
+        (
+            "name: x\ndata: {dataset: sample}\nmine: [bm25]\n",
+            r"expected one stage as `name: \{parameters\}`, got 'bm25'",
+        ),
         ("name: x\ndata: {dataset: sample}\nmine: [{bn25: {}}]\n", "bn25: unknown key \\(did you mean 'bm25'"),
         ("name: x\ndata: {dataset: sample}\nmine: [{bm25: 3}]\n", "expected a mapping of parameters, got 3"),
         ("name: x\ndata: {}\nmine: []\n", "data.dataset: missing"),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hardneg_plugin.errors import DatasetError, TrainingError, WorkspaceError
+from hardneg_plugin.errors import DatasetError, RecipeError, TrainingError, WorkspaceError
 from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.run import run_recipe
@@ -43,11 +43,14 @@ def recipe(tmp_path):
 
 @pytest.fixture
 def quiet():
-    return Progress(Console(file=open(os.devnull, "w"), stderr=False))  # noqa: SIM115, PTH123
+    return Progress(Console(file=open(os.devnull, "w"), stderr=False))  # noqa: PTH123
 
 
 def digests(folder: Path, pattern: str = "systems/*/*/triplets/*") -> dict[str, str]:
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob(pattern))}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.glob(pattern))
+    }
 
 
 def command(recipe: str, runs: Path) -> list[str]:
@@ -56,7 +59,13 @@ def command(recipe: str, runs: Path) -> list[str]:
 
 def test_one_table_with_every_line_and_equal_steps(recipe, tmp_path, quiet):
     report = run_recipe(load_recipe(recipe), tmp_path / "runs", progress=quiet)
-    assert [result.system for result in report.splits[0].results] == ["BM25 retrieval", "untrained", "in-batch", "random", "bm25"]
+    assert [result.system for result in report.splits[0].results] == [
+        "BM25 retrieval",
+        "untrained",
+        "in-batch",
+        "random",
+        "bm25",
+    ]
     steps = {run.steps for system in report.systems for run in system.training}
     examples = {run.examples for system in report.systems for run in system.training}
     assert len(steps) == 1
@@ -88,7 +97,9 @@ def test_shard_size_never_changes_the_triplets(recipe, tmp_path, quiet):
     found = []
     for size in (1, 17, 10_000):
         runs = tmp_path / f"runs-{size}"
-        run_recipe(load_recipe(recipe, ["train=null", "evaluate=null", f"data.shard_size={size}"]), runs, progress=quiet)
+        run_recipe(
+            load_recipe(recipe, ["train=null", "evaluate=null", f"data.shard_size={size}"]), runs, progress=quiet
+        )
         rows = digests(runs / "small", "systems/*/*/triplets/data-*.arrow")
         assert len(rows) == 3
         found.append(rows)
@@ -120,6 +131,12 @@ def test_bad_rows_are_an_error_or_counted_in_the_report(recipe, tmp_path, tiny_b
         run_recipe(load_recipe(recipe, settings), tmp_path / "runs", progress=quiet)
     report = run_recipe(load_recipe(recipe, [*settings, "data.on_bad_row=skip"]), tmp_path / "runs", progress=quiet)
     assert report.skipped_rows == {"corpus: empty text": 1}
+
+
+def test_a_missing_split_is_found_before_anything_is_done(recipe, tmp_path, quiet):
+    with pytest.raises(RecipeError, match="evaluate.splits: .* has no split 'tset'; splits: "):
+        run_recipe(load_recipe(recipe, ["evaluate.splits=[tset]"]), tmp_path / "runs", progress=quiet)
+    assert not (tmp_path / "runs").exists()
 
 
 def wait_for(process: subprocess.Popen[bytes], folder: Path, pattern: str) -> bool:

@@ -42,7 +42,7 @@ def test_best_rank(rich_examples):
     assert table.best_rank().tolist() == [1, 2, 1, 1, 1, 2, 1]
     assert table.best_rank("bm25").tolist() == [1, 2, 0, 1, 0, 0, 0]
     assert table.best_rank("dense:m/x").tolist() == [2, 0, 1, 0, 0, 0, 0]
-    with pytest.raises(RecordError, match="no source 'bm52'.*bm25, dense:m/x, generated:l"):
+    with pytest.raises(RecordError, match=r"no source 'bm52'.*bm25, dense:m/x, generated:l"):
         table.best_rank("bm52")
     assert CandidateTable.empty([0]).best_rank().tolist() == []
 

@@ -86,7 +86,7 @@ def test_sequences_become_tuples():
 
 @pytest.mark.parametrize("query", ["", "  \n\u3000", None])
 def test_an_example_needs_a_query(query):
-    with pytest.raises(RecordError, match="'e7'.*query"):
+    with pytest.raises(RecordError, match=r"'e7'.*query"):
         MiningExample(id="e7", query=query)
 
 

@@ -1,0 +1,112 @@
+"""The command line: help without heavy imports, one line for mistakes, results on standard output."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from hardneg_plugin.cli import VERBS, main
+
+
+@pytest.fixture
+def runner():
+    return CliRunner()
+
+
+def test_help_lists_every_verb(runner):
+    result = runner.invoke(main, ["--help"])
+    assert result.exit_code == 0
+    for verb, help_line in VERBS.items():
+        assert verb in result.output
+        assert help_line in result.output
+
+
+def test_without_a_verb_there_is_help(runner):
+    assert "Commands:" in runner.invoke(main, []).output
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_its_own_name(runner, verb):
+    result = runner.invoke(main, [verb, "--help"])
+    assert result.exit_code == 0
+    assert f"main {verb}" in result.output
+
+
+def test_an_unknown_verb_is_refused(runner):
+    assert runner.invoke(main, ["mien"]).exit_code == 2
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from hardneg_plugin.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'haystack', 'numpy', 'pyarrow', 'datasets', 'transformers', 'yaml'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_recipes_lists_name_and_purpose(runner):
+    lines = runner.invoke(main, ["recipes"]).output.splitlines()
+    assert any(line.startswith("quickstart ") and "built-in sample" in line for line in lines)
+
+
+def test_show_prints_a_recipe_that_loads_to_itself(runner, tmp_path):
+    shown = runner.invoke(main, ["show", "quickstart", "--set", "train.epochs=3"]).output
+    assert "epochs: 3" in shown
+    path = tmp_path / "mine.yaml"
+    path.write_text(shown)
+    assert runner.invoke(main, ["show", str(path)]).output == shown
+
+
+def test_a_mistake_is_one_error_without_a_traceback(runner, tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("name: x\ndata: {dataset: sample}\nmine: [{bm25: {topk: 1}}]\n")
+    result = runner.invoke(main, ["validate", str(path)])
+    assert result.exit_code == 1
+    assert "topk: unknown key (did you mean 'top_k'?" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_missing_dataset_names_what_is_missing(runner, tmp_path):
+    result = runner.invoke(
+        main, ["run", "phase1_bm25", "--runs", str(tmp_path), "--set", f"data.dataset=beir:{tmp_path}/no"]
+    )
+    assert result.exit_code == 1
+    assert f"beir:{tmp_path}/no: no such folder" in result.output
+    assert not (tmp_path / "phase1_bm25").exists()
+
+
+def test_validate_counts_what_it_checked(runner):
+    assert "3 systems, 6 stages, 1 seeds" in runner.invoke(main, ["validate", "quickstart"]).output
+
+
+def test_the_cache_is_shown_and_cleared(runner, cache_folder):
+    (cache_folder / "bm25" / "abc").mkdir(parents=True)
+    (cache_folder / "bm25" / "abc" / "data.npy").write_bytes(b"x" * 2_000_000)
+    shown = runner.invoke(main, ["cache"]).output
+    assert "2.0 MB  bm25/abc" in shown
+    assert str(cache_folder) in shown
+    assert "no entries of kind 'dense'; kinds: bm25" in runner.invoke(main, ["cache", "clear", "dense"]).output
+    assert runner.invoke(main, ["cache", "clear", "bm25"]).output == "freed 2.0 MB\n"
+    assert not (cache_folder / "bm25" / "abc").exists()
+
+
+@pytest.mark.integration
+def test_run_ends_in_the_table_and_evaluate_finds_the_same_values(runner, tmp_path):
+    settings = ["train.static_dims=32", "train.vocabulary=2000", "train.epochs=1", "data.dataset=sample?passages=1000"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    result = runner.invoke(main, ["run", "quickstart", "--runs", str(tmp_path), *options])
+    assert result.exit_code == 0, result.output
+    table = result.stdout.split("Results on test")[1]
+    line = next(line for line in table.splitlines() if line.startswith("in-batch"))
+    model = str(tmp_path / "quickstart" / "systems" / "in-batch" / "seed-13" / "model")
+    evaluated = runner.invoke(main, ["evaluate", model, "sample?passages=1000"])
+    assert evaluated.exit_code == 0, evaluated.output
+    again = next(line for line in evaluated.stdout.splitlines() if line.startswith("model "))
+    assert again.split()[1:7] == [value.rstrip("*") for value in line.split()[1:7]]
