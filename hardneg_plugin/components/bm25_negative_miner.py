@@ -35,7 +35,7 @@ class BM25NegativeMiner:
     :param b: Length normalisation of BM25, 0 to 1.
     :param language: ISO 639-1 code of queries that carry none; empty detects it by script.
     :param source: Name under which rank and score are kept.
-    :raises ParameterError: If a number is out of range, or ``corpus`` or ``source`` is none.
+    :raises ParameterError: If a number is out of range, ``corpus`` is no corpus, or ``source`` is blank.
     """
 
     version: ClassVar[int] = 1

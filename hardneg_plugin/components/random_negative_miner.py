@@ -32,7 +32,7 @@ class RandomNegativeMiner:
     :param top_k: Candidates per query.
     :param seed: Seed of the draw.
     :param source: Name under which the rank is kept; there is no score.
-    :raises ParameterError: If ``top_k`` is below 1, or ``corpus`` or ``source`` is none.
+    :raises ParameterError: If ``top_k`` is below 1, ``corpus`` is no corpus, or ``source`` is blank.
     """
 
     version: ClassVar[int] = 1

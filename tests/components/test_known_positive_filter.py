@@ -166,6 +166,20 @@ def test_own_documents_and_passages_of_the_corpus_together():
     assert filtered(mined) == {"g1": "positive: text", "g2": "", "other": "", "positive": "positive: id"}
 
 
+def test_a_positive_that_is_not_in_the_corpus_drops_nothing_by_id():
+    generated = own_candidates([Document(id="g1", content="made up"), Document(id="g2", content="as well")])
+    elsewhere = Document(id="elsewhere", content="a passage of another corpus")
+    one = MiningExample("q", "a question", positives=(elsewhere,), candidates=generated)
+    mined = found([one], corpus_of(TEXTS), [["other"]])[0]
+    assert filtered(mined) == {"g1": "", "g2": "", "other": ""}
+
+
+def test_what_is_both_positive_and_query_counts_as_positive():
+    one = MiningExample("q", "a hive holds", positives=(Document(id="p", content="A hive holds!"),))
+    mined = found([one], corpus_of({"c": "A HIVE HOLDS"}), [["c"]])[0]
+    assert filtered(mined) == {"c": "positive: text"}
+
+
 def test_an_earlier_reason_stays():
     mined = found([example("positive")], corpus_of(TEXTS), [["positive", "copy", "near"]])[0]
     before = drop(mined, {"copy": "a judge said so", "positive": "first"})

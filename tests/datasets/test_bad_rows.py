@@ -1,4 +1,4 @@
-"""Every way in which a row can be bad: an error names file, line, what was expected and what came; ``skip`` counts it."""
+"""Every way in which a row can be bad: the error names file, line, expected and got; `skip` counts it."""
 
 from __future__ import annotations
 
@@ -49,24 +49,36 @@ BAD = {
     "text a list": Bad(CORPUS, row(_id="x", text=["a"]), "no text", r"expected a string under 'text', got \['a'\]"),
     "empty text": Bad(CORPUS, row(_id="x", text=""), "empty text", "passage 'x': the text is empty"),
     "blank text": Bad(CORPUS, row(_id="x", text=" \n\t\u3000"), "empty text", "passage 'x': the text is empty"),
-    "duplicate id": Bad(CORPUS, row(_id="p2", text="t"), "duplicate id", r"'p2' occurs twice, first in .*corpus\.jsonl:2"),
-    "NUL byte": Bad(CORPUS, row(_id="x", text="ab\0c"), "broken character", "'x': the text has a NUL byte at character 2"),
+    "duplicate id": Bad(
+        CORPUS, row(_id="p2", text="t"), "duplicate id", r"'p2' occurs twice, first in .*corpus\.jsonl:2"
+    ),
+    "NUL byte": Bad(
+        CORPUS, row(_id="x", text="ab\0c"), "broken character", "'x': the text has a NUL byte at character 2"
+    ),
     "NUL byte in the id": Bad(CORPUS, row(_id="x\0", text="t"), "broken id", r"the id is 'x\\x00'"),
     "NUL byte in the title": Bad(CORPUS, row(_id="x", text="t", title="\0"), "broken character", "NUL byte"),
     "lone surrogate": Bad(
-        CORPUS, rb'{"_id": "x", "text": "a\ud83d"}', "broken character", r"half a surrogate pair \('\\ud83d'\) at character 1"
+        CORPUS,
+        rb'{"_id": "x", "text": "a\ud83d"}',
+        "broken character",
+        r"half a surrogate pair \('\\ud83d'\) at character 1",
     ),
     "lone surrogate in the language": Bad(
         CORPUS, rb'{"_id": "x", "text": "a", "metadata": {"language": "\udc00"}}', "broken language", "the language is"
     ),
     "10 MB passage": Bad(
-        CORPUS, row(_id="x", text="a" * 10_000_000), "too long", "10,000,000 characters, more than max_text_chars = 100,000"
+        CORPUS,
+        row(_id="x", text="a" * 10_000_000),
+        "too long",
+        "10,000,000 characters, more than max_text_chars = 100,000",
     ),
     "not UTF-8": Bad(CORPUS, b'{"_id": "x", "text": "caf\xe9"}', "not UTF-8", "not UTF-8: .* at byte 25 of the line"),
     "query: broken JSON": Bad(QUERIES, b"nonsense", "broken JSON", "broken JSON"),
     "query: empty text": Bad(QUERIES, row(_id="x", text=" "), "empty text", "query 'x': the text is empty"),
     "query: no text": Bad(QUERIES, row(_id="x"), "no text", "expected a string under 'text'"),
-    "query: duplicate id": Bad(QUERIES, row(_id="q1", text="t"), "duplicate id", "'q1': the id occurs twice, first in line 1"),
+    "query: duplicate id": Bad(
+        QUERIES, row(_id="q1", text="t"), "duplicate id", "'q1': the id occurs twice, first in line 1"
+    ),
     "query: lone surrogate in the id": Bad(QUERIES, rb'{"_id": "\ud800", "text": "t"}', "broken id", "the id is"),
     "query: too long": Bad(QUERIES, row(_id="x", text="a" * 100_001), "too long", "100,001 characters"),
     "query: answers a number": Bad(
@@ -79,9 +91,15 @@ BAD = {
         QUERIES, row(_id="x", text="t", metadata={"answers": ["\0"]}), "broken character", "NUL byte"
     ),
     "qrel: unknown query": Bad(TRAIN, b"nobody\tp1\t1", "unknown query", r"query 'nobody' is not in .*queries\.jsonl"),
-    "qrel: unknown passage": Bad(TRAIN, b"q1\tnowhere\t1", "unknown passage", r"passage 'nowhere' is not in .*corpus\.jsonl"),
-    "qrel: conflicting": Bad(TRAIN, b"q1\tp1\t2", "conflicting grades", r"\('q1', 'p1'\) has grade 2, an earlier line says 1"),
-    "qrel: two cells": Bad(TRAIN, b"q1\tp3", "broken line", r"expected 3 cells .*\(query-id, corpus-id, score\), got 2"),
+    "qrel: unknown passage": Bad(
+        TRAIN, b"q1\tnowhere\t1", "unknown passage", r"passage 'nowhere' is not in .*corpus\.jsonl"
+    ),
+    "qrel: conflicting": Bad(
+        TRAIN, b"q1\tp1\t2", "conflicting grades", r"\('q1', 'p1'\) has grade 2, an earlier line says 1"
+    ),
+    "qrel: two cells": Bad(
+        TRAIN, b"q1\tp3", "broken line", r"expected 3 cells .*\(query-id, corpus-id, score\), got 2"
+    ),
     "qrel: TREC format": Bad(TRAIN, b"q1 0 p3 1", "broken line", "expected 3 cells .*, got 1"),
     "qrel: four cells": Bad(TRAIN, b"q1\t0\tp3\t1", "broken line", "expected 3 cells .*, got 4"),
     "qrel: grade a word": Bad(TRAIN, b"q1\tp3\thigh", "broken grade", "expected a whole number, got 'high'"),
@@ -173,7 +191,11 @@ def test_of_several_duplicates_the_first_row_stays(make_beir):
     dataset = load_dataset(f"beir:{folder}?on_bad_row=skip")
     assert dataset.corpus.texts(dataset.corpus.rows_of(["a", "b", "c"])) == ["text 0", "text 1", "text 2"]
     assert dataset.left_out == {"corpus": {"duplicate id": 3}}
-    assert [re.findall(r"jsonl:(\d+)", line) for line in dataset.left_out_examples] == [["4", "1"], ["5", "1"], ["6", "2"]]
+    assert [re.findall(r"jsonl:(\d+)", line) for line in dataset.left_out_examples] == [
+        ["4", "1"],
+        ["5", "1"],
+        ["6", "2"],
+    ]
 
 
 def test_no_row_left_is_an_error_in_either_way(make_beir):
@@ -193,7 +215,7 @@ def test_no_row_left_is_an_error_in_either_way(make_beir):
 )
 def test_a_damaged_gzip_file_is_always_an_error(make_beir, on_bad_row, damage):
     # Half a file is no dataset: here skipping would leave out nobody knows how much.
-    passages = [{"_id": f"p{number}", "text": f"text {number ** 7}"} for number in range(2000)]
+    passages = [{"_id": f"p{number}", "text": f"text {number**7}"} for number in range(2000)]
     folder = make_beir(passages=passages)
     plain = folder / CORPUS
     (folder / "corpus.jsonl.gz").write_bytes(damage(gzip.compress(plain.read_bytes())))

@@ -11,7 +11,9 @@ from hardneg_plugin.errors import DatasetError
 
 def load(folder, **options):
     spec = f"beir:{folder}"
-    return load_dataset(spec + "?" + "&".join(f"{name}={value}" for name, value in options.items()) if options else spec)
+    return load_dataset(
+        spec + "?" + "&".join(f"{name}={value}" for name, value in options.items()) if options else spec
+    )
 
 
 def test_reads_corpus_queries_and_judgements(tiny_beir):

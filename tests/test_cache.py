@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hardneg_plugin import cache
+from hardneg_plugin.errors import CacheError
+
+
+def build_text(text):
+    def build(folder: Path) -> None:
+        (folder / "content.txt").write_text(text)
+
+    return build
+
+
+def never(folder):
+    pytest.fail(f"{folder} was built again")
+
+
+def test_root(monkeypatch, tmp_path):
+    monkeypatch.setenv("HARDNEG_CACHE", str(tmp_path / "x"))
+    assert cache.cache_root() == tmp_path / "x"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARDNEG_CACHE", "relative")
+    assert cache.cache_root() == tmp_path / "relative"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HARDNEG_CACHE", "~/mine")
+    assert cache.cache_root() == tmp_path / "home" / "mine"
+    monkeypatch.setenv("HARDNEG_CACHE", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache.cache_root() == tmp_path / "xdg" / "hardneg"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache.cache_root() == tmp_path / "home" / ".cache" / "hardneg"
+
+
+def test_fingerprint():
+    assert cache.fingerprint({"a": 1, "b": [2.5, None, "한"]}) == cache.fingerprint({"b": [2.5, None, "한"], "a": 1})
+    values = [1, 1.5, "1", [1], {"1": 1}, None, True, "", [], {}, "\ud800", ["a", "b"], ["ab"], [["a"], "b"]]
+    prints = [cache.fingerprint(value) for value in values]
+    assert len(set(prints)) == len(values)
+    assert all(len(text) == 16 and int(text, 16) >= 0 for text in prints)
+    # Keys of caches that people have: it must never change.
+    assert cache.fingerprint(["bm25", 1.2]) == "33527d052c36ea39"
+    with pytest.raises(TypeError):
+        cache.fingerprint({"a", "set"})
+
+
+def test_an_entry_is_built_once(cache_folder):
+    place = cache.build_entry("bm25", "k1", build_text("one"))
+    assert place == cache_folder / "bm25" / "k1" == cache.entry_path("bm25", "k1")
+    assert (place / "content.txt").read_text() == "one"
+    assert cache.build_entry("bm25", "k1", never) == place
+    assert place.stat().st_mode & 0o777 == 0o755
+    assert [path.name for path in (cache_folder / "bm25").iterdir()] == ["k1"]
+
+
+def test_a_build_that_fails_leaves_nothing(cache_folder):
+    def fail(folder: Path) -> None:
+        (folder / "half").write_text("half")
+        raise ValueError(folder.name)
+
+    with pytest.raises(ValueError, match=r"\.building-"):
+        cache.build_entry("bm25", "k1", fail)
+    assert list((cache_folder / "bm25").iterdir()) == []
+    assert cache.build_entry("bm25", "k1", build_text("whole")).is_dir()
+
+
+def test_of_two_builders_the_first_one_stays(cache_folder):
+    def build(folder: Path) -> None:
+        (folder / "content.txt").write_text("slow")
+        # Another process finishes meanwhile.
+        cache.build_entry("bm25", "k1", build_text("fast"))
+
+    place = cache.build_entry("bm25", "k1", build)
+    assert (place / "content.txt").read_text() == "fast"
+    assert [path.name for path in (cache_folder / "bm25").iterdir()] == ["k1"]
+
+
+def test_a_publication_that_cannot_be_is_an_error(tmp_path):
+    staged = tmp_path / "staged"
+    staged.mkdir()
+    with pytest.raises(FileNotFoundError):
+        cache.publish(staged, tmp_path / "no" / "folder")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HARDNEG_CACHE", str(tmp_path / "file"))
+    with pytest.raises(CacheError, match=r"cannot write the cache folder .*file/bm25.*set HARDNEG_CACHE to a writable"):
+        cache.build_entry("bm25", "k1", never)
+
+
+def test_entries_and_clear(cache_folder):
+    assert list(cache.entries()) == []
+    assert cache.clear() == 0
+    cache.build_entry("bm25", "b", build_text("12345"))
+    cache.build_entry("bm25", "a", build_text("1"))
+    cache.build_entry("corpus", "c", build_text("123"))
+    (cache_folder / "sources").mkdir()
+    (cache_folder / "sources" / "m.json").write_text("{}")
+    (cache_folder / "llm-cache.sqlite").write_text("answers that were paid for")
+    assert [(entry.kind, entry.key, entry.size) for entry in cache.entries()] == [
+        ("bm25", "a", 1),
+        ("bm25", "b", 5),
+        ("corpus", "c", 3),
+        ("sources", "m.json", 2),
+    ]
+    assert cache.clear("bm25") == 6
+    assert [entry.key for entry in cache.entries()] == ["c", "m.json"]
+    assert cache.clear() == 5
+    assert list(cache.entries()) == []
+    assert (cache_folder / "llm-cache.sqlite").is_file()
+
+
+@pytest.mark.integration
+def test_a_killed_build_is_shown_cleared_and_never_taken_for_an_entry(cache_folder):
+    code = """if True:
+        import os
+        from hardneg_plugin.cache import build_entry
+        def die(folder):
+            (folder / "half").write_text("half")
+            os._exit(9)
+        build_entry("bm25", "k1", die)
+    """
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 9
+    assert not cache.entry_path("bm25", "k1").exists()
+    (left,) = cache.entries()
+    assert left.key.startswith(".building-")
+    assert (cache.build_entry("bm25", "k1", build_text("whole")) / "content.txt").read_text() == "whole"
+    assert cache.clear() == len("half") + len("whole")
