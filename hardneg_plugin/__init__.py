@@ -11,12 +11,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hardneg_plugin.api import MiningResult, MiningStatistics, mine
     from hardneg_plugin.components import (
         BM25NegativeMiner,
+        DenseNegativeMiner,
+        ExampleBuilder,
+        ExampleJoiner,
         KnownPositiveFilter,
+        NegativeDocumentBuilder,
         NegativeSampler,
+        ParentDocumentFilter,
+        PositiveAwareFilter,
+        QualityFilter,
         RandomNegativeMiner,
         RetrievalEvaluator,
+        RetrieverNegativeMiner,
         SentenceTransformersTrainer,
         TripletBuilder,
     )
@@ -28,12 +37,21 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "hardneg_plugin.api": ("MiningResult", "MiningStatistics", "mine"),
     "hardneg_plugin.components": (
         "BM25NegativeMiner",
+        "DenseNegativeMiner",
+        "ExampleBuilder",
+        "ExampleJoiner",
         "KnownPositiveFilter",
+        "NegativeDocumentBuilder",
         "NegativeSampler",
+        "ParentDocumentFilter",
+        "PositiveAwareFilter",
+        "QualityFilter",
         "RandomNegativeMiner",
         "RetrievalEvaluator",
+        "RetrieverNegativeMiner",
         "SentenceTransformersTrainer",
         "TripletBuilder",
     ),
@@ -48,17 +66,28 @@ __all__ = [
     "BM25NegativeMiner",
     "Candidate",
     "Candidates",
+    "DenseNegativeMiner",
+    "ExampleBuilder",
+    "ExampleJoiner",
     "ExampleShards",
     "HardnegError",
     "KnownPositiveFilter",
     "MiningExample",
+    "MiningResult",
+    "MiningStatistics",
+    "NegativeDocumentBuilder",
     "NegativeSampler",
+    "ParentDocumentFilter",
+    "PositiveAwareFilter",
+    "QualityFilter",
     "RandomNegativeMiner",
     "RetrievalDataset",
     "RetrievalEvaluator",
+    "RetrieverNegativeMiner",
     "SentenceTransformersTrainer",
     "TripletBuilder",
     "load_dataset",
+    "mine",
     "train",
 ]
 

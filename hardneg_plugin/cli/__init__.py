@@ -10,6 +10,7 @@ from hardneg_plugin.errors import HardnegError
 
 # Verb → one line of help, in the order of a run's life; the file of a verb has its name.
 VERBS = {
+    "mine": "Mine hard negatives for a file of pairs.",
     "recipes": "List the recipes that come with hardneg.",
     "show": "Print a recipe with all defaults and overrides.",
     "validate": "Check a recipe without running it.",

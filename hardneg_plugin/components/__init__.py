@@ -7,26 +7,47 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hardneg_plugin.components.bm25_negative_miner import BM25NegativeMiner
+    from hardneg_plugin.components.dense_negative_miner import DenseNegativeMiner
+    from hardneg_plugin.components.example_builder import ExampleBuilder
+    from hardneg_plugin.components.example_joiner import ExampleJoiner
     from hardneg_plugin.components.known_positive_filter import KnownPositiveFilter
+    from hardneg_plugin.components.negative_document_builder import NegativeDocumentBuilder
     from hardneg_plugin.components.negative_sampler import NegativeSampler
+    from hardneg_plugin.components.parent_document_filter import ParentDocumentFilter
+    from hardneg_plugin.components.positive_aware_filter import PositiveAwareFilter
+    from hardneg_plugin.components.quality_filter import QualityFilter
     from hardneg_plugin.components.random_negative_miner import RandomNegativeMiner
     from hardneg_plugin.components.retrieval_evaluator import RetrievalEvaluator
+    from hardneg_plugin.components.retriever_negative_miner import RetrieverNegativeMiner
     from hardneg_plugin.components.sentence_transformers_trainer import SentenceTransformersTrainer
     from hardneg_plugin.components.triplet_builder import TripletBuilder
 
 # Stages of a recipe's `mine` list: examples in, examples out.
 STAGES = {
     "bm25": "BM25NegativeMiner",
+    "dense": "DenseNegativeMiner",
     "known_positives": "KnownPositiveFilter",
+    "parent_document": "ParentDocumentFilter",
+    "positive_aware": "PositiveAwareFilter",
+    "quality": "QualityFilter",
     "random": "RandomNegativeMiner",
+    "retriever": "RetrieverNegativeMiner",
     "sample": "NegativeSampler",
 }
 _FILES = {
     "BM25NegativeMiner": "bm25_negative_miner",
+    "DenseNegativeMiner": "dense_negative_miner",
+    "ExampleBuilder": "example_builder",
+    "ExampleJoiner": "example_joiner",
     "KnownPositiveFilter": "known_positive_filter",
+    "NegativeDocumentBuilder": "negative_document_builder",
     "NegativeSampler": "negative_sampler",
+    "ParentDocumentFilter": "parent_document_filter",
+    "PositiveAwareFilter": "positive_aware_filter",
+    "QualityFilter": "quality_filter",
     "RandomNegativeMiner": "random_negative_miner",
     "RetrievalEvaluator": "retrieval_evaluator",
+    "RetrieverNegativeMiner": "retriever_negative_miner",
     "SentenceTransformersTrainer": "sentence_transformers_trainer",
     "TripletBuilder": "triplet_builder",
 }
@@ -34,10 +55,18 @@ _FILES = {
 __all__ = [
     "STAGES",
     "BM25NegativeMiner",
+    "DenseNegativeMiner",
+    "ExampleBuilder",
+    "ExampleJoiner",
     "KnownPositiveFilter",
+    "NegativeDocumentBuilder",
     "NegativeSampler",
+    "ParentDocumentFilter",
+    "PositiveAwareFilter",
+    "QualityFilter",
     "RandomNegativeMiner",
     "RetrievalEvaluator",
+    "RetrieverNegativeMiner",
     "SentenceTransformersTrainer",
     "TripletBuilder",
     "stage_class",

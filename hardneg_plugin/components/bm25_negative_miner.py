@@ -11,6 +11,7 @@ from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.parameters import at_least, in_range, source_name
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.bm25 import K1, B, BM25Index
+from hardneg_plugin.text import analysis_fingerprint
 
 
 @component
@@ -62,6 +63,11 @@ class BM25NegativeMiner:
         self.language = language
         self.source = source
         self._index: BM25Index | None = None
+
+    @staticmethod
+    def depends_on() -> list[str]:
+        """Return fingerprints of rules outside this class that decide over the result."""
+        return [analysis_fingerprint()]
 
     def warm_up(self) -> None:
         """Build the index in the cache, or open it there."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from haystack.document_stores.types import DocumentStore
 
 from hardneg_plugin.cache import staging_folder
@@ -11,10 +9,8 @@ from hardneg_plugin.datasets import load_dataset
 from hardneg_plugin.datasets.base import MAX_TEXT_CHARS
 from hardneg_plugin.datasets.importer import text_fault
 from hardneg_plugin.errors import DatasetError, ParameterError
+from hardneg_plugin.records import Corpus
 from hardneg_plugin.records.corpus_writer import CorpusWriter, duplicate_rows, publish_corpus
-
-if TYPE_CHECKING:
-    from hardneg_plugin.records import Corpus
 
 
 def check_corpus(component: str, corpus: object) -> None:
@@ -30,11 +26,12 @@ def check_corpus(component: str, corpus: object) -> None:
 def open_corpus(corpus: str | DocumentStore) -> Corpus:
     """Return the passages of a dataset spec, or of the documents in a store; either way from the cache, memory-mapped.
 
-    :param corpus: Spec such as ``beir:data/msmarco``, or a document store.
+    :param corpus: Spec such as ``beir:data/msmarco``, ``cache:KEY`` for a corpus in the cache, or a document store.
     :raises DatasetError: If the dataset is bad, the store is empty, or a document's text is missing or broken.
     """
     if isinstance(corpus, str):
-        return load_dataset(corpus).corpus
+        kind, _, key = corpus.partition(":")
+        return Corpus.open(key) if kind == "cache" else load_dataset(corpus).corpus
     store = type(corpus).__name__
     documents = sorted(corpus.filter_documents(), key=lambda document: document.id)
     if not documents:

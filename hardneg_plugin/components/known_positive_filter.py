@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hardneg_plugin.components.parameters import in_range
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
-from hardneg_plugin.text import normalise
+from hardneg_plugin.text import analysis_fingerprint, normalise
 
 Ints = NDArray[np.int64]
 BLOCK = 1_000
@@ -55,6 +55,11 @@ class KnownPositiveFilter:
             msg = "KnownPositiveFilter: near_duplicate must be above 0: every text is as similar as that"
             raise ParameterError(msg)
         self.near_duplicate = near_duplicate
+
+    @staticmethod
+    def depends_on() -> list[str]:
+        """Return fingerprints of rules outside this class that decide over the result."""
+        return [analysis_fingerprint()]
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:

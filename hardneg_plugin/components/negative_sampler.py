@@ -9,12 +9,14 @@ import xxhash
 from haystack import component
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.parameters import at_least, one_of
-from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.components.parameters import at_least, in_range, one_of
+from hardneg_plugin.components.score_columns import candidate_scores, finite_number, reference_scores
+from hardneg_plugin.errors import ParameterError, RecordError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 
-Strategy = Literal["top", "random"]
+Strategy = Literal["top", "random", "simans"]
 LAST = np.iinfo(np.int64).max
+Order = NDArray[np.int64] | NDArray[np.float64]
 
 
 @component
@@ -22,7 +24,7 @@ class NegativeSampler:
     """Keeps a number of candidates per example and drops the rest with a reason.
 
     Ranks are those of retrieval: a window of 11 to 100 skips the first ten passages that were *retrieved*, whatever
-    filters dropped among them. Reasons: ``rank window`` and ``not sampled``.
+    filters dropped among them. Reasons: ``rank window``, ``source quota`` and ``not sampled``.
 
     ### Usage example
 
@@ -31,16 +33,28 @@ class NegativeSampler:
 
     sampler = NegativeSampler(num_negatives=3, strategy="random", rank_from=11, rank_to=100, seed=7)
     examples = sampler.run(examples=examples)["examples"]
+    mixed = NegativeSampler(num_negatives=4, quotas={"bm25": 2, "dense": 2})
     ```
 
     :param num_negatives: Candidates to keep per example; one with fewer keeps what it has.
     :param strategy: ``top`` takes the best ranks, and candidates without a rank last; ``random`` draws uniformly, by a
-        hash of seed, example and passage, so that the draw depends neither on batch nor on the other candidates.
+        hash of seed, example and passage, so that the draw depends neither on batch nor on the other candidates;
+        ``simans`` draws without replacement by the same hash with weights ``exp(-a (s - s_positive - b)^2)`` (SimANS,
+        Zhou et al., 2022): most often candidates that score like the positive plus ``b``.
     :param rank_from: First rank of the window, from 1.
     :param rank_to: Last rank of the window; None has no end.
     :param source: Source whose ranks count; None takes the best rank over all sources.
     :param seed: Seed of the random draw.
-    :raises ParameterError: If a parameter is out of range.
+    :param scorer: Scores that ``simans`` weighs by, those of a dense miner or a filter such as ``PositiveAwareFilter``.
+        Of several positives the best scored counts; an example
+        without positives is drawn from uniformly.
+    :param simans_a: How sharply the weight falls off, in one over the score's unit squared: 1 suits dot products of
+        tens; cosines, a few tenths apart, need 100 or so.
+    :param simans_b: Where the weight is highest: this much above the positive's score, below it where negative.
+    :param quotas: Source → most candidates it may give; every source must be named. A candidate of several sources
+        counts for the first of them in this order. The best of each source by ``strategy`` are taken; those without a
+        source have no quota.
+    :raises ParameterError: If a parameter is out of range, or ``simans`` has no ``scorer``.
     """
 
     version: ClassVar[int] = 1
@@ -54,6 +68,10 @@ class NegativeSampler:
         rank_to: int | None = None,
         source: str | None = None,
         seed: int = 0,
+        scorer: str | None = None,
+        simans_a: float = 1.0,
+        simans_b: float = 0.0,
+        quotas: dict[str, int] | None = None,
     ) -> None:
         at_least("NegativeSampler", "num_negatives", num_negatives, 1)
         at_least("NegativeSampler", "rank_from", rank_from, 1)
@@ -63,12 +81,22 @@ class NegativeSampler:
         if rank_to is not None and rank_to < rank_from:
             msg = f"NegativeSampler: the window ends (rank_to={rank_to}) before it starts (rank_from={rank_from})"
             raise ParameterError(msg)
+        if strategy == "simans" and not scorer:
+            msg = "NegativeSampler: strategy simans weighs candidates by a score; name it with scorer"
+            raise ParameterError(msg)
+        in_range("NegativeSampler", "simans_a", simans_a, 0)
+        finite_number("NegativeSampler", "simans_b", simans_b)
+        _check_quotas(quotas)
         self.num_negatives = num_negatives
         self.strategy = strategy
         self.rank_from = rank_from
         self.rank_to = rank_to
         self.source = source
         self.seed = seed
+        self.scorer = scorer
+        self.simans_a = simans_a
+        self.simans_b = simans_b
+        self.quotas = quotas
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
@@ -76,17 +104,32 @@ class NegativeSampler:
 
         :param examples: Any number.
         :returns: ``examples``: new examples with at most ``num_negatives`` kept candidates.
-        :raises RecordError: If ``source`` is none of the candidates' sources.
+        :raises RecordError: If ``source`` is none of the candidates' sources, ``quotas`` does not name one of them,
+            or a candidate or positive has no score by ``scorer``.
         """
         table = table_of(examples)
         ranks = self._ranks(table)
         outside = (ranks < self.rank_from) | (ranks > (self.rank_to or LAST))
         # A generated passage has no rank; a window cannot speak about it.
         table = table.drop(outside & (ranks > 0) if self.source is None else outside, "rank window")
-        by_rank = np.where(ranks > 0, ranks, LAST - 1)
-        order = by_rank if self.strategy == "top" else _draw(examples, table, self.seed)
+        order = self._order(examples, table, ranks)
+        if self.quotas is not None:
+            table = table.drop(over_quota(table, order, self.quotas), "source quota")
         chosen = first_of_each(table, np.where(table.kept, order, LAST), self.num_negatives)
         return {"examples": with_table(examples, table.drop(~chosen, "not sampled"))}
+
+    def _order(self, examples: list[MiningExample], table: CandidateTable, ranks: NDArray[np.int64]) -> Order:
+        """Return a number per row: the lower, the sooner it is taken."""
+        if self.strategy == "top":
+            return np.where(ranks > 0, ranks, LAST - 1)
+        draw = _draw(examples, table, self.seed)
+        if self.strategy == "random":
+            return draw
+        assert self.scorer is not None
+        names = ("NegativeSampler", examples, table, self.scorer)
+        scores = candidate_scores(*names, "mine or filter with a model first")
+        positive = reference_scores(*names, "max")[table.example_index]
+        return simans_order(draw, scores - positive, self.simans_a, self.simans_b)
 
     def _ranks(self, table: CandidateTable) -> NDArray[np.int64]:
         if not len(table.passages):
@@ -94,12 +137,57 @@ class NegativeSampler:
         return table.best_rank(self.source).astype(np.int64)
 
 
-def first_of_each(table: CandidateTable, order: NDArray[np.int64], number: int) -> NDArray[np.bool_]:
+def first_of_each(table: CandidateTable, order: Order, number: int) -> NDArray[np.bool_]:
     """Return a mask of the ``number`` lowest rows of each example by ``order``; equal ones by position."""
     by_order = np.lexsort((np.arange(len(order)), order, table.example_index))
     place = np.empty(len(order), dtype=np.int64)
     place[by_order] = np.arange(len(order)) - np.repeat(table.offsets[:-1], np.diff(table.offsets))
     return place < number
+
+
+def simans_order(draw: NDArray[np.int64], gap: NDArray[np.float64], a: float, b: float) -> NDArray[np.float64]:
+    """Order candidates so that the first ``k`` are a weighted draw without replacement (Gumbel top-k, Vieira, 2014).
+
+    :param draw: Pseudo-random numbers of 62 bits, shape ``(m,)``.
+    :param gap: Score of the candidate less that of the positive, same shape; NaN counts as 0.
+    :param a: How sharply the weight ``exp(-a (gap - b)^2)`` falls off.
+    :param b: Gap of the highest weight.
+    :returns: Shape ``(m,)``; the lower, the sooner it is drawn.
+    """
+    uniform = (draw.astype(np.float64) + 0.5) / 2.0**62
+    gumbel = -np.log(-np.log(np.clip(uniform, 2.0**-63, 1 - 2.0**-53)))
+    return np.asarray(a * np.square(np.nan_to_num(gap) - b) - gumbel)
+
+
+def over_quota(table: CandidateTable, order: Order, quotas: dict[str, int]) -> NDArray[np.bool_]:
+    """Return a mask of the kept rows that are more than their source may give.
+
+    :param table: ``m`` candidates.
+    :param order: Shape ``(m,)``; the lower, the sooner a candidate is taken.
+    :param quotas: Source → most candidates of each example.
+    :raises RecordError: If a source of kept candidates is not named.
+    """
+    unnamed = [name for name, ranks in table.ranks.items() if name not in quotas and (ranks[table.kept] > 0).any()]
+    if unnamed:
+        msg = f"NegativeSampler: quotas must name every source; {', '.join(unnamed)} found candidates and are not there"
+        raise RecordError(msg)
+    over = np.zeros(len(table.passages), dtype=bool)
+    counted = ~table.kept
+    for source, most in quotas.items():
+        own = ~counted & (table.ranks[source] > 0) if source in table.ranks else np.zeros_like(over)
+        over |= own & ~first_of_each(table, np.where(own, order, LAST), most)
+        counted |= own
+    return over
+
+
+def _check_quotas(quotas: dict[str, int] | None) -> None:
+    if quotas is None:
+        return
+    if not isinstance(quotas, dict) or not quotas:
+        msg = f"NegativeSampler: quotas must be a mapping of source to number, got {quotas!r}"
+        raise ParameterError(msg)
+    for source, most in quotas.items():
+        at_least("NegativeSampler", f"quotas[{source!r}]", most, 0)
 
 
 def _draw(examples: list[MiningExample], table: CandidateTable, seed: int) -> NDArray[np.int64]:

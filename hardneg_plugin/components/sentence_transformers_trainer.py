@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from haystack import component
@@ -13,6 +13,7 @@ from hardneg_plugin.components.parameters import one_of
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.training import TrainingResult, planned_steps, train
 from hardneg_plugin.training.base_model import STATIC
+from hardneg_plugin.training.encoders import ENCODERS
 from hardneg_plugin.training.losses import LOSSES
 from hardneg_plugin.training.settings import TrainingSettings
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY
@@ -32,6 +33,27 @@ class CorpusTexts:
 
     def __len__(self) -> int:
         return len(self._corpus)
+
+
+_CHOICES: Mapping[str, Sequence[object]] = {
+    "loss": tuple(LOSSES),
+    "pooling": (None, "mean", "cls"),
+    "progress": ("auto", "none"),
+    "encoders": ENCODERS,
+}
+
+
+def _check_choices(**chosen: object) -> None:
+    for name, value in chosen.items():
+        one_of("SentenceTransformersTrainer", name, value, _CHOICES[name])
+
+
+def _check_corpus_of(base_model: str, corpus: str | DocumentStore | None) -> None:
+    if corpus is not None:
+        check_corpus("SentenceTransformersTrainer", corpus)
+    elif base_model == STATIC:
+        msg = "SentenceTransformersTrainer: base_model static learns its word pieces from a corpus; give corpus"
+        raise ParameterError(msg)
 
 
 @component
@@ -57,8 +79,9 @@ class SentenceTransformersTrainer:
     :param output_dir: Folder for ``model/``, ``training.json`` and, while it trains, ``checkpoints/``.
     :param base_model: Hub id or folder of a sentence-transformers model or a plain transformer, or ``static``: a static
         embedding trained from scratch, which needs ``corpus``.
-    :param loss: Name of the loss.
-    :param loss_args: Parameters of the loss, such as ``{"scale": 20.0}``.
+    :param loss: ``multiple_negatives_ranking``, ``cached_multiple_negatives_ranking``, ``gist``, ``cached_gist``,
+        ``margin_mse`` (needs a column of a teacher's ``scores``) or ``triplet``.
+    :param loss_args: Parameters of the loss, such as ``{"scale": 20.0}`` or ``{"guide": "a/model"}``.
     :param epochs: Passes over the triplets.
     :param max_steps: Optimizer steps instead of epochs.
     :param batch_size: Rows in a batch.
@@ -73,6 +96,10 @@ class SentenceTransformersTrainer:
     :param arguments: Further ``SentenceTransformerTrainingArguments``.
     :param corpus: Dataset spec or document store whose texts the word pieces of ``static`` are learnt from.
     :param progress: ``auto`` shows progress, ``none`` does not.
+    :param encoders: ``tied``: one encoder for queries and passages; ``separate``: one for each, in one model.
+    :param lora: Arguments of PEFT's ``LoraConfig``, such as ``{"r": 16}``, to train adapters that are merged into the
+        saved model; ``{}`` takes PEFT's defaults, None trains all weights.
+    :param prompts: Texts before every ``query`` and every ``passage``, saved with the model; None keeps its own.
     :raises ParameterError: If a length is not above 0, a choice is unknown, or ``static`` has no corpus.
     """
 
@@ -98,39 +125,35 @@ class SentenceTransformersTrainer:
         arguments: dict[str, Any] | None = None,
         corpus: str | DocumentStore | None = None,
         progress: Literal["auto", "none"] = "auto",
+        encoders: Literal["tied", "separate"] = "tied",
+        lora: dict[str, Any] | None = None,
+        prompts: dict[str, str] | None = None,
     ) -> None:
-        if corpus is not None:
-            check_corpus("SentenceTransformersTrainer", corpus)
-        if base_model == STATIC and corpus is None:
-            msg = "SentenceTransformersTrainer: base_model static learns its word pieces from a corpus; give corpus"
-            raise ParameterError(msg)
-        one_of("SentenceTransformersTrainer", "loss", loss, list(LOSSES))
-        one_of("SentenceTransformersTrainer", "pooling", pooling, (None, "mean", "cls"))
-        one_of("SentenceTransformersTrainer", "progress", progress, ("auto", "none"))
+        _check_corpus_of(base_model, corpus)
+        _check_choices(loss=loss, pooling=pooling, progress=progress, encoders=encoders)
         planned_steps(1, batch_size, epochs, max_steps=max_steps)
         self.output_dir = output_dir
         self.base_model = base_model
-        self.loss = loss
-        self.loss_args = loss_args
-        self.epochs = epochs
-        self.max_steps = max_steps
+        self.loss, self.loss_args = loss, loss_args
+        self.epochs, self.max_steps = epochs, max_steps
         self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.warmup = warmup
-        self.max_length = max_length
-        self.pooling = pooling
+        self.learning_rate, self.warmup = learning_rate, warmup
+        self.max_length, self.pooling = max_length, pooling
         self.seed = seed
-        self.static_dims = static_dims
-        self.vocabulary = vocabulary
+        self.static_dims, self.vocabulary = static_dims, vocabulary
         self.save_steps = save_steps
         self.arguments = arguments
         self.corpus = corpus
         self.progress = progress
+        self.encoders = encoders
+        self.lora = lora
+        self.prompts = prompts
 
     def warm_up(self) -> None:
         """Check the settings: a pipeline does so before it mines what is trained on.
 
         :raises ParameterError: If a value cannot work.
+        :raises TrainingError: If ``lora`` is given and PEFT is not installed, or a guide's folder is not there.
         """
         TrainingSettings(**self._settings()).check()
 
@@ -161,6 +184,8 @@ class SentenceTransformersTrainer:
             corpus_texts=self._corpus_texts(),
             static_dims=self.static_dims,
             vocabulary=self.vocabulary,
+            encoders=self.encoders,
+            prompts=self.prompts,
         )
 
     def _settings(self) -> dict[str, Any]:
@@ -181,6 +206,9 @@ class SentenceTransformersTrainer:
             "vocabulary": self.vocabulary,
             "save_steps": self.save_steps,
             "arguments": self.arguments or {},
+            "encoders": self.encoders,
+            "lora": self.lora,
+            "prompts": self.prompts,
         }
 
     def _corpus_texts(self) -> CorpusTexts | None:

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
+import numpy as np
 from haystack import component
 
 from hardneg_plugin.components.parameters import at_least, one_of
 from hardneg_plugin.errors import RecordError
-from hardneg_plugin.records import Candidate, MiningExample
+from hardneg_plugin.records import Candidate, CandidateTable, MiningExample, table_of
 
-Shape = Literal["n-tuple", "triplet", "labeled-list"]
+Shape = Literal["n-tuple", "triplet", "labeled-pair", "labeled-list"]
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A query, one of its positives, and its negatives; scores are empty unless they are asked for."""
+
+    example: MiningExample
+    positive: str
+    positive_id: str
+    negatives: list[str]
+    negative_ids: list[str]
+    scores: list[float]
 
 
 @component
 class TripletBuilder:
-    """Writes the kept candidates as negatives, one row per query and positive. No row is lost for having few negatives.
+    """Writes the kept candidates as negatives. No query is lost for having few of them.
 
-    Shapes: ``n-tuple`` has columns ``anchor, positive, negative_1 … negative_n`` and None where a row has fewer;
-    ``triplet`` has ``anchor, positive, negative``, one row per negative (a pair without any keeps one row with None);
-    ``labeled-list`` has ``anchor, passages, labels`` with 1 for the positive. Where no example keeps a candidate, the
-    first two have ``anchor, positive`` alone.
+    Shapes, each with the columns that sentence-transformers' losses read by position:
+
+    - ``n-tuple``: ``anchor, positive, negative_1 … negative_n``, one row per query and positive, padded with None;
+    - ``triplet``: ``anchor, positive, negative``, one row per negative; a pair without any keeps one row with None;
+    - ``labeled-pair``: ``anchor, passage, label``, one row per passage, 1 for a positive;
+    - ``labeled-list``: ``anchor, passages, labels``, one row per query and positive.
+
+    Where no example keeps a candidate, the first two have ``anchor, positive`` alone.
 
     ### Usage example
 
@@ -33,22 +51,27 @@ class TripletBuilder:
     triplets.column_names  # ['anchor', 'positive', 'negative_1', 'negative_2', 'negative_3']
     ```
 
-    :param shape: ``n-tuple``, ``triplet`` or ``labeled-list``.
+    :param shape: One of the shapes.
     :param num_negatives: Negatives of a row, best rank first; None takes all that are kept.
     :param ids: Add ``anchor_id``, ``positive_id`` and ``negative_ids`` behind the texts.
+    :param scores: Scorer whose scores are written: ``scores`` (the positive's, then the negatives'), in place of
+        ``labels`` in a labelled list; ``score``, in place of ``label``, in a labelled pair.
     :raises ParameterError: If a parameter is out of range.
     """
 
     version: ClassVar[int] = 1
     needs_all_examples: ClassVar[bool] = False
 
-    def __init__(self, shape: Shape = "n-tuple", num_negatives: int | None = None, ids: bool = False) -> None:
+    def __init__(
+        self, shape: Shape = "n-tuple", num_negatives: int | None = None, ids: bool = False, scores: str | None = None
+    ) -> None:
         one_of("TripletBuilder", "shape", shape, get_args(Shape))
         if num_negatives is not None:
             at_least("TripletBuilder", "num_negatives", num_negatives, 1)
         self.shape = shape
         self.num_negatives = num_negatives
         self.ids = ids
+        self.scores = scores
 
     @component.output_types(triplets=Any)
     def run(self, examples: list[MiningExample]) -> dict[str, Any]:
@@ -56,63 +79,102 @@ class TripletBuilder:
 
         :param examples: Any number; candidates that were dropped are left out.
         :returns: ``triplets``: a ``datasets.Dataset``.
-        :raises RecordError: If a positive or a kept candidate has no text.
+        :raises RecordError: If a positive or a kept candidate has no text, or lacks a score that was asked for.
         """
         import pyarrow as pa
         from datasets import Dataset
 
-        pairs = [pair for example in examples for pair in self._pairs(example)]
-        width = max((len(negatives) for _, _, negatives in pairs), default=0)
-        rows = [row for pair in pairs for row in self._rows(*pair, width)]
+        pairs = list(self._pairs(examples))
+        width = max((len(pair.negatives) for pair in pairs), default=0)
+        rows = [row for pair in pairs for row in self._rows(pair, width)]
         columns = {name: pa.array([row[name] for row in rows], _column_type(name)) for name in self._columns(width)}
         return {"triplets": Dataset(pa.table(columns))}
 
     def _columns(self, width: int) -> list[str]:
         """Return the names of the columns; they depend on the examples by the largest number of negatives alone."""
         numbered = [f"negative_{number}" for number in range(1, width + 1)]
-        texts = {
-            "n-tuple": ["anchor", "positive", *numbered],
-            "triplet": ["anchor", "positive", *(["negative"] if width else [])],
-            "labeled-list": ["anchor", "passages", "labels"],
-        }
-        return texts[self.shape] + (["anchor_id", "positive_id", "negative_ids"] if self.ids else [])
+        columns = {
+            "n-tuple": ["anchor", "positive", *numbered, *(["scores"] if self.scores else [])],
+            "triplet": ["anchor", "positive", *(["negative"] if width else []), *(["scores"] if self.scores else [])],
+            "labeled-pair": ["anchor", "passage", "score" if self.scores else "label"],
+            "labeled-list": ["anchor", "passages", "scores" if self.scores else "labels"],
+        }[self.shape]
+        pair_ids = ["passage_id"] if self.shape == "labeled-pair" else ["positive_id", "negative_ids"]
+        return columns + (["anchor_id", *pair_ids] if self.ids else [])
 
-    def _pairs(self, example: MiningExample) -> Iterator[tuple[MiningExample, Any, list[Candidate]]]:
-        kept = sorted(example.candidates.kept(), key=_best_rank)[: self.num_negatives]
-        for positive in example.positives:
-            yield example, positive, kept
+    def _pairs(self, examples: list[MiningExample]) -> Iterator[_Pair]:
+        table = table_of(examples)
+        rows, offsets = table.kept_by_rank()
+        for index, example in enumerate(examples):
+            chosen = rows[offsets[index] : offsets[index + 1]][: self.num_negatives]
+            candidates = [Candidate(table, int(row)) for row in chosen]
+            negatives = [_text(candidate.text, f"candidate {candidate.id!r}", example) for candidate in candidates]
+            negative_ids = [candidate.id for candidate in candidates]
+            for number, positive in enumerate(example.positives):
+                text = _text(positive.content, f"positive {positive.id!r}", example)
+                place = int(table.positive_offsets[index]) + number
+                scores = _scores(table, self.scores, place, chosen, example) if self.scores else []
+                yield _Pair(example, text, positive.id, negatives, negative_ids, scores)
 
-    def _rows(self, example: MiningExample, positive: Any, negatives: list[Candidate], width: int) -> Iterator[Row]:
-        text = _text(positive.content, f"positive {positive.id!r}", example)
-        texts = [_text(negative.text, f"candidate {negative.id!r}", example) for negative in negatives]
-        ids = [negative.id for negative in negatives]
-        row: Row = {"anchor": example.query, "positive": text, "anchor_id": example.id, "positive_id": positive.id}
+    def _rows(self, pair: _Pair, width: int) -> Iterator[Row]:
+        row: Row = {"anchor": pair.example.query, "anchor_id": pair.example.id}
+        if self.shape == "labeled-pair":
+            yield from _labelled_pairs(row, pair)
+            return
+        row.update(
+            positive=pair.positive, positive_id=pair.positive_id, negative_ids=pair.negative_ids, scores=pair.scores
+        )
         if self.shape == "labeled-list":
-            yield {**row, "passages": [text, *texts], "labels": [1] + [0] * len(texts), "negative_ids": ids}
+            labels = [1] + [0] * len(pair.negatives)
+            yield {**row, "passages": [pair.positive, *pair.negatives], "labels": labels}
         elif self.shape == "triplet":
-            for number in range(max(len(texts), 1)):
-                negative = texts[number] if texts else None
-                yield {**row, "negative": negative, "negative_ids": ids[number : number + 1]}
+            for number in range(max(len(pair.negatives), 1)):
+                negative = pair.negatives[number] if pair.negatives else None
+                scores = [*pair.scores[:1], *pair.scores[number + 1 : number + 2]]
+                ids = pair.negative_ids[number : number + 1]
+                yield {**row, "negative": negative, "scores": scores, "negative_ids": ids}
         else:
-            padded = texts + [None] * (width - len(texts))
-            numbered = {f"negative_{number}": negative for number, negative in enumerate(padded, start=1)}
-            yield {**row, **numbered, "negative_ids": ids}
+            padded = [*pair.negatives, *([None] * (width - len(pair.negatives)))]
+            yield {**row, **{f"negative_{number}": text for number, text in enumerate(padded, start=1)}}
 
 
-def _text(text: str | None, passage: str, example: MiningExample) -> str | None:
+def _labelled_pairs(row: Row, pair: _Pair) -> Iterator[Row]:
+    # A query with several positives has its negatives once, behind the first.
+    first = pair.positive_id == pair.example.positives[0].id
+    count = 1 + (len(pair.negatives) if first else 0)
+    texts, ids = [pair.positive, *pair.negatives], [pair.positive_id, *pair.negative_ids]
+    for number in range(count):
+        score = pair.scores[number] if pair.scores else None
+        yield {**row, "passage": texts[number], "passage_id": ids[number], "label": int(number == 0), "score": score}
+
+
+def _scores(table: CandidateTable, scorer: str, positive: int, chosen: Any, example: MiningExample) -> list[float]:
+    if scorer not in table.scores or scorer not in table.positive_scores:
+        msg = f"no scores by {scorer!r} of candidates and positives; scorers: {', '.join(table.scores) or 'none'}"
+        raise RecordError(msg)
+    scores = [table.positive_scores[scorer][positive], *table.scores[scorer][chosen]]
+    if np.isnan(scores).any():
+        msg = f"example {example.id!r}: a positive or kept candidate has no score by {scorer!r}"
+        raise RecordError(msg)
+    return [float(score) for score in scores]
+
+
+def _text(text: str | None, passage: str, example: MiningExample) -> str:
     if not text:
         msg = f"example {example.id!r}: {passage} has no text; nothing can be trained on it"
         raise RecordError(msg)
     return text
 
 
-def _best_rank(candidate: Candidate) -> float:
-    """Return the best rank over all sources; candidates that no source ranked come last."""
-    return min((found.rank for found in candidate.sources.values()), default=float("inf"))
-
-
 def _column_type(name: str) -> Any:
     import pyarrow as pa
 
-    types = {"passages": pa.list_(pa.string()), "negative_ids": pa.list_(pa.string()), "labels": pa.list_(pa.int64())}
+    types = {
+        "passages": pa.list_(pa.string()),
+        "negative_ids": pa.list_(pa.string()),
+        "labels": pa.list_(pa.int64()),
+        "scores": pa.list_(pa.float32()),
+        "label": pa.int64(),
+        "score": pa.float32(),
+    }
     return types.get(name, pa.string())

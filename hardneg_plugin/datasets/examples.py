@@ -10,7 +10,7 @@ import xxhash
 from hardneg_plugin.datasets.base import RetrievalDataset
 from hardneg_plugin.datasets.rows import Query
 from hardneg_plugin.errors import DatasetError, ParameterError
-from hardneg_plugin.records import MiningExample
+from hardneg_plugin.records import CandidateTable, MiningExample, with_table
 
 SHARD_SIZE = 10_000
 
@@ -86,7 +86,9 @@ class ExampleShards(Sequence[list[MiningExample]]):
         start = number * self._shard_size
         queries = self.queries[start : start + self._shard_size]
         rows = iter(self._corpus.rows_of([passage for query in queries for passage in self._relevant[query.id]]))
-        return [self._example(query, [int(next(rows)) for _ in self._relevant[query.id]]) for query in queries]
+        examples = [self._example(query, [int(next(rows)) for _ in self._relevant[query.id]]) for query in queries]
+        # One empty table for all of them: the first stage then has nothing to put together.
+        return with_table(examples, CandidateTable.empty([len(example.positives) for example in examples]))
 
     @property
     def pairs(self) -> int:

@@ -129,3 +129,12 @@ def _whole(spec: str, name: str, value: str) -> int:
         msg = f"dataset {spec!r}: {name} must be a whole number, got {value!r}"
         raise DatasetError(msg)
     return int(value)
+
+
+def spec_of_file(dataset: str) -> str:
+    """Return the spec of a file of pairs by its ending; anything else is taken as a spec already."""
+    path = dataset.rpartition("?")[0] or dataset
+    for kind, suffixes in SUFFIXES.items():
+        if path.endswith(suffixes) and not path.startswith(f"{kind}:"):
+            return f"{kind}:{dataset}"
+    return dataset

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from haystack import Pipeline
 
 from hardneg_plugin.components import TripletBuilder
 from hardneg_plugin.errors import RecipeError
-from hardneg_plugin.recipe.mining import build_stage
-from hardneg_plugin.recipe.schema import Recipe
+from hardneg_plugin.recipe.schema import SYSTEM_PREFIX, Recipe, Stage
+from hardneg_plugin.recipe.stages import build_stage, stage_params
 
 
 def export_pipeline(recipe: Recipe, system: str | None = None) -> str:
@@ -22,11 +24,13 @@ def export_pipeline(recipe: Recipe, system: str | None = None) -> str:
     name = _chosen(recipe, system)
     pipeline = Pipeline(metadata={"recipe": recipe.name, "system": name})
     filled = {"corpus": recipe.data.spec, "language": recipe.data.language, "seed": recipe.seeds[0]}
+    if recipe.train is not None and recipe.train["base_model"] != "static":
+        filled["model"] = recipe.train["base_model"]
     before = ""
     for number, stage in enumerate(recipe.systems[name]):
         same = [other.name for other in recipe.systems[name]].count(stage.name)
         component = stage.name if same == 1 else f"{stage.name}_{number}"
-        pipeline.add_component(component, build_stage(stage, filled))
+        pipeline.add_component(component, build_stage(stage.name, _params(recipe, stage, filled)))
         if before:
             pipeline.connect(f"{before}.examples", f"{component}.examples")
         before = component
@@ -35,6 +39,14 @@ def export_pipeline(recipe: Recipe, system: str | None = None) -> str:
         pipeline.connect(f"{before}.examples", "triplets.examples")
     text: str = pipeline.dumps()
     return text
+
+
+def _params(recipe: Recipe, stage: Stage, filled: dict[str, Any]) -> dict[str, Any]:
+    params = stage_params(stage, filled)
+    if str(params.get("model", "")).startswith(SYSTEM_PREFIX):
+        msg = f"{recipe.name}: stage {stage.name!r} mines with {params['model']!r}, which only a run makes"
+        raise RecipeError(msg)
+    return params
 
 
 def _chosen(recipe: Recipe, system: str | None) -> str:

@@ -14,12 +14,20 @@ from hardneg_plugin.evaluation import parse_metrics
 from hardneg_plugin.recipe.check import check_call, check_type, parameters_of, signature_defaults, unknown_key
 from hardneg_plugin.recipe.find import builtin_recipes, find_recipe
 from hardneg_plugin.recipe.overrides import apply_overrides
-from hardneg_plugin.recipe.schema import DataSection, EvaluateSection, Recipe, Stage
+from hardneg_plugin.recipe.schema import (
+    BM25_LINE,
+    SYSTEM_PREFIX,
+    UNTRAINED_LINE,
+    DataSection,
+    EvaluateSection,
+    Recipe,
+    Stage,
+)
 from hardneg_plugin.recipe.yaml_text import parse_yaml
 
 SECTIONS = ("name", "seed", "data", "mine", "systems", "train", "evaluate")
 # What the engine fills in where a stage or the trainer takes it.
-FILLED_STAGE = ("corpus", "seed", "language")
+FILLED_STAGE = ("corpus", "seed", "language", "model")
 FILLED_TRAIN = ("output_dir", "seed", "corpus")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -148,13 +156,32 @@ def _errors(resolved: dict[str, Any]) -> list[str]:
             errors.append(f"systems.{system}: expected letters, digits, . _ or - in the name")
         for number, stage in enumerate(stages):
             ((name, params),) = stage.items()
-            errors += check_call(stage_class(name), params, f"systems.{system}[{number}].{name}", FILLED_STAGE)
+            path = f"systems.{system}[{number}].{name}"
+            errors += check_call(stage_class(name), params, path, FILLED_STAGE)
+            errors += _model_errors(resolved, stage_class(name), params, system, path)
     if resolved["train"] is not None:
         errors += check_call(SentenceTransformersTrainer, resolved["train"], "train", FILLED_TRAIN)
     if resolved["evaluate"] is not None:
         evaluate_errors = check_call(EvaluateSection, resolved["evaluate"], "evaluate")
-        errors += evaluate_errors or _metric_errors(resolved["evaluate"]["metrics"])
+        errors += evaluate_errors or [*_metric_errors(resolved["evaluate"]["metrics"]), *_baseline_errors(resolved)]
     return errors
+
+
+def _model_errors(
+    resolved: dict[str, Any], cls: type[Any], params: dict[str, Any], system: str, path: str
+) -> list[str]:
+    """Check that a stage's model can be had when its turn comes."""
+    parameter = parameters_of(cls).get("model")
+    if parameter is None:
+        return []
+    train, model = resolved["train"], params.get("model")
+    if model is None and parameter.default is parameter.empty and (train or {}).get("base_model", "static") == "static":
+        return [f"{path}.model: missing; the base model is no model to mine with, name one or system:NAME"]
+    if isinstance(model, str) and model.startswith(SYSTEM_PREFIX):
+        earlier = list(resolved["systems"])[: list(resolved["systems"]).index(system)] if train else []
+        if model.removeprefix(SYSTEM_PREFIX) not in earlier:
+            return [f"{path}.model: {model!r} is none of the trained systems before it: {', '.join(earlier) or 'none'}"]
+    return []
 
 
 def _spec_errors(spec: str) -> list[str]:
@@ -163,6 +190,14 @@ def _spec_errors(spec: str) -> list[str]:
     except HardnegError as error:
         return [f"data.dataset: {error}"]
     return []
+
+
+def _baseline_errors(resolved: Mapping[str, Any]) -> list[str]:
+    baseline = resolved["evaluate"]["baseline"]
+    lines = [BM25_LINE, *([UNTRAINED_LINE, *resolved["systems"]] if resolved["train"] else [])]
+    if baseline is None or baseline in lines:
+        return []
+    return [f"evaluate.baseline: {baseline!r} is no line of the table; lines: {', '.join(lines)}"]
 
 
 def _metric_errors(metrics: list[str]) -> list[str]:

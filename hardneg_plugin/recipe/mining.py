@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from haystack.core.serialization import component_from_dict
 
 from hardneg_plugin.cache import fingerprint
-from hardneg_plugin.components import STAGES, TripletBuilder, stage_class
-from hardneg_plugin.recipe.check import parameters_of, signature_defaults
+from hardneg_plugin.components import TripletBuilder
 from hardneg_plugin.recipe.progress import Progress
-from hardneg_plugin.recipe.schema import Stage
+from hardneg_plugin.recipe.schema import SYSTEM_PREFIX, Stage
+from hardneg_plugin.recipe.stages import build_stage, stage_fingerprint, stage_params
 from hardneg_plugin.recipe.workspace import StageFolder, Workspace
 from hardneg_plugin.records import MiningExample, read_parquet, write_parquet
 
@@ -36,39 +35,21 @@ class StoredShards(Sequence[list[MiningExample]]):
         return read_parquet(self._folder.part(number))
 
 
-def build_stage(stage: Stage, filled: Mapping[str, Any]) -> Any:
-    """Return the component of a stage, with the parameters that the engine fills in.
-
-    :param stage: The stage.
-    :param filled: ``corpus``, ``seed`` and ``language`` for components that take them.
-    """
-    cls = stage_class(stage.name)
-    type_name = f"{cls.__module__}.{cls.__name__}"
-    return component_from_dict(cls, {"type": type_name, "init_parameters": stage_params(stage, filled)}, stage.name)
-
-
-def stage_params(stage: Stage, filled: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stage's parameters with those that the engine fills in where the recipe does not give them."""
-    taken = parameters_of(stage_class(stage.name))
-    return {**{name: value for name, value in filled.items() if name in taken}, **stage.params}
-
-
 class LocalEngine:
     """Runs the stages of a system on this machine.
 
     :param workspace: Where parts go.
     :param shards: The examples without candidates.
     :param data: Fingerprint of the examples and their corpus.
-    :param corpus: Dataset spec that miners get where the recipe names no other corpus.
-    :param language: Language of queries that carry none.
+    :param filled: What the engine gives to stages that take it and do not say otherwise.
     :param progress: Where progress is shown.
     """
 
     def __init__(
-        self, workspace: Workspace, shards: Shards, *, data: str, corpus: str, language: str, progress: Progress
+        self, workspace: Workspace, shards: Shards, *, data: str, filled: Mapping[str, Any], progress: Progress
     ) -> None:
         self._workspace, self._shards, self._progress = workspace, shards, progress
-        self._data, self._filled = data, {"corpus": corpus, "language": language}
+        self._data, self._filled = data, filled
 
     def mine(self, stages: Sequence[Stage], seed: int) -> tuple[Shards, str, list[StageFolder]]:
         """Run a system's stages; parts that are there are not computed again.
@@ -79,54 +60,71 @@ class LocalEngine:
         """
         shards, before, folders = self._shards, self._data, []
         for stage in stages:
-            before = self._fingerprint(stage, seed, before)
+            params = self._params(stage, seed)
+            before = stage_fingerprint(stage, params, self._filled["corpus"], before)
             folder = self._workspace.stage(stage.name, before)
             if not folder.done:
-                self._run(stage, seed, shards, folder)
+                self._run(stage.name, params, shards, folder)
             shards = StoredShards(folder, len(self._shards))
             folders.append(folder)
         return shards, before, folders
 
-    def _fingerprint(self, stage: Stage, seed: int, before: str) -> str:
-        cls = stage_class(stage.name)
-        params = stage_params(stage, {"corpus": self._data, "language": self._filled["language"], "seed": seed})
-        # A parameter at its default does not count: a new one must not throw away what was mined before it existed.
-        defaults = signature_defaults(cls)
-        changed = {name: value for name, value in params.items() if name not in defaults or defaults[name] != value}
-        return fingerprint([STAGES[stage.name], cls.version, changed, before])
+    def _params(self, stage: Stage, seed: int) -> dict[str, Any]:
+        params = stage_params(stage, {**self._filled, "seed": seed})
+        model = params.get("model")
+        if isinstance(model, str) and model.startswith(SYSTEM_PREFIX):
+            params["model"] = self._workspace.trained_model(model.removeprefix(SYSTEM_PREFIX), seed)
+        return params
 
-    def _run(self, stage: Stage, seed: int, shards: Shards, folder: StageFolder) -> None:
-        component = build_stage(stage, {**self._filled, "seed": seed})
+    def _run(self, name: str, params: Mapping[str, Any], shards: Shards, folder: StageFolder) -> None:
+        component = build_stage(name, params)
         missing = [number for number in range(len(shards)) if not folder.part(number).is_file()]
-        with self._progress.task(f"mine: {stage.name}", len(shards)) as advance:
+        with self._progress.task(f"mine: {name}", len(shards)) as advance:
             advance(len(shards) - len(missing))
             if component.needs_all_examples and missing:
                 self._run_at_once(component, shards, folder)
                 advance(len(missing))
             else:
                 for number in missing:
-                    write_parquet(folder.part(number), component.run(examples=shards[number])["examples"])
+                    _write(folder, number, component.run(examples=shards[number]))
                     advance(1)
-        folder.finish(count_candidates([folder.part(number) for number in range(len(shards))]))
+        folder.finish(count_candidates(folder, len(shards)))
 
     def _run_at_once(self, component: Any, shards: Shards, folder: StageFolder) -> None:
-        sizes = [len(shard) for shard in shards]
-        examples = component.run(examples=[example for shard in shards for example in shard])["examples"]
-        start = 0
-        for number, size in enumerate(sizes):
-            write_parquet(folder.part(number), examples[start : start + size])
-            start += size
+        result = component.run(examples=[example for shard in shards for example in shard])
+        home = {example.id: number for number, shard in enumerate(shards) for example in shard}
+        for number in range(len(shards)):
+            _write(
+                folder,
+                number,
+                {name: [item for item in items if home[item.id] == number] for name, items in result.items()},
+            )
 
 
-def count_candidates(parts: Sequence[Path]) -> dict[str, Any]:
-    """Return how many candidates some parts hold and why how many were dropped; reads one column."""
+def _write(folder: StageFolder, number: int, result: Mapping[str, list[MiningExample]]) -> None:
+    """Write a shard's part; examples that a filter rejected are written beside it, first."""
+    if result.get("rejected"):
+        write_parquet(folder.rejected(number), result["rejected"])
+    write_parquet(folder.part(number), result["examples"])
+
+
+def count_candidates(folder: StageFolder, parts: int) -> dict[str, Any]:
+    """Return how many candidates a stage's parts hold, why how many were dropped, and why examples were rejected."""
     reasons: Counter[str] = Counter()
-    for part in parts:
-        column = pq.read_table(part, columns=["dropped"]).column("dropped").combine_chunks()
+    rejected: Counter[str] = Counter()
+    for number in range(parts):
+        column = pq.read_table(folder.part(number), columns=["dropped"]).column("dropped").combine_chunks()
         for pair in column.values.value_counts().to_pylist():
             reasons[pair["values"]] += pair["counts"]
+        if folder.rejected(number).is_file():
+            rejected.update(example.meta["rejected"] for example in read_parquet(folder.rejected(number)))
     kept = reasons.pop("", 0)
-    return {"candidates": kept + sum(reasons.values()), "kept": kept, "dropped": dict(sorted(reasons.items()))}
+    return {
+        "candidates": kept + sum(reasons.values()),
+        "kept": kept,
+        "dropped": dict(sorted(reasons.items())),
+        "rejected": dict(sorted(rejected.items())),
+    }
 
 
 def write_triplets(shards: Shards, folder: Path) -> None:

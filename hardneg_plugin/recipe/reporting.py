@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hardneg_plugin.datasets import RetrievalDataset
-from hardneg_plugin.evaluation import Scores, by_language, languages_over_seeds, over_seeds
+from hardneg_plugin.evaluation import Scores, SeedScores, by_language, languages_over_seeds, over_seeds
+from hardneg_plugin.evaluation.significance import compare
 from hardneg_plugin.recipe.manifest import package_versions
 from hardneg_plugin.report import (
     QueryValues,
@@ -17,6 +18,7 @@ from hardneg_plugin.report import (
     SplitResults,
     StageCounts,
     System,
+    SystemComparison,
     SystemResult,
     TrainingRun,
 )
@@ -44,9 +46,9 @@ def stage_counts(counts: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[Stage
     for name, count in counts:
         dropped = {reason: number - before.get(reason, 0) for reason, number in count["dropped"].items()}
         before = count["dropped"]
-        rows.append(
-            StageCounts(name, count["candidates"], count["kept"], {reason: n for reason, n in dropped.items() if n})
-        )
+        examples = {f"example: {reason}": number for reason, number in count["rejected"].items()}
+        here = {reason: number for reason, number in dropped.items() if number}
+        rows.append(StageCounts(name, count["candidates"], count["kept"], {**examples, **here}))
     return tuple(rows)
 
 
@@ -56,7 +58,12 @@ def training_run(seed: int, training: Mapping[str, Any], model: str, identity: s
 
 
 def report_of_scores(
-    name: str, dataset: RetrievalDataset, fingerprint: str, rows: Sequence[Row], splits: Sequence[str]
+    name: str,
+    dataset: RetrievalDataset,
+    fingerprint: str,
+    rows: Sequence[Row],
+    splits: Sequence[str],
+    baseline: str | None = None,
 ) -> ReportData:
     """Return the report.
 
@@ -65,6 +72,7 @@ def report_of_scores(
     :param fingerprint: Fingerprint of the split that was trained on, or measured where nothing was trained.
     :param rows: Rows of the tables.
     :param splits: Splits that were measured.
+    :param baseline: Row that the others are compared with; None takes the first that is trained, or the first.
     """
     left_out = {f"{part}: {kind}": number for part, kinds in dataset.left_out.items() for kind, number in kinds.items()}
     return ReportData(
@@ -73,7 +81,7 @@ def report_of_scores(
         dataset=dataset.spec,
         dataset_fingerprint=fingerprint,
         systems=tuple(row.system for row in rows),
-        splits=tuple(_split(split, dataset, rows) for split in splits),
+        splits=tuple(_split(split, dataset, rows, baseline) for split in splits),
         skipped_rows=left_out,
         versions=package_versions(),
     )
@@ -94,11 +102,12 @@ def query_values(rows: Sequence[Row], dataset: RetrievalDataset) -> list[QueryVa
     ]
 
 
-def _split(split: str, dataset: RetrievalDataset, rows: Sequence[Row]) -> SplitResults:
+def _split(split: str, dataset: RetrievalDataset, rows: Sequence[Row], baseline: str | None) -> SplitResults:
     languages = query_languages(dataset, split)
     measured = [row for row in rows if row.scores]
     first = next(iter(measured[0].scores.values()))[split]
     counts = by_language(first, languages)
+    baseline = baseline or _default_baseline(measured)
     return SplitResults(
         split=split,
         dataset=dataset.spec,
@@ -109,13 +118,32 @@ def _split(split: str, dataset: RetrievalDataset, rows: Sequence[Row]) -> SplitR
         without_relevant=first.without_relevant,
         results=tuple(_result(row, split, languages) for row in measured),
         languages={language: part.queries for language, part in counts.items()},
+        baseline=baseline,
+        comparisons=_comparisons(split, measured, baseline),
     )
 
 
-def _result(row: Row, split: str, languages: Mapping[str, str]) -> SystemResult:
+def _default_baseline(rows: Sequence[Row]) -> str:
+    """Name the first row that is trained: in-batch negatives in most recipes."""
+    return next((row for row in rows if row.system.training), rows[0]).system.name
+
+
+def _comparisons(split: str, rows: Sequence[Row], baseline: str) -> tuple[SystemComparison, ...]:
+    compared = compare({row.system.name: _seed_scores(row, split).per_query for row in rows}, baseline)
+    return tuple(
+        SystemComparison(one.system, one.metric, one.difference, one.low, one.high, one.p, one.p_holm)
+        for one in compared
+    )
+
+
+def _seed_scores(row: Row, split: str) -> SeedScores:
     # A line that is not trained is one measurement; seed 0 only stands for it inside these functions.
+    return over_seeds({seed or 0: splits[split] for seed, splits in row.scores.items()})
+
+
+def _result(row: Row, split: str, languages: Mapping[str, str]) -> SystemResult:
     scores = {seed or 0: splits[split] for seed, splits in row.scores.items()}
-    combined = over_seeds(scores)
+    combined = _seed_scores(row, split)
     parts = languages_over_seeds({seed: by_language(part, languages) for seed, part in scores.items()})
     trained = None not in row.scores
     return SystemResult(

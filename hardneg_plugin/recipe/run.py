@@ -11,12 +11,13 @@ from hardneg_plugin.components import SentenceTransformersTrainer
 from hardneg_plugin.datasets import ExampleShards, RetrievalDataset, load_dataset
 from hardneg_plugin.errors import RecipeError, WorkspaceError
 from hardneg_plugin.evaluation import Retriever, model_retriever
+from hardneg_plugin.recipe.check import signature_defaults
 from hardneg_plugin.recipe.manifest import Manifest
 from hardneg_plugin.recipe.measuring import Line, Measuring
 from hardneg_plugin.recipe.mining import LocalEngine, write_triplets
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.reporting import Row, query_values, report_of_scores, stage_counts, training_run
-from hardneg_plugin.recipe.schema import Recipe
+from hardneg_plugin.recipe.schema import BM25_LINE, UNTRAINED_LINE, Recipe
 from hardneg_plugin.recipe.workspace import IfExists, Workspace
 from hardneg_plugin.recipe.yaml_text import to_yaml
 from hardneg_plugin.report import ReportData, StageCounts, System, TrainingRun, write_results
@@ -24,8 +25,6 @@ from hardneg_plugin.search.bm25 import BM25Index
 from hardneg_plugin.text import Analyzer
 from hardneg_plugin.training import planned_steps
 from hardneg_plugin.training.base_model import base_model_identity
-
-BM25_LINE, UNTRAINED_LINE = "BM25 retrieval", "untrained"
 
 
 def run_recipe(
@@ -85,13 +84,16 @@ class _Run:
             workspace,
             self._shards,
             data=fingerprint([self._data_fingerprint, drawn]),
-            corpus=data.spec,
-            language=data.language,
+            filled={"corpus": data.spec, "language": data.language, **self._mining_model()},
             progress=progress,
         )
         self._measuring = None
         if recipe.evaluate is not None:
             self._measuring = Measuring(workspace, self._dataset, recipe.evaluate, progress)
+
+    def _mining_model(self) -> dict[str, str]:
+        # A static model from scratch has nothing to mine with before it is trained.
+        return {} if self._base_model in ("", "static") else {"model": self._base_model}
 
     def run(self) -> ReportData:
         self._announce()
@@ -99,7 +101,14 @@ class _Run:
             rows = [self._system(name) for name in self._recipe.systems]
             rows = [*self._baselines(), *rows]
             splits = self._recipe.evaluate.splits if self._recipe.evaluate else ()
-            report = report_of_scores(self._recipe.name, self._dataset, self._data_fingerprint, rows, splits)
+            report = report_of_scores(
+                self._recipe.name,
+                self._dataset,
+                self._data_fingerprint,
+                rows,
+                splits,
+                self._recipe.evaluate.baseline if self._recipe.evaluate else None,
+            )
             write_results(report, self._workspace.folder, query_values(rows, self._dataset))
         finally:
             self._manifest.facts = {"data": self._data_fingerprint, "seeds": list(self._recipe.seeds)}
@@ -170,12 +179,17 @@ class _Run:
         return training
 
     def _trainer(self, seed: int, folder: Path) -> SentenceTransformersTrainer:
-        params = {"corpus": self._dataset.spec, **(self._recipe.train or {})}
-        return SentenceTransformersTrainer(**{**params, "seed": seed, "output_dir": str(folder)})
+        # Every system gets the same steps, also one that a filter left with fewer rows.
+        budget = {"max_steps": self._steps(), "seed": seed, "output_dir": str(folder)}
+        return SentenceTransformersTrainer(**{"corpus": self._dataset.spec, **(self._recipe.train or {}), **budget})
 
     def _training_identity(self, mined: str, seed: int) -> str:
+        # A parameter at its default does not count: a new one must not make an earlier training another one.
+        defaults = signature_defaults(SentenceTransformersTrainer)
         train = {
-            key: value for key, value in (self._recipe.train or {}).items() if key not in ("progress", "save_steps")
+            key: value
+            for key, value in (self._recipe.train or {}).items()
+            if key not in ("progress", "save_steps") and (key not in defaults or value != defaults[key])
         }
         return fingerprint([mined, seed, self._base_identity, train])
 

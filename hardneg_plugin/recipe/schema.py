@@ -10,6 +10,12 @@ from hardneg_plugin.datasets import with_options
 from hardneg_plugin.evaluation import METRICS
 from hardneg_plugin.recipe.check import as_yaml
 
+# A stage's model may be one that the recipe trains: "system:in-batch".
+SYSTEM_PREFIX = "system:"
+
+BM25_LINE, UNTRAINED_LINE = "BM25 retrieval", "untrained"
+"""Lines of every table that no system of the recipe makes."""
+
 
 @dataclass(frozen=True)
 class DataSection:
@@ -47,12 +53,15 @@ class EvaluateSection:
     :param metrics: Names as ir_measures spells them.
     :param relevance: Split → lowest grade that counts as relevant; 1 where a split is not named (null: in none).
     :param top_k: Passages retrieved per query.
+    :param baseline: Line that the others are compared with (paired randomisation test, Holm-corrected): a system,
+        ``BM25 retrieval`` or ``untrained``; null takes the first trained system.
     """
 
     splits: tuple[str, ...]
     metrics: tuple[str, ...] = METRICS
     relevance: Mapping[str, int] | None = None
     top_k: int = 100
+    baseline: str | None = None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,10 @@ class StageFolder:
         """Return the file of a shard."""
         return self.path / f"part-{number:05}.parquet"
 
+    def rejected(self, number: int) -> Path:
+        """Return the file of the examples that a filter took out of a shard."""
+        return self.path / f"rejected-{number:05}.parquet"
+
     @property
     def done(self) -> bool:
         """Whether all parts are there."""
@@ -107,7 +111,17 @@ class Workspace:
 
     def trained(self, name: str, seed: int) -> bool:
         """Whether a system has a finished model."""
-        return (self.folder / "systems" / name / f"seed-{seed}" / "training.json").is_file()
+        return (self.folder / "systems" / name / f"seed-{seed}" / "model").is_dir()
+
+    def trained_model(self, name: str, seed: int) -> str:
+        """Return the folder of a system's finished model.
+
+        :raises WorkspaceError: If it is not trained yet.
+        """
+        if not self.trained(name, seed):
+            msg = f"system {name!r}, seed {seed}, is not trained yet; a system can use the models of those before it"
+            raise WorkspaceError(msg)
+        return str(self.system(name, seed) / "model")
 
     def remember(self, path: Path, fingerprint: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the content of a JSON file if it was computed from the same things, else compute and write it."""

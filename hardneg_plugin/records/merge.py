@@ -28,31 +28,68 @@ def merge_source(
     :raises RecordError: If the source is there already, the candidates refer to another corpus, or rows and scores
         do not fit the examples and the corpus.
     """
-    _check_source(table, source, corpus)
+    _check_corpus(table, source, corpus)
     _check_hits(table, source, corpus, rows, scores)
     found = rows >= 0
-    example = np.nonzero(found)[0].astype(np.int64)
-    rank = np.broadcast_to(np.arange(1, rows.shape[1] + 1, dtype=np.int32), rows.shape)[found]
-    passage, score = rows[found].astype(np.int64), scores[found].astype(np.float32)
-    known = _positions(table, example, passage, len(corpus))
-    new = known < 0
-    grown = _append_rows(table, example[new], passage[new])
-    at = _new_positions(table, grown, known, example)
-    ranks = np.zeros(len(grown.passages), dtype=np.int32)
-    source_scores = np.full(len(grown.passages), np.nan, dtype=np.float32)
-    ranks[at], source_scores[at] = rank, score
-    return replace(
-        grown,
-        corpus=corpus,
-        ranks={**grown.ranks, source: ranks},
-        source_scores={**grown.source_scores, source: source_scores},
+    return add_source(
+        _with_corpus(table, corpus),
+        source,
+        example=np.nonzero(found)[0].astype(np.int64),
+        passages=rows[found].astype(np.int64),
+        ranks=np.broadcast_to(np.arange(1, rows.shape[1] + 1, dtype=np.int32), rows.shape)[found],
+        scores=scores[found].astype(np.float32),
     )
 
 
-def _check_source(table: CandidateTable, source: str, corpus: Corpus) -> None:
+def add_source(
+    table: CandidateTable,
+    source: str,
+    *,
+    example: Ints,
+    passages: Ints,
+    ranks: NDArray[np.int32],
+    scores: NDArray[np.float32],
+) -> CandidateTable:
+    """Return a table with the ``f`` passages that one more source found, in order of example.
+
+    :param table: Candidates of the examples, with the corpus and the own documents that the passages refer to.
+    :param source: Name of the source.
+    :param example: Number of the example that each was found for, ascending; shape ``(f,)``.
+    :param passages: Rows of the corpus, or ``-1 - k`` for the ``k``-th own document; none twice for one example.
+    :param ranks: Ranks from 1.
+    :param scores: The source's own scores; NaN where it has none.
+    :raises RecordError: If the source is there already.
+    """
     if source in table.ranks:
         msg = f"the candidates already have a source {source!r}; give the second miner another `source` name"
         raise RecordError(msg)
+    known = _positions(table, example, passages)
+    new = known < 0
+    grown = _append_rows(table, example[new], passages[new])
+    at = _new_positions(table, grown, known, example)
+    all_ranks = np.zeros(len(grown.passages), dtype=np.int32)
+    all_scores = np.full(len(grown.passages), np.nan, dtype=np.float32)
+    all_ranks[at], all_scores[at] = ranks, scores
+    return replace(
+        grown,
+        ranks={**grown.ranks, source: all_ranks},
+        source_scores={**grown.source_scores, source: all_scores},
+    )
+
+
+def _with_corpus(table: CandidateTable, corpus: Corpus) -> CandidateTable:
+    """Return a table of this corpus; own documents that are in it become its passages."""
+    if table.corpus is not None or not table.own:
+        return replace(table, corpus=corpus)
+    rows = corpus.rows_of([document.id for document in table.own])
+    own = table.passages < 0
+    passages = table.passages.copy()
+    found = rows[-1 - passages[own]]
+    passages[own] = np.where(found >= 0, found, passages[own])
+    return replace(table, corpus=corpus, passages=passages)
+
+
+def _check_corpus(table: CandidateTable, source: str, corpus: Corpus) -> None:
     if table.corpus is not None and table.corpus.key != corpus.key:
         msg = f"the candidates refer to corpus {table.corpus.key}, {source!r} searched corpus {corpus.key}"
         raise RecordError(msg)
@@ -71,15 +108,16 @@ def _check_hits(table: CandidateTable, source: str, corpus: Corpus, rows: Ints, 
         raise RecordError(msg)
 
 
-def _positions(table: CandidateTable, example: Ints, passage: Ints, corpus_size: int) -> Ints:
+def _positions(table: CandidateTable, example: Ints, passages: Ints) -> Ints:
     """Return the row of the table that holds each found passage, or -1."""
     if not len(table.passages):
-        return np.full(len(passage), -1, dtype=np.int64)
-    own = table.passages < 0
-    # (example, passage) as one integer: sorted once, searched for all.
-    keys = np.where(own, -1, table.example_index * corpus_size + table.passages)
+        return np.full(len(passages), -1, dtype=np.int64)
+    # (example, passage) as one integer, own documents in front of the corpus: sorted once, searched for all.
+    own = len(table.own)
+    width = own + (0 if table.corpus is None else len(table.corpus))
+    keys = table.example_index * width + table.passages + own
     order = np.argsort(keys, kind="stable")
-    wanted = example * corpus_size + passage
+    wanted = example * width + passages + own
     place = np.minimum(np.searchsorted(keys[order], wanted), len(order) - 1)
     return np.where(keys[order[place]] == wanted, order[place], -1).astype(np.int64)
 

@@ -174,6 +174,14 @@ class CandidateTable:
             ranges(self.positive_offsets[examples], positive_lengths),
         )
 
+    def kept_by_rank(self) -> tuple[Ints, Ints]:
+        """Return the rows that are kept, best rank first in each example (unranked last), and their offsets."""
+        ranks = self.best_rank()
+        order = np.where(ranks == ABSENT_RANK, np.iinfo(np.int32).max, ranks)
+        rows = np.lexsort((order, self.example_index))
+        rows = rows[self.kept[rows]]
+        return rows.astype(np.int64), offsets_of(np.bincount(self.example_index[rows], minlength=len(self)))
+
     def best_rank(self, source: str | None = None) -> NDArray[np.int32]:
         """Return the rank of each row: in one source, or the best over all; 0 where it has none.
 

@@ -6,6 +6,7 @@ from hardneg_plugin.report.data import (
     SplitResults,
     StageCounts,
     System,
+    SystemComparison,
     SystemResult,
     TrainingRun,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "SplitResults",
     "StageCounts",
     "System",
+    "SystemComparison",
     "SystemResult",
     "TrainingRun",
     "read_results",

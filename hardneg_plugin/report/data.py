@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from typing import Any
 
 from hardneg_plugin.errors import EvaluationError
@@ -95,6 +96,28 @@ class SystemResult:
 
 
 @dataclass(frozen=True)
+class SystemComparison:
+    """One system beside the baseline of its split, in one metric.
+
+    :param system: Name of the system.
+    :param metric: Name of the metric.
+    :param difference: Mean over queries of system minus baseline.
+    :param low: Lower end of its 95 % interval.
+    :param high: Upper end.
+    :param p: Two-sided p-value of a paired randomisation test over queries.
+    :param p_holm: The same, Holm-corrected over the systems compared in this metric on this split.
+    """
+
+    system: str
+    metric: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
 class SplitResults:
     """All systems on one split.
 
@@ -107,6 +130,8 @@ class SplitResults:
     :param without_relevant: Those without any relevant passage, which count 0 in binary metrics.
     :param results: One entry per system, in the order of the rows.
     :param languages: Language → judged queries in it.
+    :param baseline: System that the others are compared with; empty where nothing is compared.
+    :param comparisons: One entry per system and metric that are compared; the same systems in each of these metrics.
     """
 
     split: str
@@ -118,6 +143,8 @@ class SplitResults:
     without_relevant: int
     results: tuple[SystemResult, ...]
     languages: Mapping[str, int] = field(default_factory=dict)
+    baseline: str = ""
+    comparisons: tuple[SystemComparison, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,7 +159,8 @@ class ReportData:
     :param splits: One entry per split that was evaluated.
     :param skipped_rows: Reason → rows of the dataset that were skipped.
     :param versions: Package → version.
-    :raises EvaluationError: When results name unknown systems, or lack a metric or language of their split.
+    :raises EvaluationError: When results or comparisons name unknown systems, or lack a metric or language of their
+        split, or comparisons are not the same systems in each metric.
     """
 
     recipe: str
@@ -181,6 +209,23 @@ def _check_split(split: SplitResults, systems: list[str]) -> None:
             _require(result.by_language, split.languages, f"{here}: languages")
         for language, means in result.by_language.items():
             _require(means, split.metrics, f"{here}, language {language!r}: metrics")
+    _check_comparisons(split, found, where)
+
+
+def _check_comparisons(split: SplitResults, systems: list[str], where: str) -> None:
+    if split.comparisons and not split.baseline:
+        msg = f"{where} has comparisons, but names no baseline"
+        raise EvaluationError(msg)
+    named = [(comparison.system, comparison.metric) for comparison in split.comparisons]
+    others = [system for system in systems if system != split.baseline]
+    _require(systems, [split.baseline] if split.baseline else [], f"{where}, baseline: systems")
+    _require(others, [system for system, _ in named], f"{where}, comparisons: systems other than the baseline")
+    _require(split.metrics, [metric for _, metric in named], f"{where}, comparisons: metrics")
+    # The correction of p-values counts the systems of a metric, so none may be missing in one and present in another.
+    full = set(product({system for system, _ in named}, {metric for _, metric in named}))
+    if len(named) != len(full) or set(named) != full:
+        msg = f"{where}, comparisons: expected each system once in each metric, got {named}"
+        raise EvaluationError(msg)
 
 
 def _require(known: Iterable[str], wanted: Iterable[str], what: str) -> None:

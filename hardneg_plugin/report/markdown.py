@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from hardneg_plugin.report.content import Cell, Section, Table
 from hardneg_plugin.report.data import ReportData
-from hardneg_plugin.report.tables import Cell, Section, Table, report_sections
+from hardneg_plugin.report.tables import report_sections
 
 # Names and reasons may come from data: nothing in them may end a cell, make a link or reach the page as HTML.
 _MARKUP = re.compile(r"([\\|`*_\[\]])")
@@ -56,4 +57,5 @@ def _table(table: Table) -> str:
 
 def _cell(cell: Cell) -> str:
     text = escape(cell.text)
-    return f"**{text}**" if cell.best else text
+    shown = f"**{text}**" if cell.best else text
+    return f"{shown} {cell.mark}" if cell.mark else shown

@@ -1,53 +1,12 @@
-"""The content of a report as titles, notes and tables, which every renderer shows in its own way."""
+"""What a report says, arranged in sections."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
+from hardneg_plugin.report.comparisons import comparison_notes, comparison_tables, marks_of
+from hardneg_plugin.report.content import Cell, Section, Table
 from hardneg_plugin.report.data import ReportData, SplitResults, System, SystemResult
-
-
-class Cell(NamedTuple):
-    """One cell.
-
-    :param text: Plain text, not escaped.
-    :param best: Whether it holds the best value of its column.
-    """
-
-    text: str
-    best: bool = False
-
-
-class Table(NamedTuple):
-    """A table; its first column is text, the others are numbers unless ``text_columns`` says otherwise.
-
-    :param title: Title, or an empty string under the title of its section.
-    :param header: Names of the columns.
-    :param rows: Cells, as many per row as columns.
-    :param text_columns: Number of columns from the left that hold text.
-    :param detail: Whether a renderer with little room may leave it out.
-    """
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    text_columns: int = 1
-    detail: bool = False
-
-
-class Section(NamedTuple):
-    """A titled part of the report: tables first, then notes.
-
-    :param title: Title.
-    :param tables: Tables.
-    :param notes: One sentence or two each.
-    """
-
-    title: str
-    tables: tuple[Table, ...]
-    notes: tuple[str, ...]
-
 
 NOTHING = "–"
 
@@ -71,6 +30,7 @@ def report_sections(data: ReportData) -> list[Section]:
 def _split_section(split: SplitResults, systems: Mapping[str, System]) -> Section:
     trained = [result for result in split.results if systems[result.system].training]
     best = {metric: max((_rounded(result.means[metric]) for result in trained), default=0) for metric in split.metrics}
+    marks = marks_of(split)
     rows = []
     for result in split.results:
         system = systems[result.system]
@@ -78,18 +38,19 @@ def _split_section(split: SplitResults, systems: Mapping[str, System]) -> Sectio
             Cell(
                 _with_deviation(result, metric),
                 bool(system.training) and _rounded(result.means[metric]) == best[metric],
+                marks.get((result.system, metric), ""),
             )
             for metric in split.metrics
         )
         rows.append((Cell(result.system), *values, Cell(f"{split.queries:,}"), Cell(_steps(system))))
     main = Table("", ("System", *split.metrics, "Queries", "Steps"), tuple(rows))
-    tables = (main, *_language_tables(split)) if len(split.languages) > 1 else (main,)
-    notes = _split_notes(split, trained)
+    languages = _language_tables(split) if len(split.languages) > 1 else []
+    notes = [*_split_notes(split, trained), *comparison_notes(split)]
     if len({run.steps for result in trained for run in systems[result.system].training}) > 1:
         notes.append(
             "The trained systems differ in their steps, so their negatives alone do not explain their differences."
         )
-    return Section(f"Results on {split.split}", tables, tuple(notes))
+    return Section(f"Results on {split.split}", (main, *comparison_tables(split), *languages), tuple(notes))
 
 
 def _split_notes(split: SplitResults, trained: Sequence[SystemResult]) -> list[str]:
@@ -104,7 +65,7 @@ def _split_notes(split: SplitResults, trained: Sequence[SystemResult]) -> list[s
             " and count 0 in binary metrics."
         )
     if trained:
-        notes.append("Marked: the best trained system of each metric, to three decimals.")
+        notes.append("Bold or *: the best trained system of each metric, to three decimals.")
     seeds = sorted({len(result.seeds) for result in split.results if result.deviations})
     if seeds:
         notes.append(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hardneg_plugin.report.content import Cell, Table
 from hardneg_plugin.report.data import ReportData
-from hardneg_plugin.report.tables import Table, report_sections
+from hardneg_plugin.report.tables import report_sections
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 def render_terminal(data: ReportData, console: Console) -> None:
@@ -30,15 +32,22 @@ def render_terminal(data: ReportData, console: Console) -> None:
 
 
 def plain_table(table: Table) -> str:
-    """Render a table as aligned text; the best values carry an asterisk.
+    """Render a table as aligned text; the best values carry an asterisk, and marks hang beside the numbers.
 
     :param table: The table.
     :returns: Lines without a newline at the end.
     """
-    lines = [list(table.header), *([f"{cell.text}{'*' if cell.best else ''}" for cell in row] for row in table.rows)]
+    hanging = [max((len(_marks(row[column])) for row in table.rows), default=0) for column in range(len(table.header))]
+    lines = [[name + " " * width for name, width in zip(table.header, hanging, strict=True)]]
+    for row in table.rows:
+        lines.append([cell.text + _marks(cell).ljust(width) for cell, width in zip(row, hanging, strict=True)])
     widths = [max(len(line[column]) for line in lines) for column in range(len(table.header))]
     aligned = ["  ".join(_pad(line, widths, table.text_columns)).rstrip() for line in lines]
     return "\n".join([table.title, *aligned] if table.title else aligned)
+
+
+def _marks(cell: Cell) -> str:
+    return f"{'*' if cell.best else ''}{cell.mark}"
 
 
 def _pad(line: list[str], widths: list[int], text_columns: int) -> list[str]:
@@ -50,13 +59,20 @@ def _boxed(table: Table, console: Console) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
+    # Text, because square brackets in a name are no markup.
     boxed = RichTable(title=Text(table.title) if table.title else None, title_justify="left")
     for column, name in enumerate(table.header):
         boxed.add_column(Text(name), justify="left" if column < table.text_columns else "right")
     for row in table.rows:
-        # Text, because square brackets in a name are no markup.
-        boxed.add_row(*(Text(cell.text, style="bold" if cell.best else "") for cell in row))
+        boxed.add_row(*(_styled(cell) for cell in row))
     console.print(boxed)
+
+
+def _styled(cell: Cell) -> Text:
+    from rich.text import Text
+
+    text = Text(cell.text, style="bold" if cell.best else "")
+    return text.append(f" {cell.mark}", style="not bold") if cell.mark else text
 
 
 def _show(console: Console, text: str) -> None:

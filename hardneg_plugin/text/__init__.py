@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hardneg_plugin.text.analyzer import Analyzer
+from hardneg_plugin.text.fingerprint import analysis_fingerprint
 from hardneg_plugin.text.language import detect_language
 from hardneg_plugin.text.normalise import normalise
 
-__all__ = ["Analyzer", "detect_language", "normalise"]
+__all__ = ["Analyzer", "analysis_fingerprint", "detect_language", "normalise"]

@@ -88,6 +88,12 @@ def _facts(result: TrainingResult, record: Mapping[str, Any]) -> list[tuple[str,
         ("time", f"{result.seconds:.0f} s"),
         ("mean training loss", f"{result.train_loss:.4f}"),
     ]
+    if "encoders" in record:
+        facts.append(("encoders", f"{record['encoders']}, one for queries and one for passages"))
+    if "lora" in record:
+        facts.append(("low-rank adapters (merged)", _plain(record["lora"]) or "PEFT's defaults"))
+    if "prompts" in record:
+        facts.append(("prompts", _plain(record["prompts"])))
     if record["max_length"] is not None:
         facts.append(("texts cut at", f"{record['max_length']} tokens"))
     if record["arguments"]:

@@ -12,8 +12,12 @@ from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.training.arguments import check_arguments
 from hardneg_plugin.training.base_model import STATIC, PoolingMode, base_model_identity
 from hardneg_plugin.training.columns import TextKeys, TrainingColumns, find_columns, read_keys
-from hardneg_plugin.training.losses import check_loss
+from hardneg_plugin.training.encoders import ENCODERS, TIED, Encoders
+from hardneg_plugin.training.lora import check_lora
+from hardneg_plugin.training.losses import GUIDE, LOSSES, check_loss_args, check_negatives
+from hardneg_plugin.training.prompts import check_prompts
 from hardneg_plugin.training.schedule import checked_warmup_steps, planned_steps, warmup_steps
+from hardneg_plugin.training.scores import TeacherScores, find_scores, scores_digest
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY, check_repeatable
 
 if TYPE_CHECKING:
@@ -42,11 +46,15 @@ class TrainingSettings:
     vocabulary: int = VOCABULARY
     save_steps: int = 500
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    encoders: Encoders = TIED
+    lora: Mapping[str, Any] | None = None
+    prompts: Mapping[str, str] | None = None
 
     def check(self) -> None:
         """Check what needs neither the table nor the model.
 
         :raises ParameterError: If a value cannot work.
+        :raises TrainingError: If ``lora`` is given and PEFT is not installed, or a guide's folder is not there.
         """
         if self.learning_rate != "auto" and not (_is_number(self.learning_rate) and self.learning_rate > 0):
             msg = f"learning_rate must be auto or a number above 0, got {self.learning_rate!r}"
@@ -62,8 +70,14 @@ class TrainingSettings:
                 msg = "base_model static learns its word pieces from corpus_texts, which was not given"
                 raise ParameterError(msg)
             check_repeatable(self.corpus_texts)
+        if self.encoders not in ENCODERS:
+            msg = f"encoders must be one of {', '.join(ENCODERS)}, got {self.encoders!r}"
+            raise ParameterError(msg)
         check_arguments(self.arguments)
-        _check_prompts(self.arguments.get("prompts"))
+        check_loss_args(self.loss, self.loss_args)
+        check_prompts(self.prompts)
+        if self.lora is not None:
+            check_lora(self.lora)
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,8 @@ class TrainingPlan:
 
     :param columns: Where its texts are.
     :param keys: Hashes of its texts.
-    :param ragged: Whether its rows have different numbers of negatives.
+    :param joined: Whether the loss takes all negatives of a batch as one feature.
+    :param scores: Where the teacher's scores are, for a loss that learns them.
     :param steps: Optimizer steps in all.
     :param warmup_steps: Steps of them during which the learning rate rises.
     :param record: Everything that decides over the weights, in JSON values.
@@ -80,17 +95,23 @@ class TrainingPlan:
 
     columns: TrainingColumns
     keys: TextKeys
-    ragged: bool
+    joined: bool
+    scores: TeacherScores | None
     steps: int
     warmup_steps: int
     record: Mapping[str, Any]
+
+    @property
+    def column_names(self) -> list[str]:
+        """All columns that the training reads."""
+        return self.columns.names + ([self.scores.column] if self.scores else [])
 
 
 def plan_training(dataset: datasets.Dataset, settings: TrainingSettings) -> TrainingPlan:
     """Check the settings and the table against each other and work out the schedule; nothing is loaded or written.
 
     :raises ParameterError: If a setting cannot work.
-    :raises RecordError: If the table cannot be trained on.
+    :raises RecordError: If the table cannot be trained on, or has not the scores that the loss learns.
     :raises TrainingError: If loss, warm-up or model and table do not fit together.
     """
     settings.check()
@@ -103,8 +124,13 @@ def plan_training(dataset: datasets.Dataset, settings: TrainingSettings) -> Trai
         warmup = checked_warmup_steps(steps, settings.arguments["warmup_steps"])
     else:
         warmup = warmup_steps(steps, settings.warmup)
-    ragged = check_loss(settings.loss, settings.loss_args, keys, settings.batch_size)
-    return TrainingPlan(columns, keys, ragged, steps, warmup, _record(settings, keys, steps, warmup))
+    joined = check_negatives(settings.loss, settings.loss_args, keys, settings.batch_size)
+    record = _record(settings, keys, steps, warmup)
+    scores = None
+    if LOSSES[settings.loss].scored:
+        scores = find_scores(dataset, columns, settings.loss)
+        record["scores"] = scores_digest(dataset, scores)
+    return TrainingPlan(columns, keys, joined, scores, steps, warmup, record)
 
 
 def _record(settings: TrainingSettings, keys: TextKeys, steps: int, warmup: int) -> dict[str, Any]:
@@ -119,7 +145,7 @@ def _record(settings: TrainingSettings, keys: TextKeys, steps: int, warmup: int)
         "base_model": base_model_identity(settings.base_model),
         "table": keys.digest,
         "loss": settings.loss,
-        "loss_args": dict(settings.loss_args),
+        "loss_args": _identified(settings.loss_args),
         "steps": steps,
         "warmup_steps": warmup,
         "batch_size": settings.batch_size,
@@ -129,7 +155,26 @@ def _record(settings: TrainingSettings, keys: TextKeys, steps: int, warmup: int)
         "seed": settings.seed,
         "static": static,
         "arguments": dict(settings.arguments),
+        **_chosen(settings),
     }
+
+
+def _chosen(settings: TrainingSettings) -> dict[str, Any]:
+    """Return the later settings, where they differ from their default: earlier trainings have no record of them."""
+    chosen: dict[str, Any] = {}
+    if settings.encoders != TIED:
+        chosen["encoders"] = settings.encoders
+    if settings.lora is not None:
+        chosen["lora"] = dict(settings.lora)
+    if settings.prompts:
+        chosen["prompts"] = dict(settings.prompts)
+    return chosen
+
+
+def _identified(loss_args: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the identity of a guide in the place of its folder, where other weights may lie one day."""
+    guide = {GUIDE: base_model_identity(loss_args[GUIDE])} if GUIDE in loss_args else {}
+    return {**loss_args, **guide}
 
 
 def _digest(texts: Iterable[str]) -> str:
@@ -144,14 +189,3 @@ def _digest(texts: Iterable[str]) -> str:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _check_prompts(prompts: object) -> None:
-    if prompts is None or isinstance(prompts, str):
-        return
-    roles = ("anchor", "positive", "negative")
-    if not isinstance(prompts, Mapping) or not all(
-        key in roles and isinstance(value, str) for key, value in prompts.items()
-    ):
-        msg = f"arguments: prompts must be one text or a text for some of {', '.join(roles)}, got {prompts!r}"
-        raise ParameterError(msg)

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hardneg_plugin.errors import TrainingError
-from hardneg_plugin.training.arguments import build_arguments, precision_of
-from hardneg_plugin.training.base_model import PoolingMode, auto_learning_rate, load_base_model
-from hardneg_plugin.training.batches import DistinctBatches
-from hardneg_plugin.training.collator import TextCollator
+from hardneg_plugin.training.arguments import precision_of
+from hardneg_plugin.training.assembly import assemble_trainer
+from hardneg_plugin.training.base_model import PoolingMode
+from hardneg_plugin.training.encoders import TIED, Encoders
 from hardneg_plugin.training.folder import TrainingFolder
-from hardneg_plugin.training.losses import build_loss
 from hardneg_plugin.training.model_card import write_model_card
 from hardneg_plugin.training.progress import Progress, ProgressChoice, progress_reporter
 from hardneg_plugin.training.quiet import quiet_libraries
@@ -24,7 +23,6 @@ from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY
 
 if TYPE_CHECKING:
     import datasets
-    from sentence_transformers import SentenceTransformer
 
     from hardneg_plugin.training.trainer import RetrievalTrainer
 
@@ -51,6 +49,9 @@ def train(
     resume: bool = True,
     arguments: Mapping[str, Any] | None = None,
     progress: ProgressChoice = "auto",
+    encoders: Encoders = TIED,
+    lora: Mapping[str, Any] | None = None,
+    prompts: Mapping[str, str] | None = None,
 ) -> TrainingResult:
     """Train a retrieval model; go on where an interrupted training stopped; return at once where it is finished.
 
@@ -63,8 +64,14 @@ def train(
     :param base_model: Folder or hub id of a sentence-transformers model or a plain transformer, or ``static``.
     :param output_dir: Folder for ``model/``, ``training.json`` and, while it trains, ``checkpoints/``.
     :param loss: ``multiple_negatives_ranking`` (InfoNCE with in-batch negatives),
-        ``cached_multiple_negatives_ranking`` (the same for large batches) or ``triplet``.
-    :param loss_args: Parameters of the loss, such as ``{"scale": 20.0}``.
+        ``cached_multiple_negatives_ranking`` (the same for large batches, ``mini_batch_size`` rows at a time in
+        memory), ``gist`` and ``cached_gist`` (a guide model says which documents of the batch are no negatives;
+        Solatorio 2024), ``margin_mse`` (a teacher's margins; Hofstätter et al. 2020; needs a column ``scores`` with the
+        scores of the positive and each negative, or ``score`` with positive less negative) or ``triplet``.
+    :param loss_args: Parameters of the loss, such as ``{"scale": 20.0}``, ``{"guide": "a/model", "margin": 0.05}``,
+        ``{"mini_batch_size": 16}`` or ``{"hardness_mode": "hard_negatives", "hardness_strength": 5.0}`` (Lan et al.
+        2025; the same number of negatives in every row). The trained model declares the similarity of its loss:
+        ``margin_mse`` compares by dot product unless ``similarity_fct`` says ``cos_sim``.
     :param epochs: Passes over the table.
     :param max_steps: Optimizer steps to take instead of ``epochs``: the budget to share between systems that are
         compared.
@@ -82,13 +89,19 @@ def train(
     :param save_steps: Steps between two checkpoints; 0 for none.
     :param resume: Whether to use what ``output_dir`` holds; ``False`` removes an earlier training there.
     :param arguments: Further ``SentenceTransformerTrainingArguments``, such as ``gradient_accumulation_steps``,
-        ``bf16``, ``weight_decay``, ``prompts`` or ``warmup_steps`` (instead of ``warmup``).
+        ``bf16``, ``weight_decay`` or ``warmup_steps`` (instead of ``warmup``).
     :param progress: ``auto``: a bar in a terminal, else a line per tenth; ``none``; or a function of (steps done,
         steps in all).
+    :param encoders: ``tied``: one encoder for queries and passages; ``separate``: two, which start from the same
+        weights and are saved in one model (``encode_query`` and ``encode_document`` choose).
+    :param lora: Arguments of PEFT's ``LoraConfig``, such as ``{"r": 16}``, to train low-rank adapters (Hu et al. 2021)
+        instead of a transformer's own weights; ``{}`` takes PEFT's defaults. They are merged into the saved model.
+    :param prompts: Texts to put before every ``query`` and every ``passage``, saved with the model; what is not given
+        is the base model's own.
     :raises ParameterError: If a parameter cannot work.
-    :raises RecordError: If the table has the wrong columns or a blank text.
+    :raises RecordError: If the table has the wrong columns, a blank text, or not the scores that the loss needs.
     :raises TrainingError: If warm-up, loss or model and table do not fit together, ``output_dir`` holds another
-        training, or the loss is no longer a number.
+        training, ``lora`` is given without PEFT, or the loss is no longer a number.
     """
     settings = TrainingSettings(
         base_model=base_model,
@@ -107,6 +120,9 @@ def train(
         vocabulary=vocabulary,
         save_steps=save_steps,
         arguments=arguments or {},
+        encoders=encoders,
+        lora=lora,
+        prompts=prompts,
     )
     return _train(dataset, settings, TrainingFolder(Path(output_dir)), progress_reporter(progress), resume=resume)
 
@@ -118,58 +134,8 @@ def _train(
     if finished := folder.open(plan.record, resume=resume):
         return finished
     with quiet_libraries():
-        trainer = _build_trainer(dataset, settings, plan, folder, report)
+        trainer = assemble_trainer(dataset, settings, plan, folder, report)
         return _run(trainer, settings, plan, folder)
-
-
-def _build_trainer(
-    dataset: datasets.Dataset, settings: TrainingSettings, plan: TrainingPlan, folder: TrainingFolder, report: Progress
-) -> RetrievalTrainer:
-    from transformers import set_seed
-
-    from hardneg_plugin.training.trainer import RetrievalTrainer
-
-    set_seed(settings.seed)
-    model = load_base_model(
-        settings.base_model,
-        pooling=settings.pooling,
-        max_length=settings.max_length,
-        seed=settings.seed,
-        corpus_texts=settings.corpus_texts,
-        static_dims=settings.static_dims,
-        vocabulary=settings.vocabulary,
-    )
-    prompts = settings.arguments.get("prompts")
-    _remember_prompts(model, prompts)
-    rate = settings.learning_rate
-    arguments = build_arguments(
-        checkpoints=folder.checkpoints,
-        steps=plan.steps,
-        warmup_steps=plan.warmup_steps,
-        batch_size=settings.batch_size,
-        learning_rate=auto_learning_rate(settings.base_model, model) if rate == "auto" else rate,
-        save_steps=settings.save_steps,
-        seed=settings.seed,
-        arguments=settings.arguments,
-    )
-    return RetrievalTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=dataset.select_columns(plan.columns.names).with_format(None),
-        loss=build_loss(settings.loss, settings.loss_args, model),
-        data_collator=TextCollator(model.preprocess, plan.columns, ragged=plan.ragged, prompts=prompts),
-        batches=DistinctBatches(plan.keys, settings.batch_size, settings.seed),
-        progress=report,
-    )
-
-
-def _remember_prompts(model: SentenceTransformer, prompts: str | Mapping[str, str] | None) -> None:
-    """Let ``encode_query`` and ``encode_document`` of the trained model use the prompts it was trained with."""
-    if isinstance(prompts, str):
-        prompts = {"anchor": prompts, "positive": prompts}
-    for role, name in (("anchor", "query"), ("positive", "document")):
-        if prompts and role in prompts:
-            model.prompts[name] = prompts[role]
 
 
 def _run(
@@ -203,7 +169,7 @@ def _run(
         device=str(trainer.args.device),
     )
     staged = folder.staged_model()
-    model = trainer.model
+    model = trainer.finished_model()
     model.save_pretrained(str(staged), create_model_card=False)
     write_model_card(staged, result, plan.record, similarity=str(model.similarity_fn_name))
     folder.finish(plan.record, result)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sentence_transformers import SentenceTransformerTrainer
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hardneg_plugin.training.batches import DistinctBatches
+from hardneg_plugin.training.lora import LoraAdapters
 from hardneg_plugin.training.progress import Progress
 
 
@@ -20,19 +21,31 @@ class RetrievalTrainer(SentenceTransformerTrainer):
 
     Its checkpoints hold the weights as safetensors, ``trainer_state.json``, and the optimizer, the scheduler and the
     random states as transformers writes them: ``.pt`` files, which it reads back with ``weights_only``, so that no
-    code in them runs. The pickled training arguments that transformers would add are left out.
+    code in them runs. The pickled training arguments that transformers would add are left out. With adapters, a
+    checkpoint holds these instead of the frozen weights.
 
     :param batches: The batches of an epoch.
     :param progress: Called with (steps done, steps in all).
+    :param adapters: Those of the model, if it is trained by low-rank adaptation.
     :param kwargs: What ``SentenceTransformerTrainer`` takes.
     """
 
-    def __init__(self, *, batches: DistinctBatches, progress: Progress, **kwargs: Any) -> None:
+    def __init__(
+        self, *, batches: DistinctBatches, progress: Progress, adapters: LoraAdapters | None = None, **kwargs: Any
+    ) -> None:
         self._batches = batches
+        self._adapters = adapters
         super().__init__(**kwargs)
         # It would print every log line to standard output.
         self.remove_callback(PrinterCallback)
         self.add_callback(_StepCallback(progress))
+
+    def finished_model(self) -> SentenceTransformer:
+        """Return the trained model in the form in which it is used: with its adapters merged."""
+        if self._adapters is not None:
+            self._adapters.merge()
+        model: SentenceTransformer = self.model
+        return model
 
     def get_batch_sampler(self, *_: Any, **__: Any) -> DistinctBatches:  # type: ignore[override]
         """Return our batches instead of those of ``args.batch_sampler``."""
@@ -44,7 +57,16 @@ class RetrievalTrainer(SentenceTransformerTrainer):
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or str(self.args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
-        self.model.save_pretrained(str(folder), create_model_card=False)
+        if self._adapters is None:
+            self.model.save_pretrained(str(folder), create_model_card=False)
+        else:
+            self._adapters.save(folder)
+
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:  # type: ignore[override]  # as its base does
+        if self._adapters is None:
+            super()._load_from_checkpoint(checkpoint_path)
+        else:
+            self._adapters.load(Path(checkpoint_path))
 
 
 class _StepCallback(TrainerCallback):

@@ -1,5 +1,7 @@
 """A small report: BM25, the untrained base, and two trained systems on two splits."""
 
+from dataclasses import replace
+
 from hardneg_plugin.report import (
     QueryValues,
     ReportData,
@@ -7,6 +9,7 @@ from hardneg_plugin.report import (
     SplitResults,
     StageCounts,
     System,
+    SystemComparison,
     SystemResult,
     TrainingRun,
 )
@@ -86,6 +89,25 @@ REPORT = ReportData(
     skipped_rows={"empty text": 2, "duplicate id": 11},
     versions={"torch": "2.9", "hardneg": "0.1.0"},
 )
+
+COMPARED = replace(
+    TEST,
+    metrics=("R@5", "RR@10", "nDCG@10"),
+    results=tuple(replace(result, means={"R@5": 0.5, **result.means}) for result in TEST.results),
+    baseline="in-batch",
+    comparisons=(
+        SystemComparison("BM25 retrieval", "R@5", -0.0301, low=-0.051, high=-0.0102, p=0.00009, p_holm=0.0003),
+        SystemComparison("untrained base", "R@5", -0.0002, low=-0.01, high=0.0101, p=0.8, p_holm=0.8),
+        SystemComparison("dense:<potion>|95%", "R@5", 0.01, low=0.0001, high=0.02, p=0.03, p_holm=0.06),
+        SystemComparison("BM25 retrieval", "RR@10", 0.0386, low=0.02, high=0.05, p=0.025, p_holm=0.05),
+        SystemComparison("untrained base", "RR@10", -0.0164, low=-0.04, high=0.002, p=0.07, p_holm=0.14),
+        SystemComparison("dense:<potion>|95%", "RR@10", 0.0096, low=-0.01, high=0.03, p=0.4, p_holm=0.4),
+        SystemComparison("BM25 retrieval", "nDCG@10", 0.04, low=-0.001, high=0.081, p=0.03, p_holm=0.06),
+        SystemComparison("untrained base", "nDCG@10", -0.01, low=-0.03, high=0.01, p=0.3, p_holm=0.3),
+        SystemComparison("dense:<potion>|95%", "nDCG@10", 0.0101, low=0.005, high=0.02, p=0.001, p_holm=0.003),
+    ),
+)
+COMPARISON_REPORT = replace(REPORT, systems=SYSTEMS, splits=(COMPARED,))
 
 LANGUAGES = {"q1": "sw", "q2": "ko"}
 PER_QUERY = [

@@ -6,9 +6,12 @@ from hardneg_plugin.report import render_markdown
 from hardneg_plugin.report.markdown import escape
 
 
-def test_golden_report(example):
-    expected = Path(__file__).with_name("report_expected.md").read_text(encoding="utf-8")
-    assert render_markdown(example.REPORT) == expected
+@pytest.mark.parametrize(
+    ("report", "golden"), [("REPORT", "report_expected.md"), ("COMPARISON_REPORT", "comparison_expected.md")]
+)
+def test_golden_report(example, report, golden):
+    expected = Path(__file__).with_name(golden).read_text(encoding="utf-8")
+    assert render_markdown(getattr(example, report)) == expected
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,15 @@ def test_results_round_trip(example, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["per_query.parquet", "report.md", "results.json"]
 
 
+def test_comparisons_round_trip_and_a_report_from_before_them_is_read(example, tmp_path):
+    write_results(example.COMPARISON_REPORT, tmp_path)
+    assert read_results(tmp_path / "results.json") == example.COMPARISON_REPORT
+    older = json.loads(json.dumps(example.REPORT.to_dict()))
+    for split in older["splits"]:
+        del split["baseline"], split["comparisons"]
+    assert ReportData.from_dict(older) == example.REPORT
+
+
 def test_results_describe_themselves(example, tmp_path):
     write_results(example.REPORT, tmp_path)
     loaded = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
@@ -108,6 +117,30 @@ def test_missing_and_broken_files_are_named(tmp_path):
         (
             lambda e: replace(e.REPORT, splits=(replace(e.TEST, results=e.TEST.results[:1] * 2),)),
             "split 'test' has two results for one system",
+        ),
+        (
+            lambda e: replace(e.REPORT, splits=(replace(e.COMPARED, baseline=""),)),
+            "split 'test' has comparisons, but names no baseline",
+        ),
+        (
+            lambda e: replace(e.REPORT, splits=(replace(e.COMPARED, baseline="dense"),)),
+            "split 'test', baseline: systems dense are missing",
+        ),
+        (
+            lambda e: replace(e.REPORT, splits=(replace(e.COMPARED, baseline="BM25 retrieval"),)),
+            "split 'test', comparisons: systems other than the baseline BM25 retrieval, BM25",
+        ),
+        (
+            lambda e: replace(e.REPORT, splits=(replace(e.COMPARED, metrics=("RR@10", "nDCG@10")),)),
+            "split 'test', comparisons: metrics R@5, R@5, R@5 are missing",
+        ),
+        (
+            lambda e: replace(e.REPORT, splits=(replace(e.COMPARED, comparisons=e.COMPARED.comparisons[:5]),)),
+            "split 'test', comparisons: expected each system once in each metric",
+        ),
+        (
+            lambda e: replace(e.REPORT, splits=(replace(e.COMPARED, comparisons=e.COMPARED.comparisons[:1] * 2),)),
+            r"split 'test', comparisons: expected each system once in each metric, got \[\('BM25 retrieval', 'R@5'\), ",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -7,6 +8,14 @@ import pytest
 
 WORDS = ["a", "an", "the", "is", "red", "blue", "green", "apple", "sky", "grass", "wine", "sea", "water", "tea"]
 SHARED = Path(os.environ.get("HARDNEG_SHARED", Path(__file__).parents[2] / "../shared")).resolve()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _frozen_libraries():
+    """The trainer collects garbage at its end: a second over all the objects of torch, if they are looked at."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

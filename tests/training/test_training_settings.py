@@ -10,6 +10,7 @@ from hardneg_plugin.training.settings import TrainingSettings, plan_training
 
 PAIRS = datasets.Dataset.from_dict({"anchor": list("abcdef"), "positive": list("ghijkl")})
 RAGGED = datasets.Dataset.from_dict({"anchor": ["a", "b"], "positive": ["c", "d"], "negatives": [["e", "f"], ["g"]]})
+HARD = {"hardness_mode": "hard_negatives", "hardness_strength": 5.0}
 TRIPLETS = datasets.Dataset.from_dict({"anchor": ["a", "b"], "positive": ["c", "d"], "negative": ["e", "f"]})
 
 
@@ -19,9 +20,9 @@ def plan(dataset=PAIRS, **settings):
 
 def test_the_plan_knows_the_schedule():
     planned = plan(batch_size=4, epochs=10, arguments={"gradient_accumulation_steps": 2})
-    assert (planned.steps, planned.warmup_steps, planned.ragged) == (10, 1, False)
+    assert (planned.steps, planned.warmup_steps, planned.joined) == (10, 1, False)
     assert plan(max_steps=100, warmup=0.25).warmup_steps == 25
-    assert plan(RAGGED).ragged
+    assert plan(RAGGED).joined
 
 
 def test_warmup_steps_in_the_arguments_replace_the_share():
@@ -45,7 +46,19 @@ def test_warmup_steps_in_the_arguments_replace_the_share():
         ),
         ({"arguments": {"output_dir": "x"}}, "use the parameter output_dir"),
         ({"arguments": {"weight_decai": 0.1}}, "no training argument 'weight_decai'; did you mean weight_decay"),
-        ({"arguments": {"prompts": {"query": "q: "}}}, "prompts must be one text or a text for some of anchor"),
+        ({"arguments": {"prompts": {"query": "q: "}}}, "prompts cannot be passed through: use the parameter prompts"),
+        ({"arguments": {"router_mapping": {}}}, "use the parameter encoders"),
+        ({"prompts": {"anchor": "q: "}}, "prompts must map query, passage or both to texts, got {'anchor': 'q: '}"),
+        ({"prompts": "q: "}, "prompts must map"),
+        ({"encoders": "two"}, "encoders must be one of tied, separate, got 'two'"),
+        ({"loss_args": {"scal": 5}}, r"multiple_negatives_ranking has no parameter 'scal' \(did you mean scale"),
+        (
+            {"loss_args": {"hardness_mode": "hard_negatives"}},
+            "no effect without each other, got 'hard_negatives' and 0",
+        ),
+        ({"loss_args": {"hardness_strength": 2.0}}, "no effect without each other, got None and 2.0"),
+        ({"loss": "gist"}, "loss_args: guide must be the folder or hub id of a trained .* got None"),
+        ({"loss": "cached_gist", "loss_args": {"guide": "static"}}, "got 'static'"),
         ({"loss": "multiple_negative_ranking"}, "did you mean multiple_negatives_ranking"),
         ({"batch_size": 0}, "batch_size must be above 0"),
     ],
@@ -60,7 +73,10 @@ def test_settings_that_cannot_work(settings, message):
     [
         (PAIRS, {"loss": "triplet"}, "exactly one negative in every row, but row 0 has 0"),
         (RAGGED, {"loss": "triplet"}, "row 0 has 2"),
-        (RAGGED, {"loss_args": {"hardness_mode": "hard_negatives"}}, "hardness_mode .* rows have 1 to 2 negatives"),
+        (RAGGED, {"loss_args": HARD}, "hardness_mode .* rows have 1 to 2 negatives"),
+        (PAIRS, {"loss_args": HARD}, "weighs hard negatives, and the table has none"),
+        (PAIRS, {"loss": "margin_mse"}, "at least one negative in every row, but row 0 has 0"),
+        (PAIRS, {"loss": "gist", "loss_args": {"guide": "./no"}}, r"loss_args: guide: there is no folder \./no"),
         (RAGGED, {"loss_args": {"directions": ["query_to_doc", "doc_to_doc"]}}, "direction doc_to_doc"),
         (PAIRS, {"batch_size": 1}, "row 0 has no negative and is alone in its batch"),
         (PAIRS, {"base_model": "/no/such/folder"}, "there is no folder /no/such/folder"),
@@ -72,8 +88,34 @@ def test_losses_and_tables_that_do_not_fit(dataset, settings, message):
 
 
 def test_equal_numbers_allow_every_mode():
-    assert not plan(TRIPLETS, loss="triplet").ragged
-    assert not plan(TRIPLETS, batch_size=1, loss_args={"hardness_mode": "hard_negatives"}).ragged
+    assert not plan(TRIPLETS, loss="triplet").joined
+    assert not plan(TRIPLETS, batch_size=1, loss_args=HARD).joined
+    assert plan(TRIPLETS, loss="gist", loss_args={"guide": "a/guide"}).joined
+
+
+def test_later_settings_are_recorded_only_where_they_are_chosen():
+    names = {"base_model", "table", "loss", "loss_args", "steps", "warmup_steps", "batch_size", "learning_rate"}
+    names |= {"max_length", "pooling", "seed", "static", "arguments"}
+    assert set(plan().record) == names
+    assert set(plan(encoders="tied", lora=None, prompts={}).record) == names
+    chosen = plan(encoders="separate", prompts={"query": "q: "}).record
+    assert {name: chosen[name] for name in chosen.keys() - names} == {
+        "encoders": "separate",
+        "prompts": {"query": "q: "},
+    }
+
+
+def test_the_record_tells_guides_and_scores_by_their_content(tmp_path):
+    (tmp_path / "weights").write_bytes(b"one")
+    guided = {"loss": "gist", "loss_args": {"guide": str(tmp_path), "margin": 0.1}}
+    first = plan(**guided).record["loss_args"]
+    (tmp_path / "weights").write_bytes(b"two")
+    second = plan(**guided).record["loss_args"]
+    assert (first["margin"], first["guide"] != second["guide"]) == (0.1, True)
+    scored = [TRIPLETS.add_column("scores", [[1.0, 0.5], [2.0, score]]) for score in (1.0, 1.0, 1.5)]
+    digests = [plan(table, loss="margin_mse").record["scores"] for table in scored]
+    assert digests[0] == digests[1] != digests[2]
+    assert plan(scored[0], loss="margin_mse").column_names == ["anchor", "positive", "negative", "scores"]
 
 
 def test_loss_parameters_in_plain_values(tiny_static):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import json
 import random
 
@@ -30,14 +29,6 @@ def table(rows: int = 24) -> datasets.Dataset:
             "negatives": negatives,
         }
     )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _frozen_libraries():
-    """The trainer collects garbage at its end: a second over all the objects of torch, if they are looked at."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def run(folder, dataset=None, **settings) -> TrainingResult:
@@ -197,11 +188,13 @@ def test_accumulated_steps_are_the_planned_ones(tmp_path):
 
 
 def test_the_record_is_json_with_every_setting_and_the_model_keeps_its_prompts(tmp_path):
-    result = run(tmp_path, max_steps=2, arguments={"weight_decay": 0.01, "prompts": {"anchor": "query: "}})
+    prompts = {"query": "query: ", "passage": "passage: "}
+    result = run(tmp_path, max_steps=2, arguments={"weight_decay": 0.01}, prompts=prompts)
     settings = json.loads((tmp_path / "training.json").read_text())["settings"]
-    assert settings["arguments"] == {"weight_decay": 0.01, "prompts": {"anchor": "query: "}}
+    assert (settings["arguments"], settings["prompts"]) == ({"weight_decay": 0.01}, prompts)
     assert (settings["steps"], settings["learning_rate"], settings["static"]["dims"]) == (2, "auto", 8)
-    assert SentenceTransformer(str(result.model_path)).prompts == {"query": "query: ", "document": ""}
+    assert SentenceTransformer(str(result.model_path)).prompts == {"query": "query: ", "document": "passage: "}
+    assert json.dumps(prompts) in (result.model_path / "README.md").read_text()
 
 
 def test_the_libraries_say_nothing(tmp_path, capfd):

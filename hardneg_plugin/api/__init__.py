@@ -1,0 +1,6 @@
+"""Whole jobs as one call, for people who want no pipeline."""
+
+from hardneg_plugin.api.mine import MiningResult, mine
+from hardneg_plugin.api.statistics import MiningStatistics
+
+__all__ = ["MiningResult", "MiningStatistics", "mine"]

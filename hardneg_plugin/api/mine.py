@@ -1,0 +1,187 @@
+"""Hard negatives for a dataset, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from hardneg_plugin.api.statistics import MiningStatistics, combined, shard_statistics
+from hardneg_plugin.datasets import ExampleShards, RetrievalDataset, load_dataset
+from hardneg_plugin.datasets.memory import SPLIT, Judgements, from_judgements, from_pairs
+from hardneg_plugin.errors import DatasetError, ParameterError
+from hardneg_plugin.records import MiningExample, table_of
+
+if TYPE_CHECKING:
+    import datasets
+    from sentence_transformers import SentenceTransformer
+
+OutputFormat = Literal["triplet", "n-tuple", "labeled-pair", "labeled-list"]
+
+
+class MiningResult(NamedTuple):
+    """What :func:`mine` returns.
+
+    :param dataset: Rows for a sentence-transformers trainer.
+    :param statistics: What was found, dropped and kept, and the scores.
+    """
+
+    dataset: datasets.Dataset
+    statistics: MiningStatistics
+
+
+def mine(
+    dataset: datasets.Dataset | str | Any,
+    model: SentenceTransformer | str | None = None,
+    *,
+    corpus: Any = None,
+    qrels: Judgements | None = None,
+    anchor_column_name: str | None = None,
+    positive_column_name: str | None = None,
+    num_negatives: int = 3,
+    range_min: int = 0,
+    range_max: int = 100,
+    sampling_strategy: Literal["top", "random"] = "top",
+    relative_margin: float | None = None,
+    absolute_margin: float | None = None,
+    max_score: float | None = None,
+    min_score: float | None = None,
+    near_duplicate: float | None = 0.9,
+    query_prompt: str | None = None,
+    corpus_prompt: str | None = None,
+    output_format: OutputFormat = "triplet",
+    output_scores: bool = False,
+    batch_size: int = 32,
+    seed: int = 0,
+    split: str = SPLIT,
+    on_bad_row: Literal["error", "skip"] = "error",
+) -> MiningResult:
+    """Mine hard negatives with a model, or by BM25 without one.
+
+    The known positives of a query, their near-copies and the query itself never become its negatives; a query with
+    fewer negatives than asked for keeps its rows; the same call gives the same rows.
+
+    >>> rows, statistics = mine(pairs, "models/e5", num_negatives=5, relative_margin=0.05, output_format="n-tuple")
+
+    :param dataset: Pairs (first column: queries, second: positives, unless the columns are named); or a dataset spec;
+        or, with ``corpus`` and ``qrels``, queries as id → text or a table with an id and a text column.
+    :param model: ``SentenceTransformer``, folder or hub id; None mines by BM25.
+    :param corpus: Further passages (texts), or with ``qrels`` all passages as id → text or a table.
+    :param qrels: Query id → passage id → grade, or query id → relevant passage ids.
+    :param anchor_column_name: Column of the queries.
+    :param positive_column_name: Column of the positives; a cell may hold a list of texts.
+    :param num_negatives: Negatives per query.
+    :param range_min: Best retrieval ranks to skip.
+    :param range_max: Last retrieval rank to consider: the number of candidates per query.
+    :param sampling_strategy: ``top`` or ``random``.
+    :param relative_margin: Keep a candidate only if its score is at most the positive's less this share of its size.
+    :param absolute_margin: Keep a candidate only if its score is at most the positive's less this.
+    :param max_score: Highest score of a candidate.
+    :param min_score: Lowest score of a candidate.
+    :param near_duplicate: Lowest similarity to a positive that makes a candidate a copy of it; None compares whole
+        texts.
+    :param query_prompt: Put before queries.
+    :param corpus_prompt: Put before passages.
+    :param output_format: Shape of the rows, see :class:`~hardneg_plugin.TripletBuilder`.
+    :param output_scores: Write the model's scores of positives and negatives.
+    :param batch_size: Texts the model encodes at a time.
+    :param seed: Seed of the random draw.
+    :param split: Split of a dataset spec.
+    :param on_bad_row: ``error`` or ``skip``.
+    :returns: The rows and the statistics.
+    :raises ParameterError: If parameters do not fit together.
+    :raises DatasetError: If the data cannot be read.
+    """
+    from hardneg_plugin.components import KnownPositiveFilter, NegativeSampler, TripletBuilder
+
+    bounds = {
+        "relative_margin": relative_margin,
+        "absolute_margin": absolute_margin,
+        "max_score": max_score,
+        "min_score": min_score,
+    }
+    _check(model, bounds, output_scores, range_min, range_max)
+    data = _dataset(dataset, corpus, qrels, anchor_column_name, positive_column_name, on_bad_row)
+    miner, scorer = _miner(data, model, range_max, query_prompt, corpus_prompt, batch_size)
+    stages = [
+        miner,
+        KnownPositiveFilter(near_duplicate=near_duplicate),
+        *_margins(scorer, bounds),
+        NegativeSampler(num_negatives, sampling_strategy, rank_from=range_min + 1, seed=seed),
+    ]
+    builder = TripletBuilder(shape=output_format, scores=scorer if output_scores else None)
+    rows, parts = [], []
+    for shard in ExampleShards(data, split):
+        mined = _run(stages, shard)
+        rows.append(builder.run(examples=mined)["triplets"])
+        parts.append(shard_statistics(table_of(mined), num_negatives, scorer))
+    return MiningResult(_concatenated(rows), combined(parts))
+
+
+def _check(model: Any, bounds: Mapping[str, float | None], scores: bool, range_min: int, range_max: int) -> None:
+    if model is None and (scores or any(bound is not None for bound in bounds.values())):
+        msg = "mine: margins, score bounds and output_scores compare scores of a model; give one"
+        raise ParameterError(msg)
+    if not 0 <= range_min < range_max:
+        msg = f"mine: expected 0 <= range_min < range_max, got range_min={range_min} and range_max={range_max}"
+        raise ParameterError(msg)
+
+
+def _dataset(
+    dataset: Any, corpus: Any, qrels: Judgements | None, anchor: str | None, positive: str | None, on_bad_row: Any
+) -> RetrievalDataset:
+    if isinstance(dataset, str):
+        if corpus is not None or qrels is not None:
+            msg = "mine: a dataset spec has its own corpus and qrels"
+            raise ParameterError(msg)
+        return load_dataset(dataset)
+    if qrels is not None:
+        if corpus is None:
+            msg = "mine: qrels name passages by id; give the corpus they are in"
+            raise ParameterError(msg)
+        return from_judgements(dataset, corpus, qrels, on_bad_row)
+    if not hasattr(dataset, "column_names"):
+        msg = f"mine: expected a datasets.Dataset of pairs or a dataset spec, got {type(dataset).__name__}"
+        raise DatasetError(msg)
+    texts: Sequence[str] = corpus["text"] if hasattr(corpus, "column_names") else (corpus or ())
+    return from_pairs(dataset, anchor, positive, texts, on_bad_row)
+
+
+def _miner(
+    data: RetrievalDataset, model: Any, top_k: int, query_prompt: str | None, corpus_prompt: str | None, batch_size: int
+) -> tuple[Any, str | None]:
+    from hardneg_plugin.components import BM25NegativeMiner, DenseNegativeMiner
+
+    corpus = f"cache:{data.corpus.key}"
+    if model is None:
+        return BM25NegativeMiner(corpus=corpus, top_k=top_k), None
+    miner = DenseNegativeMiner(
+        corpus=corpus,
+        model=model,
+        top_k=top_k,
+        query_prompt=query_prompt,
+        passage_prompt=corpus_prompt,
+        batch_size=batch_size,
+        source="dense",
+    )
+    return miner, "dense"
+
+
+def _margins(scorer: str | None, bounds: Mapping[str, float | None]) -> list[Any]:
+    from hardneg_plugin.components import PositiveAwareFilter
+
+    if scorer is None or all(bound is None for bound in bounds.values()):
+        return []
+    return [PositiveAwareFilter(scorer=scorer, **bounds)]
+
+
+def _run(stages: Sequence[Any], examples: list[MiningExample]) -> list[MiningExample]:
+    for stage in stages:
+        examples = stage.run(examples=examples)["examples"]
+    return examples
+
+
+def _concatenated(tables: list[Any]) -> datasets.Dataset:
+    import pyarrow as pa
+    from datasets import Dataset
+
+    return Dataset(pa.concat_tables([table.data.table for table in tables], promote_options="default"))

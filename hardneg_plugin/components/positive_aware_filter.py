@@ -1,0 +1,174 @@
+"""Dropping candidates that score too near the positive: likely positives that nobody labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, get_args
+
+import numpy as np
+from haystack import component
+from numpy.typing import NDArray
+
+from hardneg_plugin.components.parameters import at_least, in_range, one_of
+from hardneg_plugin.components.passages import passage_text
+from hardneg_plugin.components.score_columns import Reference, candidate_scores, finite_number, reference_scores
+from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
+from hardneg_plugin.records.scores import with_scores
+from hardneg_plugin.search.dual_encoder import DualEncoder, load_model
+from hardneg_plugin.search.pair_scores import score_pairs
+
+if TYPE_CHECKING:
+    from hardneg_plugin.search.dense import Encoder
+
+_NAME = "PositiveAwareFilter"
+_REMEDY = "set `model`, and one model scores the candidates of all sources"
+
+
+@component
+class PositiveAwareFilter:
+    """Drops candidates whose score is too near the positive's, or above it (NV-Retriever, Moreira et al., 2024).
+
+    The scores must come from one scorer for all candidates and positives: scores of different sources cannot be
+    compared. Either ``model`` scores every candidate that is kept and every positive, by the model's own similarity and
+    prompts, or ``scorer`` names scores that are there. The scores stay in the examples, so a later stage can apply
+    another margin to them without any model.
+
+    Reasons: ``margin: relative``, ``margin: absolute``, ``score: above max``, ``score: below min``, and
+    ``margin: no positive`` where an example has no positive to compare with.
+
+    ### Usage example
+
+    ```python
+    from hardneg_plugin import PositiveAwareFilter
+
+    keep_95 = PositiveAwareFilter(model="minishlab/potion-base-4M", relative_margin=0.05)
+    examples = keep_95.run(examples=examples)["examples"]
+    stricter = PositiveAwareFilter(scorer="model:minishlab/potion-base-4M", relative_margin=0.1)
+    ```
+
+    :param model: Folder or hub id of a sentence-transformers model that scores; no remote code is run.
+    :param scorer: Name of the scores: those to use, or with ``model`` those to write (``model:`` and the model's
+        name where None), which must not be there yet.
+    :param relative_margin: Share of the positive's score that a candidate must stay below it: kept is
+        ``score <= positive - |positive| * relative_margin``, for scores of either sign; None is no such rule.
+    :param absolute_margin: What a candidate must stay below the positive at least, in the unit of the score.
+    :param max_score: Highest score that is kept.
+    :param min_score: Lowest score that is kept.
+    :param reference: Which of several positives counts. ``max`` lets no wrongly labelled positive remove all
+        negatives; ``min``, what sentence-transformers does, is the strictest.
+    :param batch_size: Texts the model encodes at a time.
+    :raises ParameterError: If a number is out of range, no rule is on, or neither ``model`` nor ``scorer`` is given.
+    """
+
+    version: ClassVar[int] = 1
+    needs_all_examples: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        model: str | None = None,
+        scorer: str | None = None,
+        relative_margin: float | None = 0.05,
+        absolute_margin: float | None = None,
+        max_score: float | None = None,
+        min_score: float | None = None,
+        reference: Reference = "max",
+        batch_size: int = 64,
+    ) -> None:
+        rules = {"relative_margin": relative_margin, "absolute_margin": absolute_margin}
+        bounds = {"max_score": max_score, "min_score": min_score}
+        _check_scorer(model, scorer)
+        for name, value in rules.items():
+            if value is not None:
+                in_range(_NAME, name, value, 0)
+        for name, value in bounds.items():
+            if value is not None:
+                finite_number(_NAME, name, value)
+        if all(value is None for value in (*rules.values(), *bounds.values())):
+            msg = f"{_NAME}: no rule is on; give one of {', '.join([*rules, *bounds])}"
+            raise ParameterError(msg)
+        one_of(_NAME, "reference", reference, get_args(Reference))
+        at_least(_NAME, "batch_size", batch_size, 1)
+        self.model = model
+        self.scorer = scorer
+        self.relative_margin = relative_margin
+        self.absolute_margin = absolute_margin
+        self.max_score = max_score
+        self.min_score = min_score
+        self.reference = reference
+        self.batch_size = batch_size
+        self._encoder: Encoder | None = None
+
+    def warm_up(self) -> None:
+        """Load the model, if there is one.
+
+        :raises ParameterError: If it cannot be loaded.
+        """
+        if self.model is not None and self._encoder is None:
+            self._encoder = DualEncoder(load_model(self.model))
+
+    @component.output_types(examples=list[MiningExample])
+    def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Filter.
+
+        :param examples: Any number; 10,000 passages are encoded at a time.
+        :returns: ``examples``: new examples with scores, whose candidates too near a positive are dropped.
+        :raises RecordError: If a kept candidate or a positive has no score by ``scorer``; with ``model``, if scores of
+            that name are there already.
+        """
+        table = table_of(examples)
+        if not table.kept.any():
+            return {"examples": with_table(examples, table)}
+        self.warm_up()
+        scorer = self.scorer or f"model:{self.model}"
+        if self._encoder is not None:
+            table = _scored(self._encoder, examples, table, scorer, self.batch_size)
+        scores = candidate_scores(_NAME, examples, table, scorer, _REMEDY)
+        return {"examples": with_table(examples, self._without_near(examples, table, scores, scorer))}
+
+    def _without_near(
+        self, examples: list[MiningExample], table: CandidateTable, scores: NDArray[np.float64], scorer: str
+    ) -> CandidateTable:
+        if self.relative_margin is not None or self.absolute_margin is not None:
+            positive = reference_scores(_NAME, examples, table, scorer, self.reference)[table.example_index]
+            table = table.drop(np.isnan(positive), "margin: no positive")
+            if self.relative_margin is not None:
+                table = table.drop(scores > positive - np.abs(positive) * self.relative_margin, "margin: relative")
+            if self.absolute_margin is not None:
+                table = table.drop(scores > positive - self.absolute_margin, "margin: absolute")
+        if self.max_score is not None:
+            table = table.drop(scores > self.max_score, "score: above max")
+        if self.min_score is not None:
+            table = table.drop(scores < self.min_score, "score: below min")
+        return table
+
+
+def _check_scorer(model: str | None, scorer: str | None) -> None:
+    for name, value in (("model", model), ("scorer", scorer)):
+        if value is not None and (not isinstance(value, str) or not value.strip()):
+            msg = f"{_NAME}: {name} must be a name, got {value!r}"
+            raise ParameterError(msg)
+    if model is None and scorer is None:
+        msg = f"{_NAME}: give `model`, which scores candidates and positives, or `scorer`, a score they have already"
+        raise ParameterError(msg)
+
+
+def _scored(
+    model: Encoder, examples: Sequence[MiningExample], table: CandidateTable, scorer: str, batch_size: int
+) -> CandidateTable:
+    """Return the table with the scores of its kept rows and of all positives."""
+    kept = np.flatnonzero(table.kept)
+    positives = [document.content or "" for example in examples for document in example.positives]
+    # Positives are numbered behind the corpus; own documents are below 0.
+    first = int(table.passages.max(initial=-1)) + 1
+    passages = np.concatenate([table.passages[kept], first + np.arange(len(positives), dtype=np.int64)])
+    of_positive = np.repeat(np.arange(len(table), dtype=np.int64), np.diff(table.positive_offsets))
+    queries = np.concatenate([table.example_index[kept], of_positive])
+
+    def texts(numbers: NDArray[np.int64]) -> list[str]:
+        return [positives[n - first] if n >= first else passage_text(table, n) for n in numbers.tolist()]
+
+    values = score_pairs(model, [example.query for example in examples], texts, (queries, passages), batch_size)
+    column = np.full(len(table.passages), np.nan, dtype=np.float32)
+    column[kept] = values[: len(kept)]
+    return with_scores(table, scorer, column, values[len(kept) :])

@@ -1,0 +1,170 @@
+"""Candidates by any Haystack retriever of texts, over any document store."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from haystack import component
+from haystack.components.retrievers.types import TextRetriever
+from haystack.dataclasses import Document
+
+from hardneg_plugin.components.parameters import at_least, source_name
+from hardneg_plugin.errors import ParameterError, RecordError
+from hardneg_plugin.records import MiningExample, merge_documents, table_of, with_table
+
+_NAME = "RetrieverNegativeMiner"
+
+
+@component
+class RetrieverNegativeMiner:
+    """Adds what a Haystack retriever finds for the query to each example's candidates.
+
+    A document whose id is in the corpus of the candidates is that passage; any other stays a document of its own. The
+    positives are among them as a rule: a ``KnownPositiveFilter`` behind the miner drops them with a reason.
+
+    ### Usage example
+
+    ```python
+    from haystack.components.retrievers.in_memory import InMemoryBM25Retriever
+    from haystack.document_stores.in_memory import InMemoryDocumentStore
+    from hardneg_plugin import RetrieverNegativeMiner
+
+    retriever = InMemoryBM25Retriever(InMemoryDocumentStore())
+    miner = RetrieverNegativeMiner(retriever=retriever, top_k=50, source="store")
+    examples = miner.run(examples=examples)["examples"]
+    ```
+
+    :param retriever: A retriever whose ``run`` takes ``query``; wrap one that takes an embedding in a
+        ``TextEmbeddingRetriever``.
+    :param top_k: Candidates per query; None leaves it to the retriever.
+    :param source: Name under which rank and score are kept.
+    :param filters: Haystack metadata filters; None passes none.
+    :param max_workers: Queries asked at a time by ``run_async``, if the retriever has a ``run_async`` itself; ``run``,
+        and a retriever without it, ask one at a time.
+    :raises ParameterError: If the retriever takes no query, a number is below 1, or ``source`` is blank.
+    """
+
+    version: ClassVar[int] = 1
+    needs_all_examples: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        retriever: TextRetriever,
+        top_k: int | None = 100,
+        source: str = "retriever",
+        filters: dict[str, Any] | None = None,
+        max_workers: int = 3,
+    ) -> None:
+        _check_retriever(retriever)
+        if top_k is not None:
+            at_least(_NAME, "top_k", top_k, 1)
+        at_least(_NAME, "max_workers", max_workers, 1)
+        source_name(_NAME, source)
+        self.retriever = retriever
+        self.top_k = top_k
+        self.source = source
+        self.filters = filters
+        self.max_workers = max_workers
+
+    def warm_up(self) -> None:
+        """Warm up the retriever."""
+        if hasattr(self.retriever, "warm_up"):
+            self.retriever.warm_up()
+
+    async def warm_up_async(self) -> None:
+        """Warm up the retriever."""
+        if hasattr(self.retriever, "warm_up_async"):
+            await self.retriever.warm_up_async()
+        else:
+            self.warm_up()
+
+    def close(self) -> None:
+        """Release what the retriever holds."""
+        if hasattr(self.retriever, "close"):
+            self.retriever.close()
+
+    async def close_async(self) -> None:
+        """Release what the retriever holds."""
+        if hasattr(self.retriever, "close_async"):
+            await self.retriever.close_async()
+        else:
+            self.close()
+
+    @component.output_types(examples=list[MiningExample])
+    def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Mine.
+
+        :param examples: At most 10,000 at a time, so that memory stays bounded.
+        :returns: ``examples``: new examples with the source's candidates added.
+        :raises RecordError: If the retriever answers with anything but documents.
+        """
+        if not examples:
+            return {"examples": []}
+        self.warm_up()
+        return self._merged(examples, [self.retriever.run(**self._question(example)) for example in examples])
+
+    @component.output_types(examples=list[MiningExample])
+    async def run_async(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Mine, asking several queries at a time.
+
+        :param examples: At most 10,000 at a time, so that memory stays bounded.
+        :returns: ``examples``: new examples with the source's candidates added.
+        :raises RecordError: If the retriever answers with anything but documents.
+        """
+        if not examples:
+            return {"examples": []}
+        await self.warm_up_async()
+        asynchronous = getattr(self.retriever, "run_async", None)
+        # A retriever that has no run_async never said that it may be asked from several threads.
+        free = asyncio.Semaphore(self.max_workers if asynchronous else 1)
+
+        async def ask(example: MiningExample) -> Any:
+            async with free:
+                if asynchronous:
+                    return await asynchronous(**self._question(example))
+                return await asyncio.to_thread(self.retriever.run, **self._question(example))
+
+        tasks = [asyncio.create_task(ask(example)) for example in examples]
+        try:
+            answers = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+        return self._merged(examples, answers)
+
+    def _question(self, example: MiningExample) -> dict[str, Any]:
+        # Not every retriever has the parameters that may be left out.
+        optional = {"top_k": self.top_k, "filters": self.filters}
+        return {"query": example.query, **{name: value for name, value in optional.items() if value is not None}}
+
+    def _merged(self, examples: list[MiningExample], answers: Sequence[Any]) -> dict[str, list[MiningExample]]:
+        found = [self._documents(example, answer) for example, answer in zip(examples, answers, strict=True)]
+        return {"examples": with_table(examples, merge_documents(table_of(examples), self.source, found))}
+
+    def _documents(self, example: MiningExample, answer: Any) -> list[Document]:
+        """Return the documents of an answer, each id once, at its best rank."""
+        documents = answer.get("documents") if isinstance(answer, Mapping) else None
+        if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
+            name = type(self.retriever).__name__
+            msg = (
+                f"{_NAME}: {name} must answer with a list of documents, got {answer!r:.200} for example {example.id!r}"
+            )
+            raise RecordError(msg)
+        best: dict[str, Document] = {}
+        for document in documents:
+            best.setdefault(document.id, document)
+        return list(best.values())[: self.top_k]
+
+
+def _check_retriever(retriever: object) -> None:
+    run = getattr(retriever, "run", None)
+    taken = inspect.signature(run).parameters if callable(run) else {}
+    if "query" in taken and "query_embedding" not in taken:
+        return
+    msg = f"{_NAME}: retriever must be a component whose run takes a query, got {type(retriever).__name__}"
+    if "query_embedding" in taken:
+        msg += "; wrap it in a TextEmbeddingRetriever with the embedder of its query"
+    raise ParameterError(msg)

@@ -1,0 +1,61 @@
+"""From a stage of a recipe to its component, and the fingerprint of all that decides over its result."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from haystack.core.serialization import component_from_dict
+
+from hardneg_plugin.cache import fingerprint
+from hardneg_plugin.components import STAGES, stage_class
+from hardneg_plugin.datasets import load_dataset
+from hardneg_plugin.recipe.check import parameters_of, signature_defaults
+from hardneg_plugin.recipe.schema import Stage
+from hardneg_plugin.training.base_model import base_model_identity
+
+
+def stage_params(stage: Stage, filled: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stage's parameters with those that the engine fills in where the recipe does not give them.
+
+    :param stage: The stage.
+    :param filled: ``corpus``, ``seed``, ``language`` and ``model``. A model is filled in only where a component cannot
+        do without one: to a filter it is a choice.
+    """
+    taken = parameters_of(stage_class(stage.name))
+    optional = [name for name in ("model",) if name in taken and taken[name].default is not inspect.Parameter.empty]
+    return {**{name: filled[name] for name in filled if name in taken and name not in optional}, **stage.params}
+
+
+def build_stage(name: str, params: Mapping[str, Any]) -> Any:
+    """Return the component of a stage.
+
+    :param name: Short name of the stage.
+    :param params: All constructor parameters; nested objects as Haystack writes them.
+    """
+    cls = stage_class(name)
+    return component_from_dict(cls, {"type": f"{cls.__module__}.{cls.__name__}", "init_parameters": dict(params)}, name)
+
+
+def stage_fingerprint(stage: Stage, params: Mapping[str, Any], data_corpus: str, before: str) -> str:
+    """Return the fingerprint of a stage's result.
+
+    :param stage: The stage.
+    :param params: All its parameters.
+    :param data_corpus: Spec of the recipe's own corpus, whose content ``before`` stands for.
+    :param before: Fingerprint of the stage before, or of the data.
+    """
+    cls = stage_class(stage.name)
+    # A parameter at its default does not count: a new one must not throw away what was mined before it existed.
+    defaults = signature_defaults(cls)
+    changed = {name: value for name, value in params.items() if name not in defaults or defaults[name] != value}
+    # Paths stand for what is there now.
+    if changed.get("corpus") == data_corpus:
+        changed["corpus"] = "data"
+    elif isinstance(changed.get("corpus"), str):
+        changed["corpus"] = load_dataset(changed["corpus"]).corpus.key
+    if isinstance(changed.get("model"), str):
+        changed["model"] = base_model_identity(changed["model"])
+    rules = cls.depends_on() if hasattr(cls, "depends_on") else []
+    return fingerprint([STAGES[stage.name], cls.version, rules, changed, before])

@@ -1,0 +1,134 @@
+"""Merging what parallel branches found for the same examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardneg_plugin.errors import RecordError
+from hardneg_plugin.records.coded import Coded
+from hardneg_plugin.records.table import ABSENT_RANK, CandidateTable, Floats, Ints, offsets_of
+
+
+@dataclass(frozen=True)
+class PositivePlaces:
+    """Where the positives of the branches go in the joined examples.
+
+    :param places: Shape ``(p,)``: for each positive of the branches its number among all joined positives.
+    :param counts: Shape ``(g,)``: positives of each joined example.
+    """
+
+    places: Ints
+    counts: Ints
+
+
+def join_candidates(
+    table: CandidateTable, branches: Sequence[int], ids: Sequence[str], positives: PositivePlaces
+) -> CandidateTable:
+    """Return one example for each group of consecutive ones, with the union of their candidates.
+
+    A passage that several branches found becomes one row with the ranks and scores of all; an own document with the id
+    of a corpus passage is that passage. A row is dropped if any branch dropped it, for the reason of the first that
+    did. Rows stand in the order in which the branches found them.
+
+    :param table: Candidates of all branches, those of one example one after the other.
+    :param branches: Shape ``(g,)``: how many consecutive examples of the table are one joined example.
+    :param ids: Ids of the joined examples, for messages.
+    :param positives: Where the scores of positives go.
+    :raises RecordError: If branches give one passage or positive different ranks, scores or verdicts of one name.
+    """
+    table = replace(table, passages=_identified(table))
+    group = np.repeat(np.arange(len(branches), dtype=np.int64), branches)[table.example_index]
+    shift = len(table.own)
+    span = shift + (len(table.corpus) if table.corpus is not None else 0)
+    _, first, place = np.unique(group * span + table.passages + shift, return_index=True, return_inverse=True)
+    rows = np.sort(first).astype(np.int64)
+    at: Ints = np.asarray(np.searchsorted(rows, first))[place]
+    offsets = offsets_of(np.bincount(group[rows], minlength=len(branches)))
+    names = [str(ids[number]) for number in group[rows]]
+    merge = _Merge(at, len(rows), "candidate", names)
+    joined = replace(
+        table.take(rows, offsets, offsets_of(positives.counts), _first_places(positives)),
+        ranks={name: merge.numbers(column, ABSENT_RANK, name) for name, column in table.ranks.items()},
+        source_scores={name: merge.numbers(column, np.nan, name) for name, column in table.source_scores.items()},
+        scores={name: merge.numbers(column, np.nan, name) for name, column in table.scores.items()},
+        label=merge.strings(table.label, "a verdict"),
+        label_score=merge.numbers(table.label_score, np.nan, "a verdict"),
+        judge=merge.strings(table.judge, "a verdict"),
+        prompt=merge.strings(table.prompt, "a verdict"),
+        dropped=merge.first(table.dropped),
+    )
+    return replace(joined, positive_scores=_positive_scores(table, ids, positives))
+
+
+class _Merge:
+    """Brings values of several rows to one.
+
+    :param at: Shape ``(m,)``: the new row of each old one.
+    :param size: Number of new rows.
+    :param what: ``candidate`` or ``positive``, for messages.
+    :param names: Id of the example of each new row, for messages.
+    """
+
+    def __init__(self, at: Ints, size: int, what: str, names: Sequence[str]) -> None:
+        self._at, self._size, self._what, self._names = at, size, what, names
+
+    def numbers(self, column: NDArray[Any], absent: float, source: str) -> NDArray[Any]:
+        """Return the value of each new row; rows that have one must agree."""
+        present = ~np.isnan(column) if np.isnan(absent) else column != absent
+        merged = np.full(self._size, absent, dtype=column.dtype)
+        merged[self._at[present]] = column[present]
+        self._check(present & (merged[self._at] != column), source)
+        return merged
+
+    def strings(self, column: Coded, source: str) -> Coded:
+        """Return the string of each new row; rows that have one must agree."""
+        return Coded(self.numbers(column.codes, 0, source), column.values)
+
+    def first(self, column: Coded) -> Coded:
+        """Return the first string of each new row that is not empty."""
+        merged = np.zeros(self._size, dtype=np.int16)
+        # Written backwards, the first one stays.
+        backwards = np.flatnonzero(column.codes)[::-1]
+        merged[self._at[backwards]] = column.codes[backwards]
+        return Coded(merged, column.values)
+
+    def _check(self, conflict: NDArray[np.bool_], source: str) -> None:
+        rows = np.flatnonzero(conflict)
+        if len(rows):
+            name = self._names[int(self._at[rows[0]])]
+            msg = (
+                f"example {name!r}: a {self._what} has two different values of {source!r}; "
+                "give parallel miners, models and judges different names"
+            )
+            raise RecordError(msg)
+
+
+def _identified(table: CandidateTable) -> Ints:
+    """Return the passages, each under one number, also where branches hold it as a document of their own."""
+    if not table.own:
+        return table.passages
+    ids = [document.id for document in table.own]
+    first: dict[str, int] = {}
+    numbers = np.array([-1 - first.setdefault(name, number) for number, name in enumerate(ids)], dtype=np.int64)
+    if table.corpus is not None:
+        rows = table.corpus.rows_of(ids)
+        numbers = np.where(rows >= 0, rows, numbers)
+    return np.where(table.passages < 0, numbers[np.where(table.passages < 0, -1 - table.passages, 0)], table.passages)
+
+
+def _first_places(positives: PositivePlaces) -> Ints:
+    """Return for each joined positive the first one of the branches that it stands for."""
+    rows = np.zeros(int(positives.counts.sum()), dtype=np.int64)
+    rows[positives.places[::-1]] = np.arange(len(positives.places), dtype=np.int64)[::-1]
+    return rows
+
+
+def _positive_scores(table: CandidateTable, ids: Sequence[str], positives: PositivePlaces) -> dict[str, Floats]:
+    names = [str(name) for name, count in zip(ids, positives.counts, strict=True) for _ in range(count)]
+    merge = _Merge(positives.places, int(positives.counts.sum()), "positive", names)
+    return {name: merge.numbers(column, np.nan, name) for name, column in table.positive_scores.items()}

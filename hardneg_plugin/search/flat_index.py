@@ -1,0 +1,89 @@
+"""The nearest passages by FAISS's exhaustive flat indexes (Douze et al., 2024), with the ranking of the exact search.
+
+FAISS scores in float32: it proposes, some more passages than are asked for. These are scored in float64; where what
+FAISS left out may still belong to the best, within its rounding error, the query is searched as without FAISS. Hits
+are therefore the same with FAISS and without.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardneg_plugin.search.dense import no_hits, search_exactly
+from hardneg_plugin.search.hits import Hits
+from hardneg_plugin.search.vector_space import Vectors, VectorSpace
+
+# Passages in one index: bounds memory, whatever the size of the corpus.
+_PASSAGE_BLOCK = 131_072
+_QUERY_BLOCK = 4_096
+# Passages proposed beyond those asked for. Ties and near ties at the end of the list are seldom longer.
+_SPARE = 32
+
+
+def nearest(space: VectorSpace, k: int) -> Hits:
+    """Find the ``k`` most similar passages of every query: with FAISS where it is installed, else without.
+
+    :param space: The vectors; see :func:`hardneg_plugin.search.dense.search_space`.
+    :param k: Results per query; a smaller corpus leaves padding at the end of each row.
+    :returns: Hits as :func:`hardneg_plugin.search.dense.exact_search` gives them.
+    """
+    if find_spec("faiss"):
+        return flat_search(space, k)
+    hits = no_hits(len(space.queries), k)
+    search_exactly(space, np.arange(len(space.queries)), min(k, len(space.passages)), hits)
+    return hits
+
+
+def flat_search(space: VectorSpace, k: int) -> Hits:
+    """Search with ``IndexFlatIP``, or ``IndexFlatL2`` for ``euclidean``; needs FAISS.
+
+    Parameters and hits are those of :func:`nearest`.
+    """
+    count = len(space.passages)
+    hits = no_hits(len(space.queries), k)
+    found = min(k, count)
+    for start in range(0, len(space.queries), _QUERY_BLOCK):
+        block = np.arange(start, min(start + _QUERY_BLOCK, len(space.queries)))
+        rows, approximate = _propose(space, block, min(found + _SPARE, count))
+        best = _rank(space, block, rows, found)
+        hits.rows[block, :found], hits.scores[block, :found] = best.rows, best.scores
+        if rows.shape[1] < count:
+            # What was left out scores at most as high as the last that was proposed.
+            threshold = space.proposal_of(best.scores[:, -1]) - space.slack(block)
+            search_exactly(space, block[approximate[:, -1] >= threshold], found, hits)
+    return hits
+
+
+def _propose(space: VectorSpace, block: NDArray[np.int64], depth: int) -> tuple[NDArray[np.int64], Vectors]:
+    """Return the rows of the ``depth`` best passages by float32 scores, and these scores, best first."""
+    queries = np.ascontiguousarray(space.query_block(block))
+    rows = np.empty((len(block), 0), dtype=np.int64)
+    scores = np.empty((len(block), 0), dtype=np.float32)
+    for start in range(0, len(space.passages), _PASSAGE_BLOCK):
+        index = _flat_index(space, slice(start, start + _PASSAGE_BLOCK))
+        found, places = index.search(queries, min(depth, index.ntotal))
+        scores = np.concatenate([scores, -found if space.similarity == "euclidean" else found], axis=1)
+        rows = np.concatenate([rows, places + start], axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
+        rows, scores = np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    return rows, scores
+
+
+def _flat_index(space: VectorSpace, rows: slice) -> Any:
+    import faiss
+
+    vectors = np.ascontiguousarray(space.passage_block(rows))
+    index = (faiss.IndexFlatL2 if space.similarity == "euclidean" else faiss.IndexFlatIP)(vectors.shape[1])
+    index.add(vectors)
+    return index
+
+
+def _rank(space: VectorSpace, block: NDArray[np.int64], rows: NDArray[np.int64], found: int) -> Hits:
+    """Score proposals exactly; equal scores stand in ascending row order."""
+    scores = space.exact(np.repeat(block, rows.shape[1]), rows.ravel()).reshape(rows.shape)
+    order = np.lexsort((rows, -scores), axis=1)[:, :found]
+    return Hits(np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1))

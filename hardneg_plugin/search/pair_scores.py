@@ -1,0 +1,49 @@
+"""Scores of given pairs of query and passage by one model, whatever search found the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardneg_plugin.search.dense import Encoder, encode, similarity_of
+from hardneg_plugin.search.vector_space import Vectors, VectorSpace
+
+Ints = NDArray[np.int64]
+# Vectors of passages in memory at once: 30 MB at 768 dimensions.
+_TEXT_BLOCK = 10_000
+
+
+def score_pairs(
+    model: Encoder,
+    queries: Sequence[str],
+    passages: Callable[[Ints], list[str]],
+    pairs: tuple[Ints, Ints],
+    batch_size: int = 32,
+) -> Vectors:
+    """Score pairs by the model's own similarity; every text is encoded once, passages 10,000 at a time.
+
+    :param model: A ``SentenceTransformer``.
+    :param queries: Texts of the queries; their vectors are held as a whole.
+    :param passages: Returns the texts of some passages by their numbers.
+    :param pairs: Numbers of queries and numbers of passages, each of shape ``(pairs,)``.
+    :param batch_size: Texts per forward pass.
+    :returns: Shape ``(pairs,)``: cosine, dot product or negative euclidean distance, larger is better.
+    :raises ParameterError: If the model's similarity is none of these, or a vector holds NaN or infinite values.
+    """
+    similarity = similarity_of(model)
+    scores = np.full(len(pairs[0]), np.nan, dtype=np.float32)
+    if not len(scores):
+        return scores
+    query_numbers, query = np.unique(pairs[0], return_inverse=True)
+    vectors = encode(model, [queries[number] for number in query_numbers], kind="query", batch_size=batch_size)
+    numbers, passage = np.unique(pairs[1], return_inverse=True)
+    by_passage = np.argsort(passage, kind="stable")
+    for start in range(0, len(numbers), _TEXT_BLOCK):
+        texts = passages(numbers[start : start + _TEXT_BLOCK])
+        first, last = np.searchsorted(passage[by_passage], [start, start + _TEXT_BLOCK])
+        block = by_passage[first:last]
+        space = VectorSpace.of(vectors, encode(model, texts, kind="passage", batch_size=batch_size), similarity)
+        scores[block] = space.score_pairs(query[block], passage[block] - start)
+    return scores

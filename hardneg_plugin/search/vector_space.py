@@ -1,0 +1,156 @@
+"""Queries and passages as vectors, and the similarity between them, scored exactly."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardneg_plugin.errors import ParameterError
+
+Similarity = Literal["cosine", "dot", "euclidean"]
+Vectors = NDArray[np.float32]
+
+# Pairs scored at once in float64; their vectors should stay in the cache of the processor.
+_PAIR_BLOCK = 256
+# Squares of longer vectors overflow float32.
+_LONGEST = 1e18
+
+
+class VectorRows(Protocol):
+    """Vectors that need not lie in memory: what is used of an array of shape ``(rows, dimensions)``."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(rows, dimensions)``."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice | NDArray[np.int64], /) -> Vectors: ...
+
+
+class VectorSpace(NamedTuple):
+    """Vectors with their lengths (float64), and the similarity between them."""
+
+    queries: Vectors | VectorRows
+    passages: Vectors | VectorRows
+    query_lengths: NDArray[np.float64]
+    passage_lengths: NDArray[np.float64]
+    similarity: Similarity
+
+    @classmethod
+    def of(cls, queries: Vectors | VectorRows, passages: Vectors | VectorRows, similarity: Similarity) -> VectorSpace:
+        """Check vectors and measure their lengths.
+
+        :param queries: Query vectors, shape ``(queries, dimensions)``.
+        :param passages: Passage vectors, shape ``(passages, dimensions)``.
+        :param similarity: ``"cosine"`` (a zero vector has similarity 0 to everything), ``"dot"``, or ``"euclidean"``
+            (the negative distance, as sentence-transformers has it).
+        :raises ParameterError: For shapes that do not fit, another similarity, or vectors with NaN, infinite or huge
+            values.
+        """
+        known_similarity(similarity)
+        if len(queries.shape) != 2 or len(passages.shape) != 2 or queries.shape[1] != passages.shape[1]:
+            msg = f"expected queries (n, d) and passages (m, d), got shapes {queries.shape} and {passages.shape}"
+            raise ParameterError(msg)
+        return cls(queries, passages, _lengths(queries, "query"), _lengths(passages, "passage"), similarity)
+
+    def query_block(self, rows: slice | NDArray[np.int64]) -> Vectors:
+        """Return queries for a product: of length 1 for ``cosine``, as they are otherwise."""
+        return self._scaled(self.queries[rows], self.query_lengths[rows])
+
+    def passage_block(self, rows: slice | NDArray[np.int64]) -> Vectors:
+        """Return passages for a product: of length 1 for ``cosine``, as they are otherwise."""
+        return self._scaled(self.passages[rows], self.passage_lengths[rows])
+
+    def _scaled(self, vectors: Vectors, lengths: NDArray[np.float64]) -> Vectors:
+        if self.similarity != "cosine":
+            return vectors
+        inverse: NDArray[np.float64] = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        return vectors * inverse.astype(np.float32)[:, None]
+
+    def approximate(self, block: NDArray[np.int64], rows: slice) -> Vectors:
+        """Proposal scores, shape ``(block, rows)``: the similarity, or for ``euclidean`` its negative square."""
+        scores: Vectors = self.query_block(block) @ self.passage_block(rows).T
+        if self.similarity == "euclidean":
+            scores *= 2
+            scores -= np.square(self.query_lengths[block]).astype(np.float32)[:, None]
+            scores -= np.square(self.passage_lengths[rows]).astype(np.float32)
+        return scores
+
+    def slack(self, block: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Twice the largest rounding error of a proposal score, per query.
+
+        A dot product of length d summed in any order is off by at most about ``d * 2**-24 * |q| * |p|``
+        (Higham, *Accuracy and Stability of Numerical Algorithms*, section 3.1); the constant 16 covers the few
+        further operations on either side.
+        """
+        unit = (self.queries.shape[1] + 16) * 2.0**-23
+        longest = self.passage_lengths.max()
+        if self.similarity == "cosine":
+            return np.full(len(block), unit)
+        if self.similarity == "dot":
+            return np.asarray(unit * self.query_lengths[block] * longest)
+        return np.asarray(unit * np.square(self.query_lengths[block] + longest))
+
+    def proposal_of(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Similarities in the scale of :meth:`approximate`."""
+        exact = scores.astype(np.float64)
+        return -np.square(exact) if self.similarity == "euclidean" else exact
+
+    def exact(self, queries: NDArray[np.int64], rows: NDArray[np.int64]) -> Vectors:
+        """Score pairs in float64, rounded to float32; shape ``(pairs,)``."""
+        scores = np.empty(len(rows), dtype=np.float32)
+        for start in range(0, len(rows), _PAIR_BLOCK):
+            part = slice(start, start + _PAIR_BLOCK)
+            scores[part] = self._exact_part(queries[part], rows[part])
+        return scores
+
+    def score_pairs(self, queries: NDArray[np.int64], passages: NDArray[np.int64]) -> Vectors:
+        """Score pairs of a query and a passage, each exactly as a search scores it.
+
+        :param queries: Row of each pair's query, shape ``(pairs,)``.
+        :param passages: Row of each pair's passage, same shape.
+        :returns: Similarities, same shape; larger is better.
+        """
+        # By passage, so that vectors on disk are read in their order.
+        order = np.argsort(passages, kind="stable")
+        scores = np.empty(len(passages), dtype=np.float32)
+        scores[order] = self.exact(queries[order], passages[order])
+        return scores
+
+    def _exact_part(self, queries: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        left, right = self.queries[queries].astype(np.float64), self.passages[rows].astype(np.float64)
+        if self.similarity == "euclidean":
+            return np.asarray(-np.sqrt(np.square(left - right).sum(axis=1)))
+        # Not einsum or matmul: a sum along the rows adds in an order that depends on nothing but their length.
+        dots: NDArray[np.float64] = (left * right).sum(axis=1)
+        if self.similarity == "cosine":
+            lengths = self.query_lengths[queries] * self.passage_lengths[rows]
+            return np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
+        return dots
+
+
+def known_similarity(name: str) -> Similarity:
+    """Return the name of a similarity.
+
+    :raises ParameterError: If it is none that can be searched, such as ``"manhattan"``.
+    """
+    for similarity in get_args(Similarity):
+        if similarity == name:
+            return similarity  # type: ignore[no-any-return]
+    msg = f"similarity must be one of {', '.join(get_args(Similarity))}, got {name!r}"
+    raise ParameterError(msg)
+
+
+def _lengths(vectors: Vectors | VectorRows, what: str) -> NDArray[np.float64]:
+    lengths = np.empty(len(vectors), dtype=np.float64)
+    for start in range(0, len(vectors), _PAIR_BLOCK):
+        part = vectors[start : start + _PAIR_BLOCK].astype(np.float64)
+        lengths[start : start + _PAIR_BLOCK] = np.sqrt(np.square(part).sum(axis=1))
+    broken = np.flatnonzero(~(lengths < _LONGEST))
+    if len(broken):
+        msg = f"{len(broken)} {what} vectors hold NaN, infinite or huge values, the first is row {broken[0]}"
+        raise ParameterError(msg)
+    return lengths

@@ -1,0 +1,97 @@
+"""Putting a training together: model, loss, batches and arguments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hardneg_plugin.training.arguments import build_arguments
+from hardneg_plugin.training.base_model import auto_learning_rate, load_base_model
+from hardneg_plugin.training.batches import DistinctBatches
+from hardneg_plugin.training.collator import TextCollator
+from hardneg_plugin.training.encoders import has_separate_encoders
+from hardneg_plugin.training.folder import TrainingFolder
+from hardneg_plugin.training.lora import LoraAdapters
+from hardneg_plugin.training.losses import build_loss, trained_similarity
+from hardneg_plugin.training.progress import Progress
+from hardneg_plugin.training.prompts import prompts_of
+from hardneg_plugin.training.settings import TrainingPlan, TrainingSettings
+
+if TYPE_CHECKING:
+    import datasets
+    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
+
+    from hardneg_plugin.training.trainer import RetrievalTrainer
+
+
+def assemble_trainer(
+    dataset: datasets.Dataset, settings: TrainingSettings, plan: TrainingPlan, folder: TrainingFolder, report: Progress
+) -> RetrievalTrainer:
+    """Load the base model and make its trainer; nothing is trained or written yet.
+
+    :param dataset: The training table.
+    :param settings: What was asked for.
+    :param plan: What it means for this table.
+    :param folder: Where checkpoints go.
+    :param report: Called with (steps done, steps in all).
+    :raises ParameterError: If a value cannot work with this model.
+    :raises TrainingError: If the model cannot be loaded or trained as asked.
+    """
+    from transformers import set_seed
+
+    from hardneg_plugin.training.trainer import RetrievalTrainer
+
+    set_seed(settings.seed)
+    model = _base_model(settings)
+    loss = build_loss(settings.loss, settings.loss_args, model)
+    # A model has to be searched with the similarity that it was trained with.
+    model.similarity_fn_name = trained_similarity(settings.loss, settings.loss_args)
+    collator = TextCollator(
+        model.preprocess,
+        plan.columns,
+        joined=plan.joined,
+        prompts=prompts_of(model),
+        routed=has_separate_encoders(model),
+        scores=plan.scores,
+    )
+    return RetrievalTrainer(
+        model=model,
+        args=_arguments(settings, plan, folder, model),
+        train_dataset=dataset.select_columns(plan.column_names).with_format(None),
+        loss=loss,
+        data_collator=collator,
+        batches=DistinctBatches(plan.keys, settings.batch_size, settings.seed),
+        progress=report,
+        adapters=None if settings.lora is None else LoraAdapters(model, settings.lora),
+    )
+
+
+def _base_model(settings: TrainingSettings) -> SentenceTransformer:
+    return load_base_model(
+        settings.base_model,
+        pooling=settings.pooling,
+        max_length=settings.max_length,
+        seed=settings.seed,
+        corpus_texts=settings.corpus_texts,
+        static_dims=settings.static_dims,
+        vocabulary=settings.vocabulary,
+        encoders=settings.encoders,
+        prompts=settings.prompts,
+    )
+
+
+def _arguments(
+    settings: TrainingSettings, plan: TrainingPlan, folder: TrainingFolder, model: SentenceTransformer
+) -> SentenceTransformerTrainingArguments:
+    rate = settings.learning_rate
+    if rate == "auto":
+        rate = auto_learning_rate(settings.base_model, model, lora=settings.lora is not None)
+    return build_arguments(
+        checkpoints=folder.checkpoints,
+        steps=plan.steps,
+        warmup_steps=plan.warmup_steps,
+        batch_size=settings.batch_size,
+        learning_rate=rate,
+        save_steps=settings.save_steps,
+        seed=settings.seed,
+        arguments=settings.arguments,
+    )
