@@ -171,7 +171,15 @@ def _margins(scorer: str | None, bounds: Mapping[str, float | None]) -> list[Any
 
     if scorer is None or all(bound is None for bound in bounds.values()):
         return []
-    return [PositiveAwareFilter(scorer=scorer, **bounds)]
+    return [
+        PositiveAwareFilter(
+            scorer=scorer,
+            relative_margin=bounds["relative_margin"],
+            absolute_margin=bounds["absolute_margin"],
+            max_score=bounds["max_score"],
+            min_score=bounds["min_score"],
+        )
+    ]
 
 
 def _run(stages: Sequence[Any], examples: list[MiningExample]) -> list[MiningExample]:
