@@ -66,7 +66,11 @@ def child(system: str, folder: Path, model_path: str, output: Path) -> None:
     """Mine once and write what was found and what it cost."""
     from datasets import Dataset
     from sentence_transformers import SentenceTransformer
+    from sentence_transformers.util import mine_hard_negatives  # noqa: F401 - imported here, for both, before the clock runs
 
+    from hardneg_plugin import components
+
+    _ = [getattr(components, name) for name in components.__all__]
     named, corpus = read_pairs(folder)
     pairs, model = Dataset.from_list(named), SentenceTransformer(model_path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +20,10 @@ from typing import NamedTuple
 from hardneg_plugin.errors import CacheError
 
 CACHE_VARIABLE = "HARDNEG_CACHE"
+KINDS = ("bm25", "corpus", "embeddings", "sources")
+"""Folders of the cache; only what lies in them and has a name of ours is ever shown or removed."""
+# A hash, a memo about one, or what a killed build left of either.
+_OURS = re.compile(r"[0-9a-f]{16,64}(\.json|\.\d+\.partial)?|\.building-\w+")
 
 
 def cache_root() -> Path:
@@ -72,10 +77,10 @@ class staging_folder:  # noqa: N801 - reads as a function at the call
     def __enter__(self) -> Path:
         try:
             self._parent.mkdir(parents=True, exist_ok=True)
+            self._folder = Path(tempfile.mkdtemp(prefix=".building-", dir=self._parent))
         except OSError as error:
             msg = f"cannot write the cache folder {self._parent}: {error}; set {CACHE_VARIABLE} to a writable folder"
             raise CacheError(msg) from error
-        self._folder = Path(tempfile.mkdtemp(prefix=".building-", dir=self._parent))
         return self._folder
 
     def __exit__(self, *_: object) -> None:
@@ -104,12 +109,14 @@ class CacheEntry(NamedTuple):
 
 
 def entries() -> Iterator[CacheEntry]:
-    """Yield all entries with their size in bytes, sorted by kind and key."""
+    """Yield all entries with their size in bytes, sorted by kind and key; what others put there is left out."""
     root = cache_root()
-    for kind in sorted(path for path in root.glob("*") if path.is_dir()):
-        for path in sorted(kind.iterdir()):
+    for kind in KINDS:
+        for path in sorted((root / kind).glob("*")):
+            if not _OURS.fullmatch(path.name) or path.is_symlink():
+                continue
             files = path.rglob("*") if path.is_dir() else [path]
-            yield CacheEntry(kind.name, path.name, sum(file.stat().st_size for file in files if file.is_file()), path)
+            yield CacheEntry(kind, path.name, sum(file.stat().st_size for file in files if file.is_file()), path)
 
 
 def clear(kind: str | None = None) -> int:

@@ -94,26 +94,64 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
         cache.build_entry("bm25", "k1", never)
 
 
+def test_a_kind_that_cannot_be_written_is_named(cache_folder, monkeypatch):
+    def refuse(**_: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(cache.tempfile, "mkdtemp", refuse)
+    with pytest.raises(CacheError, match=r"cannot write the cache folder .*/bm25: .*Permission denied"):
+        cache.build_entry("bm25", "k1", never)
+
+
 def test_entries_and_clear(cache_folder):
     assert list(cache.entries()) == []
     assert cache.clear() == 0
-    cache.build_entry("bm25", "b", build_text("12345"))
-    cache.build_entry("bm25", "a", build_text("1"))
-    cache.build_entry("corpus", "c", build_text("123"))
+    a, b, c = (digit * 16 for digit in "abc")
+    cache.build_entry("bm25", b, build_text("12345"))
+    cache.build_entry("bm25", a, build_text("1"))
+    cache.build_entry("corpus", c, build_text("123"))
     (cache_folder / "sources").mkdir()
-    (cache_folder / "sources" / "m.json").write_text("{}")
+    (cache_folder / "sources" / f"{a}.json").write_text("{}")
     (cache_folder / "llm-cache.sqlite").write_text("answers that were paid for")
     assert [(entry.kind, entry.key, entry.size) for entry in cache.entries()] == [
-        ("bm25", "a", 1),
-        ("bm25", "b", 5),
-        ("corpus", "c", 3),
-        ("sources", "m.json", 2),
+        ("bm25", a, 1),
+        ("bm25", b, 5),
+        ("corpus", c, 3),
+        ("sources", f"{a}.json", 2),
     ]
     assert cache.clear("bm25") == 6
-    assert [entry.key for entry in cache.entries()] == ["c", "m.json"]
+    assert [entry.key for entry in cache.entries()] == [c, f"{a}.json"]
     assert cache.clear() == 5
     assert list(cache.entries()) == []
     assert (cache_folder / "llm-cache.sqlite").is_file()
+
+
+def test_clear_leaves_what_is_not_ours(cache_folder):
+    foreign = ["thesis/chapter.tex", "corpus/my-texts/one.txt", "corpus/notes.txt", "bm25/README"]
+    for name in foreign:
+        (cache_folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (cache_folder / name).write_text("precious")
+    cache.build_entry("corpus", "0123456789abcdef", build_text("123"))
+    assert cache.clear() == 3
+    assert all((cache_folder / name).read_text() == "precious" for name in foreign)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"corpus": "x"}', '{"corpus": "x", "left_out": 3, "examples": []}'])
+def test_a_damaged_memo_is_read_again(cache_folder, tiny_beir, content):
+    from hardneg_plugin.datasets import load_dataset
+
+    key = load_dataset(f"beir:{tiny_beir}").corpus.key
+    (memo,) = (cache_folder / "sources").iterdir()
+    whole = memo.read_text()
+    memo.write_text(content)
+    assert load_dataset(f"beir:{tiny_beir}").corpus.key == key
+    assert memo.read_text() == whole
+
+
+def test_every_kind_that_is_written_is_known():
+    from hardneg_plugin.search.embeddings import KIND
+
+    assert KIND in cache.KINDS
 
 
 @pytest.mark.integration
@@ -130,5 +168,5 @@ def test_a_killed_build_is_shown_cleared_and_never_taken_for_an_entry(cache_fold
     assert not cache.entry_path("bm25", "k1").exists()
     (left,) = cache.entries()
     assert left.key.startswith(".building-")
-    assert (cache.build_entry("bm25", "k1", build_text("whole")) / "content.txt").read_text() == "whole"
+    assert (cache.build_entry("bm25", "f" * 16, build_text("whole")) / "content.txt").read_text() == "whole"
     assert cache.clear() == len("half") + len("whole")

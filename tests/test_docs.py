@@ -32,9 +32,12 @@ def test_every_environment_of_tox_that_the_readme_names_exists():
         assert f"[testenv:{name}]" in tox
 
 
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
 @pytest.mark.integration
-def test_the_program_in_the_readme_runs(tmp_path):
-    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
+def test_every_program_in_the_readme_runs(program, tmp_path):
     ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert "negative_1" in ran.stdout

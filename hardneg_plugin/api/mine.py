@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from hardneg_plugin.api.inputs import read_dataset
 from hardneg_plugin.api.statistics import MiningStatistics, combined, shard_statistics
-from hardneg_plugin.datasets import ExampleShards, RetrievalDataset, load_dataset
-from hardneg_plugin.datasets.memory import SPLIT, Judgements, from_judgements, from_pairs
-from hardneg_plugin.errors import DatasetError, ParameterError
+from hardneg_plugin.datasets import ExampleShards, RetrievalDataset
+from hardneg_plugin.datasets.memory import SPLIT, Judgements
+from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import MiningExample, table_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def mine(
     :param dataset: Pairs (first column: queries, second: positives, unless the columns are named); or a dataset spec;
         or, with ``corpus`` and ``qrels``, queries as id → text or a table with an id and a text column.
     :param model: ``SentenceTransformer``, folder or hub id; None mines by BM25.
-    :param corpus: Further passages (texts), or with ``qrels`` all passages as id → text or a table.
+    :param corpus: Further passages (a list of texts, id → text, or a table with a column ``text``), or with ``qrels``
+        all passages as id → text or a table with an id and a text column.
     :param qrels: Query id → passage id → grade, or query id → relevant passage ids.
     :param anchor_column_name: Column of the queries.
     :param positive_column_name: Column of the positives; a cell may hold a list of texts.
@@ -86,7 +88,7 @@ def mine(
     :param batch_size: Texts the model encodes at a time.
     :param seed: Seed of the random draw.
     :param split: Split of a dataset spec.
-    :param on_bad_row: ``error`` or ``skip``.
+    :param on_bad_row: ``error`` stops at a row that cannot be used; ``skip`` leaves it out.
     :returns: The rows and the statistics.
     :raises ParameterError: If parameters do not fit together.
     :raises DatasetError: If the data cannot be read.
@@ -100,7 +102,7 @@ def mine(
         "min_score": min_score,
     }
     _check(model, bounds, output_scores, range_min, range_max)
-    data = _dataset(dataset, corpus, qrels, anchor_column_name, positive_column_name, on_bad_row)
+    data = read_dataset(dataset, corpus, qrels, (anchor_column_name, positive_column_name), on_bad_row)
     miner, scorer = _miner(data, model, range_max, query_prompt, corpus_prompt, batch_size)
     stages = [
         miner,
@@ -124,26 +126,6 @@ def _check(model: Any, bounds: Mapping[str, float | None], scores: bool, range_m
     if not 0 <= range_min < range_max:
         msg = f"mine: expected 0 <= range_min < range_max, got range_min={range_min} and range_max={range_max}"
         raise ParameterError(msg)
-
-
-def _dataset(
-    dataset: Any, corpus: Any, qrels: Judgements | None, anchor: str | None, positive: str | None, on_bad_row: Any
-) -> RetrievalDataset:
-    if isinstance(dataset, str):
-        if corpus is not None or qrels is not None:
-            msg = "mine: a dataset spec has its own corpus and qrels"
-            raise ParameterError(msg)
-        return load_dataset(dataset)
-    if qrels is not None:
-        if corpus is None:
-            msg = "mine: qrels name passages by id; give the corpus they are in"
-            raise ParameterError(msg)
-        return from_judgements(dataset, corpus, qrels, on_bad_row)
-    if not hasattr(dataset, "column_names"):
-        msg = f"mine: expected a datasets.Dataset of pairs or a dataset spec, got {type(dataset).__name__}"
-        raise DatasetError(msg)
-    texts: Sequence[str] = corpus["text"] if hasattr(corpus, "column_names") else (corpus or ())
-    return from_pairs(dataset, anchor, positive, texts, on_bad_row)
 
 
 def _miner(

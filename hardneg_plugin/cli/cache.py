@@ -33,7 +33,7 @@ def show() -> None:
 @command.command("clear")
 @click.argument("kind", required=False)
 def clear(kind: str | None) -> None:
-    """Remove all entries, or those of one KIND (corpus, bm25, sources)."""
+    """Remove all entries, or those of one KIND (bm25, corpus, embeddings, sources); nothing else is touched."""
     kinds = sorted({entry.kind for entry in cache.entries()})
     if kind is not None and kind not in kinds:
         msg = f"no entries of kind {kind!r}; kinds: {', '.join(kinds) or 'none'}"

@@ -13,12 +13,21 @@ from hardneg_plugin.cli.options import recipe_argument, set_option
 def command(recipe: str, overrides: tuple[str, ...]) -> None:
     """Check RECIPE (a name or a file): every mistake, with its path, before any work.
 
+    Splits are checked, too, where the dataset is there already.
+
     \b
     Example:
       hardneg validate mine.yaml
     """
+    from hardneg_plugin.datasets import load_dataset
+    from hardneg_plugin.errors import DatasetError
     from hardneg_plugin.recipe.load import load_recipe
+    from hardneg_plugin.recipe.splits import check_splits
 
     loaded = load_recipe(recipe, overrides)
+    try:
+        check_splits(loaded, load_dataset(loaded.data.spec))
+    except DatasetError as error:
+        click.echo(f"note: splits were not checked: {error}", err=True)
     stages = sum(map(len, loaded.systems.values()))
     click.echo(f"{loaded.name}: no mistakes; {len(loaded.systems)} systems, {stages} stages, {len(loaded.seeds)} seeds")

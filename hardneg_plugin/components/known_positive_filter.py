@@ -1,8 +1,8 @@
-"""Dropping candidates that are a known positive: by id, by text, nearly by text; and the query itself."""
+"""Dropping candidates that are a known positive: by id, by judgement, by text, nearly by text; and the query."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -11,12 +11,15 @@ from haystack import component
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.parameters import in_range
+from hardneg_plugin.components.passages import passage_texts
+from hardneg_plugin.datasets.examples import JUDGED_RELEVANT
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.text import analysis_fingerprint, normalise
 
 Ints = NDArray[np.int64]
 BLOCK = 1_000
+_EXAMPLE_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 REMEMBERED_TEXTS = 100_000
 # A similarity of exactly the threshold counts, however its fraction was rounded; rapidfuzz's own cutoff loses some.
 ROUNDING, CUTOFF_ROUNDING = 1e-9, 1e-6
@@ -26,9 +29,11 @@ ROUNDING, CUTOFF_ROUNDING = 1e-9, 1e-6
 class KnownPositiveFilter:
     """Drops every candidate that is one of its example's positives, or the query.
 
-    Reasons: ``positive: id``, ``positive: text`` (equal after Unicode, case, punctuation and space are levelled),
-    ``positive: near-duplicate`` (the levelled texts differ in few insertions and deletions) and ``query: text``. Ids
-    alone are not enough: corpora hold the same text under several ids.
+    Reasons: ``positive: id``, ``positive: lower grade`` (judged relevant, but below the grade of a positive: the ids in
+    an example's ``meta["judged_relevant"]``), ``positive: removed`` (what a ``QualityFilter`` took out of the example
+    does not come back as its negative), ``positive: text`` (equal after Unicode, case, punctuation and space are
+    levelled), ``positive: near-duplicate`` (the levelled texts differ in few insertions and deletions) and
+    ``query: text``. Ids alone are not enough: corpora hold the same text under several ids.
 
     ### Usage example
 
@@ -45,7 +50,7 @@ class KnownPositiveFilter:
     :raises ParameterError: If it is out of range.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(self, near_duplicate: float | None = 0.9) -> None:
@@ -69,7 +74,12 @@ class KnownPositiveFilter:
         :returns: ``examples``: new examples whose known positives are dropped with a reason.
         """
         table = table_of(examples)
-        table = table.drop(_same_id(examples, table), "positive: id")
+        positives = [[document.id for document in example.positives] for example in examples]
+        table = table.drop(_same_id(positives, table), "positive: id")
+        lower = [example.meta.get(JUDGED_RELEVANT, ()) for example in examples]
+        table = table.drop(_same_id(lower, table), "positive: lower grade")
+        removed = [[one["id"] for one in example.meta.get("removed_positives", ())] for example in examples]
+        table = table.drop(_same_id(removed, table), "positive: removed")
         text, near, query = (np.zeros(len(table.passages), dtype=bool) for _ in range(3))
         remembered: dict[int, str] = {}
         for start in range(0, len(examples), BLOCK):
@@ -99,9 +109,8 @@ class _Block:
         passages, self._place = np.unique(table.passages[self._rows], return_inverse=True)
         if len(remembered) > REMEMBERED_TEXTS:
             remembered.clear()
-        for passage in passages.tolist():
-            if passage not in remembered:
-                remembered[passage] = normalise(_text(table, passage))
+        new = [passage for passage in passages.tolist() if passage not in remembered]
+        remembered.update(zip(new, map(normalise, passage_texts(table, new)), strict=True))
         self._texts = [remembered[passage] for passage in passages.tolist()]
         self._hashes = _hashes(self._texts)
         self._lengths = np.array([len(text) for text in self._texts], dtype=np.int64)
@@ -111,8 +120,12 @@ class _Block:
 
     def mark_equal(self, texts: list[list[str]], mask: NDArray[np.bool_]) -> None:
         """Mark the rows of the table whose text is one of their example's ``texts``."""
-        for places, rows, wanted in self._each(texts):
-            mask[rows] |= np.isin(self._hashes[places], _hashes(wanted))
+        # Hash and example as one number, so that all examples are compared at once.
+        numbers = np.repeat(np.arange(len(texts), dtype=np.uint64), [len(wanted) for wanted in texts])
+        wanted = _hashes([text for one in texts for text in one]) ^ (numbers * _EXAMPLE_MULTIPLIER)
+        owner = np.repeat(np.arange(len(texts), dtype=np.uint64), np.diff(self._bounds))
+        found = self._hashes[self._place] ^ (owner * _EXAMPLE_MULTIPLIER)
+        mask[self._rows] |= np.isin(found, wanted)
 
     def mark_near(self, lowest: float, mask: NDArray[np.bool_]) -> None:
         """Mark the rows of the table that are a near-duplicate of one of their example's positives."""
@@ -149,31 +162,27 @@ def _levelled(texts: Iterable[str]) -> list[str]:
     return [levelled for text in texts if (levelled := normalise(text))]
 
 
-def _text(table: CandidateTable, passage: int) -> str:
-    if passage < 0:
-        return table.own[-1 - passage].content or ""
-    assert table.corpus is not None
-    return table.corpus.text(passage)
-
-
 def _hashes(texts: list[str]) -> NDArray[np.uint64]:
     digests = (xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) for text in texts)
     return np.fromiter(digests, dtype=np.uint64, count=len(texts))
 
 
-def _same_id(examples: list[MiningExample], table: CandidateTable) -> NDArray[np.bool_]:
+def _same_id(wanted: Sequence[Sequence[str]], table: CandidateTable) -> NDArray[np.bool_]:
+    """Mark the rows of the table whose passage is one of the ids ``wanted`` of their example."""
     mask = np.zeros(len(table.passages), dtype=bool)
-    ids = [document.id for example in examples for document in example.positives]
+    ids = [identifier for group in wanted for identifier in group]
     rows = table.corpus.rows_of(ids) if table.corpus is not None else np.full(len(ids), -1)
     before = 0
-    for index, example in enumerate(examples):
+    for index, group in enumerate(wanted):
+        known = rows[before : before + len(group)]
+        before += len(group)
+        if not len(group):
+            continue
         start, end = int(table.offsets[index]), int(table.offsets[index + 1])
-        known = rows[before : before + len(example.positives)]
-        before += len(example.positives)
         mask[start:end] = np.isin(table.passages[start:end], known[known >= 0])
         if table.own:
-            positives = {document.id for document in example.positives}
+            named = set(group)
             for row in range(start, end):
                 passage = int(table.passages[row])
-                mask[row] |= passage < 0 and table.own[-1 - passage].id in positives
+                mask[row] |= passage < 0 and table.own[-1 - passage].id in named
     return mask

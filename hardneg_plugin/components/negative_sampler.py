@@ -98,6 +98,10 @@ class NegativeSampler:
         self.simans_b = simans_b
         self.quotas = quotas
 
+    def ignored_parameters(self) -> list[str]:
+        """Return the parameters that cannot change the result: what was sampled stays valid when they do."""
+        return ["seed"] if self.strategy == "top" else []
+
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
         """Sample.

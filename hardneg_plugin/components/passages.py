@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 from hardneg_plugin.records import CandidateTable
 
 
@@ -16,3 +21,16 @@ def passage_text(table: CandidateTable, passage: int) -> str:
         return table.own[-1 - passage].content or ""
     assert table.corpus is not None
     return table.corpus.text(passage)
+
+
+def passage_texts(table: CandidateTable, passages: Sequence[int] | NDArray[np.int64]) -> list[str]:
+    """Return the texts of some passages, in their order; those of a corpus are read together.
+
+    :param table: Table of the candidates.
+    :param passages: Values of its ``passages``.
+    """
+    rows = np.asarray(passages, dtype=np.int64)
+    in_corpus = rows >= 0
+    if table.corpus is None or not in_corpus.all():
+        return [passage_text(table, int(passage)) for passage in rows]
+    return table.corpus.texts(rows)

@@ -10,6 +10,7 @@ import numpy as np
 from haystack import component
 
 from hardneg_plugin.components.parameters import at_least, one_of
+from hardneg_plugin.components.passages import passage_texts
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records import Candidate, CandidateTable, MiningExample, table_of
 
@@ -19,7 +20,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Pair:
-    """A query, one of its positives, and its negatives; scores are empty unless they are asked for."""
+    """A query, a positive of it, and its negatives; their ids and scores are empty unless they are asked for."""
 
     example: MiningExample
     positive: str
@@ -105,11 +106,14 @@ class TripletBuilder:
     def _pairs(self, examples: list[MiningExample]) -> Iterator[_Pair]:
         table = table_of(examples)
         rows, offsets = table.kept_by_rank()
+        texts = passage_texts(table, table.passages[rows])
         for index, example in enumerate(examples):
-            chosen = rows[offsets[index] : offsets[index + 1]][: self.num_negatives]
-            candidates = [Candidate(table, int(row)) for row in chosen]
-            negatives = [_text(candidate.text, f"candidate {candidate.id!r}", example) for candidate in candidates]
-            negative_ids = [candidate.id for candidate in candidates]
+            part = slice(offsets[index], offsets[index + 1])
+            chosen, negatives = rows[part][: self.num_negatives], texts[part][: self.num_negatives]
+            for row, text in zip(chosen, negatives, strict=True):
+                if not text:
+                    _text(text, f"candidate {Candidate(table, int(row)).id!r}", example)
+            negative_ids = [Candidate(table, int(row)).id for row in chosen] if self.ids else []
             for number, positive in enumerate(example.positives):
                 text = _text(positive.content, f"positive {positive.id!r}", example)
                 place = int(table.positive_offsets[index]) + number
@@ -145,7 +149,8 @@ def _labelled_pairs(row: Row, pair: _Pair) -> Iterator[Row]:
     texts, ids = [pair.positive, *pair.negatives], [pair.positive_id, *pair.negative_ids]
     for number in range(count):
         score = pair.scores[number] if pair.scores else None
-        yield {**row, "passage": texts[number], "passage_id": ids[number], "label": int(number == 0), "score": score}
+        identifier = ids[number] if number < len(ids) else None
+        yield {**row, "passage": texts[number], "passage_id": identifier, "label": int(number == 0), "score": score}
 
 
 def _scores(table: CandidateTable, scorer: str, positive: int, chosen: Any, example: MiningExample) -> list[float]:

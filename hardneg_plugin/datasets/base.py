@@ -59,6 +59,15 @@ class RetrievalDataset:
         """A few of the rows left out, each with its place and fault."""
         return [line for part in sorted(self._problems.examples) for line in self._problems.examples[part]]
 
+    def count_left_out(self, part: str, kind: str, number: int) -> None:
+        """Add to :attr:`left_out` what is left out for another reason than a bad row, in place of an earlier count.
+
+        :param part: Part of the dataset, such as a split.
+        :param kind: Short name to count under.
+        :param number: How many; 0 takes the part off the list.
+        """
+        self._problems.recall(part, {kind: number} if number else {}, ())
+
     @cached_property
     def corpus(self) -> Corpus:
         """The passages, in Arrow on disk.

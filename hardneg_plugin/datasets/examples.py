@@ -13,6 +13,8 @@ from hardneg_plugin.errors import DatasetError, ParameterError
 from hardneg_plugin.records import CandidateTable, MiningExample, with_table
 
 SHARD_SIZE = 10_000
+# Key of an example's meta: ids of passages that are judged relevant, but not enough to be positives.
+JUDGED_RELEVANT = "judged_relevant"
 
 
 def sample_queries(queries: Sequence[Query], limit: int | None, seed: int) -> list[Query]:
@@ -30,7 +32,12 @@ def sample_queries(queries: Sequence[Query], limit: int | None, seed: int) -> li
 class ExampleShards(Sequence[list[MiningExample]]):
     """The examples of a split in shards, made anew whenever one is asked for; none has candidates yet.
 
-    A query without a relevant passage is left out; :attr:`without_positives` counts these.
+    A query without a relevant passage is left out; :attr:`without_positives` counts these, and so does the dataset's
+    :attr:`~hardneg_plugin.datasets.RetrievalDataset.left_out`, under the split.
+
+    A passage judged relevant below ``relevance`` is no positive, and no safe negative either: its id goes to the
+    example's ``meta["judged_relevant"]`` (only where there is one), and
+    :class:`~hardneg_plugin.KnownPositiveFilter` drops it. Passages judged 0 or less may become negatives.
 
     :param dataset: The dataset.
     :param split: The split whose queries become examples.
@@ -61,9 +68,15 @@ class ExampleShards(Sequence[list[MiningExample]]):
             query: [passage for passage, grade in grades.items() if grade >= relevance]
             for query, grades in dataset.qrels(split).items()
         }
+        self._lower = {
+            query: lower
+            for query, grades in dataset.qrels(split).items()
+            if (lower := [passage for passage, grade in grades.items() if 1 <= grade < relevance])
+        }
         judged = dataset.queries(split)
         queries = [query for query in judged if self._relevant[query.id]]
         self.without_positives = len(judged) - len(queries)
+        dataset.count_left_out(split, "no relevant passage", self.without_positives)
         if not queries:
             msg = f"{dataset.spec}: no query of split {split!r} has a passage of grade {relevance} or more"
             raise DatasetError(msg)
@@ -102,4 +115,5 @@ class ExampleShards(Sequence[list[MiningExample]]):
             positives=tuple(self._corpus.document(row) for row in rows),
             language=query.language,
             answers=query.answers,
+            meta={JUDGED_RELEVANT: self._lower[query.id]} if query.id in self._lower else {},
         )

@@ -1,4 +1,4 @@
-"""Reading lines of JSON and tables, plain or gzipped, with the place of whatever is wrong."""
+"""Reading lines of JSON and tables (CSV plain or gzipped, Parquet), with the place of whatever is wrong."""
 
 from __future__ import annotations
 
@@ -115,3 +115,41 @@ def _row_fault(row: list[str], header: list[str]) -> tuple[str, str] | None:
         if _ESCAPED_BYTE.search(cell):
             return "not UTF-8", f"not UTF-8: a byte in column {name!r}"
     return None
+
+
+def open_parquet(file: Path) -> Any:
+    """Open a Parquet file: a ``pyarrow.parquet.ParquetFile``.
+
+    :raises DatasetError: If it is none.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        msg = f"{file}: not a Parquet file: {error}"
+        raise DatasetError(msg) from error
+
+
+def read_parquet_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield ``(row number from 1, row)``.
+
+    :raises DatasetError: If the file is damaged.
+    """
+    import pyarrow as pa
+
+    line = 0
+    batches = open_parquet(file).iter_batches(1024)
+    while True:
+        try:
+            batch = next(batches, None)
+            rows = batch.to_pylist() if batch is not None else None
+        except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+            msg = f"{file}: cannot be read after row {line}: {error}"
+            raise DatasetError(msg) from error
+        if rows is None:
+            return
+        for row in rows:
+            line += 1
+            yield line, row

@@ -16,7 +16,7 @@ from hardneg_plugin.records.corpus import Corpus
 from hardneg_plugin.records.corpus_writer import CorpusWriter, duplicate_rows, publish_corpus
 
 # Raised when a change of the code changes what is imported from the same files.
-IMPORT_VERSION = 2
+IMPORT_VERSION = 3
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -67,11 +67,15 @@ def import_corpus(source: Source, problems: RowProblems, *, max_chars: int, lang
 def _remembered(memo: Path, problems: RowProblems) -> Corpus | None:
     if not memo.is_file():
         return None
-    facts = json.loads(memo.read_text("utf-8"))
-    if not entry_path("corpus", facts["corpus"]).is_dir():
+    try:
+        facts = json.loads(memo.read_text("utf-8"))
+        key, left_out, examples = facts["corpus"], dict(facts["left_out"]), list(facts["examples"])
+    except (ValueError, KeyError, TypeError):
+        return None  # damaged: the files are read once more, and it is written anew
+    if not entry_path("corpus", key).is_dir():
         return None
-    problems.recall("corpus", facts["left_out"], facts["examples"])
-    return Corpus.open(facts["corpus"])
+    problems.recall("corpus", left_out, examples)
+    return Corpus.open(key)
 
 
 def _remember(memo: Path, corpus: Corpus, problems: RowProblems) -> None:

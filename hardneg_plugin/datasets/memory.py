@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, product
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from hardneg_plugin.datasets.base import RetrievalDataset
+from hardneg_plugin.datasets.base import MAX_TEXT_CHARS, RetrievalDataset
+from hardneg_plugin.datasets.columns import Columns
+from hardneg_plugin.datasets.pairs import Pair, reporter_of, sound_pairs
 from hardneg_plugin.datasets.problems import BadRows, RowProblems
 from hardneg_plugin.datasets.rows import Passage, Qrel, Query
 from hardneg_plugin.datasets.tabular import text_id
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     import datasets
 
 SPLIT = "train"
+_BATCH = 1_000
 # Names under which ids and texts are looked for in tables of queries and passages.
 ID_COLUMNS, TEXT_COLUMNS = ("_id", "id", "query_id", "corpus_id", "docid", "qid", "pid"), ("text", "query", "passage")
 Texts = Mapping[str, str]
@@ -68,52 +72,67 @@ class MemorySource:
 
 
 def from_pairs(
-    pairs: datasets.Dataset, anchor: str | None, positive: str | None, corpus: Sequence[str], on_bad_row: BadRows
+    pairs: datasets.Dataset, anchor: str | None, positive: str | None, corpus: Iterable[str], on_bad_row: BadRows
 ) -> RetrievalDataset:
     """Return the dataset of a table of pairs: the same text is the same query or passage.
 
     :param pairs: One row per query and positive.
     :param anchor: Column of the queries; None is the first.
     :param positive: Column of the positives, a text or a list of texts; None is the second.
-    :param corpus: Further passages.
-    :param on_bad_row: ``error`` or ``skip``.
-    :raises DatasetError: If a column is missing or holds no text.
+    :param corpus: Further passages; read more than once, so no iterator.
+    :param on_bad_row: ``error`` or ``skip``; a bad row is left out as a whole and counted once, under ``corpus``.
+    :raises DatasetError: If a column is missing, or one column is asked to be both.
     """
-    rows = _Pairs(pairs, _column(pairs, anchor, 0), _column(pairs, positive, 1))
+    columns = Columns(_column(pairs, anchor, 0), _column(pairs, positive, 1))
+    if columns.anchor == columns.positive:
+        msg = f"column {columns.anchor!r} cannot be both query and positive; columns: {', '.join(pairs.column_names)}"
+        raise DatasetError(msg)
+    problems = RowProblems(on_bad_row)
+    rows = _PairRows(pairs.select_columns([columns.anchor, columns.positive]), columns, corpus, problems)
+    source = MemorySource("dataset", rows.passages, rows.queries, rows.judgements)
+    return RetrievalDataset("dataset of pairs", source, problems)
 
-    def passages() -> Iterator[Passage]:
+
+@dataclass
+class _PairRows:
+    """Starts the passages, queries and judgements of a table of pairs.
+
+    :param table: The pairs.
+    :param columns: Its columns.
+    :param further: Passages that are in no pair.
+    :param problems: Takes the bad rows.
+    """
+
+    table: datasets.Dataset
+    columns: Columns
+    further: Iterable[str]
+    problems: RowProblems
+
+    def passages(self) -> Iterator[Passage]:
+        paired = (Passage("", text, line=pair.line) for pair in self._pairs("corpus") for text in pair.positives)
         seen: set[str] = set()
-        for text, line in chain(((text, line) for _, text, line in rows), ((text, 0) for text in corpus)):
-            identifier = text_id("p", text)
+        for passage in chain(paired, _further(self.further, self.problems)):
+            identifier = text_id("p", passage.text)
             if identifier not in seen:
                 seen.add(identifier)
-                yield Passage(identifier, text, line=line)
+                yield passage._replace(id=identifier)
 
-    def queries() -> Iterator[Query]:
+    def queries(self) -> Iterator[Query]:
         lines: dict[str, int] = {}
-        for query, _, line in rows:
-            lines.setdefault(query, line)
+        for pair in self._pairs("queries"):
+            for query in pair.anchors:
+                lines.setdefault(query, pair.line)
         return (Query(text_id("q", query), query, line=line) for query, line in lines.items())
 
-    def qrels() -> Iterator[Qrel]:
-        return (Qrel(text_id("q", query), text_id("p", text), 1, line) for query, text, line in rows)
+    def judgements(self) -> Iterator[Qrel]:
+        for pair in self._pairs(f"qrels/{SPLIT}"):
+            for query, text in product(pair.anchors, pair.positives):
+                yield Qrel(text_id("q", query), text_id("p", text), 1, pair.line)
 
-    source = MemorySource("dataset", passages, queries, qrels)
-    return RetrievalDataset("dataset of pairs", source, RowProblems(on_bad_row))
-
-
-class _Pairs:
-    """Iterates ``(query, positive, row)`` of a table, from 1; a cell of positives may hold one text or several."""
-
-    def __init__(self, table: datasets.Dataset, anchor: str, positive: str) -> None:
-        self._table = table.select_columns(list(dict.fromkeys([anchor, positive])))
-        self._anchor, self._positive = anchor, positive
-
-    def __iter__(self) -> Iterator[tuple[str, str, int]]:
-        for number, row in enumerate(self._table, start=1):
-            texts = row[self._positive]
-            for text in texts if isinstance(texts, list) else [texts]:
-                yield _text(row[self._anchor], self._anchor, number), _text(text, self._positive, number), number
+    def _pairs(self, part: str) -> Iterator[Pair]:
+        problems, rows = reporter_of(part, self.problems), enumerate(self.table, start=1)
+        place = "dataset, row {}".format
+        return sound_pairs(rows, self.columns, problems, place=place, max_chars=MAX_TEXT_CHARS)
 
 
 def from_judgements(queries: Any, corpus: Any, qrels: Judgements, on_bad_row: BadRows) -> RetrievalDataset:
@@ -123,22 +142,17 @@ def from_judgements(queries: Any, corpus: Any, qrels: Judgements, on_bad_row: Ba
     :param corpus: Id → text, or a ``datasets.Dataset`` with an id and a text column.
     :param qrels: Query id → passage id → grade, or query id → ids of relevant passages.
     :param on_bad_row: ``error`` or ``skip``.
-    :raises DatasetError: If a table has no such columns.
+    :raises DatasetError: If a table has no such columns, or ``qrels`` is no such mapping.
     """
-    query_texts, passage_texts = _texts(queries, "queries"), _texts(corpus, "corpus")
-
-    def judged() -> Iterator[Qrel]:
-        for query, relevant in qrels.items():
-            grades = relevant if isinstance(relevant, Mapping) else dict.fromkeys(relevant, 1)
-            yield from (Qrel(query, passage, grade) for passage, grade in grades.items())
-
+    problems = RowProblems(on_bad_row)
+    query_texts, passage_texts = _texts(queries, "queries", problems), _texts(corpus, "corpus", problems)
     source = MemorySource(
         "dataset",
-        lambda: (Passage(identifier, text, line=line) for line, (identifier, text) in enumerate(passage_texts(), 1)),
-        lambda: (Query(identifier, text, line=line) for line, (identifier, text) in enumerate(query_texts(), 1)),
-        judged,
+        lambda: (Passage(identifier, text, line=row) for row, identifier, text in passage_texts()),
+        lambda: (Query(identifier, text, line=row) for row, identifier, text in query_texts()),
+        lambda: (Qrel(*judgement, number) for number, judgement in enumerate(_judgements(qrels), start=1)),
     )
-    return RetrievalDataset("queries, corpus and qrels", source, RowProblems(on_bad_row))
+    return RetrievalDataset("queries, corpus and qrels", source, problems)
 
 
 def _column(table: datasets.Dataset, name: str | None, position: int) -> str:
@@ -146,28 +160,59 @@ def _column(table: datasets.Dataset, name: str | None, position: int) -> str:
     if name is None and len(names) > position:
         return str(names[position])
     if name not in names:
-        wanted = f"no column {name!r}" if name else f"no column {position + 1}"
+        wanted = f"no column {position + 1}" if name is None else f"no column {name!r}"
         msg = f"the dataset has {wanted}; columns: {', '.join(names)}"
         raise DatasetError(msg)
     return str(name)
 
 
-def _text(value: Any, column: str, row: int) -> str:
-    if not isinstance(value, str):
-        msg = f"dataset, row {row}: expected a text in column {column!r}, got {value!r:.60}"
-        raise DatasetError(msg)
-    return value
+def _further(texts: Iterable[Any], problems: RowProblems) -> Iterator[Passage]:
+    """Yield what is a text at all, still without an id; the importer looks into it."""
+    for number, text in enumerate(texts, start=1):
+        if isinstance(text, str):
+            yield Passage("", text, line=number, file="corpus")
+        else:
+            problems.bad("corpus", "no text", f"corpus:{number}", f"expected a text, got {text!r:.60}")
 
 
-def _texts(table: Any, what: str) -> Callable[[], Iterator[tuple[str, str]]]:
-    """Return a function that starts ``(id, text)`` pairs."""
+def _texts(table: Any, part: str, problems: RowProblems) -> Callable[[], Iterator[tuple[int, str, str]]]:
+    """Return a function that starts ``(row, id, text)`` of a part."""
     if isinstance(table, Mapping):
-        return lambda: iter(table.items())
+        return lambda: _identified(table.items(), part, problems)
     names = getattr(table, "column_names", None) or []
     columns = [next((name for name in known if name in names), None) for known in (ID_COLUMNS, TEXT_COLUMNS)]
     if None in columns:
         expected = "a mapping of ids to texts, or a Dataset with an id and a text column"
-        msg = f"{what}: expected {expected}; columns: {', '.join(names)}"
+        got = f"columns: {', '.join(names)}" if names else f"got {type(table).__name__}"
+        msg = f"{part}: expected {expected} ({', '.join(ID_COLUMNS)}; {', '.join(TEXT_COLUMNS)}); {got}"
         raise DatasetError(msg)
     identifier, text = columns
-    return lambda: ((str(row[identifier]), row[text]) for row in table)
+    return lambda: _identified(((row[identifier], row[text]) for row in table), part, problems)
+
+
+def _identified(pairs: Iterable[tuple[Any, Any]], part: str, problems: RowProblems) -> Iterator[tuple[int, str, str]]:
+    for row, (identifier, text) in enumerate(pairs, start=1):
+        place = f"dataset ({part}):{row}"
+        if not isinstance(identifier, str | int):
+            problems.bad(part, "no id", place, f"expected an id, got {identifier!r:.60}")
+        elif not isinstance(text, str):
+            problems.bad(part, "no text", place, f"{identifier!r}: expected a text, got {text!r:.60}")
+        else:
+            yield row, str(identifier), text
+
+
+def _judgements(qrels: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """Yield ``(query id, passage id, grade)``; ids are texts, as everywhere else."""
+    for query, relevant in qrels.items():
+        if isinstance(relevant, str) or not isinstance(relevant, Iterable):
+            expected = "passage ids, or a mapping of them to grades"
+            msg = f"qrels of query {query!r}: expected {expected}; got {relevant!r:.60}"
+            raise DatasetError(msg)
+        # A set has another order in every process.
+        listed = sorted(relevant, key=str) if isinstance(relevant, Set) else relevant
+        grades = relevant if isinstance(relevant, Mapping) else dict.fromkeys(listed, 1)
+        for passage, grade in grades.items():
+            if not isinstance(grade, Integral):
+                msg = f"qrels of query {query!r}: expected a whole number for passage {passage!r}, got {grade!r:.60}"
+                raise DatasetError(msg)
+            yield str(query), str(passage), int(grade)

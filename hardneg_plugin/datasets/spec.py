@@ -89,7 +89,8 @@ def load_dataset(spec: str) -> RetrievalDataset:
     """Return the dataset of a spec; files are opened, rows are read when they are asked for.
 
     ``sample?passages=3600&seed=0``, ``beir:FOLDER``, or ``jsonl:``, ``csv:``, ``parquet:`` with a file or folder and,
-    where the columns have other names, ``?anchor=…&positive=…&negative=…&language=…&answers=…``. Every spec takes the
+    where columns have other names or several could be meant, ``?anchor=…&positive=…&negative=…&language=…&answers=…``
+    (``negative_1 … negative_n`` are all negatives); a bad row of pairs is left out as a whole. Every spec takes the
     options ``on_bad_row`` (``error``, the default, stops at the first bad row; ``skip`` leaves bad rows out and counts
     them), ``max_text_chars`` (longer texts are bad rows; 100,000) and ``default_language`` (ISO 639-1 code of rows that
     carry no language).
@@ -107,12 +108,12 @@ def load_dataset(spec: str) -> RetrievalDataset:
     problems = RowProblems(on_bad_row)  # type: ignore[arg-type]
     longest = _whole(spec, "max_text_chars", shared.get("max_text_chars", str(MAX_TEXT_CHARS)))
     language = shared.get("default_language", "")
-    return RetrievalDataset(spec, _source(own, problems), problems, language=language, max_text_chars=longest)
+    return RetrievalDataset(spec, _source(own, problems, longest), problems, language=language, max_text_chars=longest)
 
 
-def _source(spec: Spec, problems: RowProblems) -> Source:
+def _source(spec: Spec, problems: RowProblems, max_chars: int) -> Source:
     if spec.kind in SUFFIXES:
-        return TabularSource(spec.kind, _at_home(spec.path), spec.options, problems)
+        return TabularSource(spec.kind, _at_home(spec.path), spec.options, problems, max_chars=max_chars)
     known = ("passages", "seed") if spec.kind == "sample" else ()
     unknown = [name for name in spec.options if name not in known]
     if unknown:
@@ -133,8 +134,8 @@ def _whole(spec: str, name: str, value: str) -> int:
 
 def spec_of_file(dataset: str) -> str:
     """Return the spec of a file of pairs by its ending; anything else is taken as a spec already."""
+    kind, colon, _ = dataset.partition(":")
+    if colon and kind in FILE_KINDS:
+        return dataset
     path = dataset.rpartition("?")[0] or dataset
-    for kind, suffixes in SUFFIXES.items():
-        if path.endswith(suffixes) and not path.startswith(f"{kind}:"):
-            return f"{kind}:{dataset}"
-    return dataset
+    return next((f"{kind}:{dataset}" for kind, suffixes in SUFFIXES.items() if path.endswith(suffixes)), dataset)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hardneg_plugin.components import STAGES, SentenceTransformersTrainer, stage_class
-from hardneg_plugin.datasets import parse_spec, resolve_spec
-from hardneg_plugin.errors import DatasetError, HardnegError, RecipeError
-from hardneg_plugin.evaluation import parse_metrics
-from hardneg_plugin.recipe.check import check_call, check_type, parameters_of, signature_defaults, unknown_key
+from hardneg_plugin.components import SentenceTransformersTrainer, stage_class
+from hardneg_plugin.errors import RecipeError
+from hardneg_plugin.recipe.check import check_call, check_type, parameters_of, signature_defaults
 from hardneg_plugin.recipe.find import builtin_recipes, find_recipe
 from hardneg_plugin.recipe.overrides import apply_overrides
+from hardneg_plugin.recipe.paths import resolve_paths
+from hardneg_plugin.recipe.ranges import data_errors, evaluate_errors, seed_errors, stage_errors, train_errors
 from hardneg_plugin.recipe.schema import (
     BM25_LINE,
     SYSTEM_PREFIX,
@@ -23,38 +22,45 @@ from hardneg_plugin.recipe.schema import (
     Recipe,
     Stage,
 )
+from hardneg_plugin.recipe.shapes import SECTIONS, name_errors, shape_errors, system_name_errors
 from hardneg_plugin.recipe.yaml_text import parse_yaml
 
-SECTIONS = ("name", "seed", "data", "mine", "systems", "train", "evaluate")
 # What the engine fills in where a stage or the trainer takes it.
 FILLED_STAGE = ("corpus", "seed", "language", "model")
 FILLED_TRAIN = ("output_dir", "seed", "corpus")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     """Return a recipe, ready to run.
 
     :param recipe: Path, or name of one that comes with the package.
-    :param overrides: ``dotted.key=value`` pairs; the key must exist.
+    :param overrides: ``dotted.key=value`` pairs; the key must exist. Relative paths in them count from the working
+        directory, those of a recipe from its own folder.
     :raises RecipeError: With everything that is wrong, one line each.
     """
     path = find_recipe(recipe)
-    raw = parse_yaml(path.read_text("utf-8"), str(path))
+    raw = parse_yaml(_read(path), str(path))
     if not isinstance(raw, dict):
         msg = f"{path}: expected a mapping with {', '.join(SECTIONS)}; got {type(raw).__name__}"
         raise RecipeError(msg)
+    _stop(path, shape_errors(raw))
     # The folder of a built-in recipe belongs to the installation: its paths count from where the command is run.
-    folder = Path.cwd() if path in builtin_recipes().values() else path.parent
-    errors = _shape_errors(raw)
-    _stop(path, errors)
-    resolved = _with_defaults(raw)
-    _resolve_paths(resolved, folder)
-    overridden = apply_overrides(resolved, overrides)
-    # Only what an override touched counts from the working directory.
-    _resolve_paths(overridden, Path.cwd())
+    builtin = path in builtin_recipes().values()
+    resolved = resolve_paths(_with_defaults(raw), Path.cwd() if builtin else path.parent)
+    overridden = apply_overrides(resolved, overrides, mine=raw["name"] if "mine" in raw else None)
+    # An override may bring a whole section, in any shape and without its defaults.
+    _stop(path, shape_errors(overridden))
+    overridden = _with_defaults(overridden)
     _stop(path, _errors(overridden))
-    return _build(overridden)
+    return _build(overridden, None if builtin else path.resolve())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read as UTF-8 text: {error}"
+        raise RecipeError(msg) from error
 
 
 def _stop(path: Path, errors: list[str]) -> None:
@@ -63,38 +69,6 @@ def _stop(path: Path, errors: list[str]) -> None:
             f"  {error}" for error in errors
         )
         raise RecipeError(msg)
-
-
-def _shape_errors(raw: Mapping[str, Any]) -> list[str]:
-    """Return what keeps a recipe from being filled up with defaults."""
-    errors = [unknown_key("", name, SECTIONS) for name in raw if name not in SECTIONS]
-    errors += [f"{name}: missing" for name in ("name", "data") if name not in raw]
-    if ("mine" in raw) == ("systems" in raw):
-        errors.append("mine, systems: give one of them: `mine` for one system, `systems` for several")
-    for name in ("data", "train", "evaluate"):
-        if name in raw and not isinstance(raw[name], dict) and (name == "data" or raw[name] is not None):
-            errors.append(f"{name}: expected a mapping, got {raw[name]!r}")
-    systems = raw.get("systems", {"mine": raw.get("mine", [])})
-    if not isinstance(systems, dict):
-        return [*errors, f"systems: expected a mapping of names to lists of stages, got {systems!r}"]
-    for system, stages in systems.items():
-        if not isinstance(stages, list):
-            errors.append(f"systems.{system}: expected a list of stages, got {stages!r}")
-            continue
-        for number, stage in enumerate(stages):
-            errors += _stage_shape_errors(stage, f"systems.{system}[{number}]")
-    return errors
-
-
-def _stage_shape_errors(stage: Any, path: str) -> list[str]:
-    if not isinstance(stage, dict) or len(stage) != 1:
-        return [f"{path}: expected one stage as `name: {{parameters}}`, got {stage!r}"]
-    ((name, params),) = stage.items()
-    if name not in STAGES:
-        return [unknown_key(path, name, STAGES)]
-    if params is not None and not isinstance(params, dict):
-        return [f"{path}.{name}: expected a mapping of parameters, got {params!r}"]
-    return []
 
 
 def _with_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,45 +99,25 @@ def _filled(class_: type[Any], given: Mapping[str, Any], by_engine: Sequence[str
     return {name: values[name] for name in dict.fromkeys([*known, *values])}
 
 
-def _resolve_paths(resolved: dict[str, Any], folder: Path) -> None:
-    """Make the relative paths of the dataset and of the base model absolute."""
-    data, train = resolved["data"], resolved["train"]
-    if isinstance(data.get("dataset"), str):
-        try:
-            data["dataset"] = resolve_spec(data["dataset"], folder)
-        except DatasetError:
-            return  # reported with the other mistakes
-    if train and isinstance(train.get("base_model"), str):
-        path = folder / Path(train["base_model"]).expanduser()
-        # A hub id looks like a relative path; only what exists, or says that it is a path, is taken as one.
-        if path.exists() or train["base_model"].startswith((".", "/", "~")):
-            train["base_model"] = str(path.resolve())
-
-
 def _errors(resolved: dict[str, Any]) -> list[str]:
-    errors = (
-        []
-        if _NAME.fullmatch(str(resolved["name"]))
-        else [f"name: expected letters, digits, . _ or -, got {resolved['name']!r}"]
-    )
-    errors += check_type(resolved["seed"], list[int], "seed") or (
-        [] if resolved["seed"] else ["seed: expected at least one"]
-    )
-    data_errors = check_call(DataSection, resolved["data"], "data")
-    errors += data_errors or _spec_errors(resolved["data"]["dataset"])
+    data = resolved["data"]
+    errors = name_errors("name", resolved["name"])
+    errors += check_type(resolved["seed"], list[int], "seed") or seed_errors(resolved["seed"])
+    errors += check_call(DataSection, data, "data") or data_errors(data)
     for system, stages in resolved["systems"].items():
-        if not _NAME.fullmatch(system):
-            errors.append(f"systems.{system}: expected letters, digits, . _ or - in the name")
+        errors += system_name_errors(system)
         for number, stage in enumerate(stages):
             ((name, params),) = stage.items()
             path = f"systems.{system}[{number}].{name}"
-            errors += check_call(stage_class(name), params, path, FILLED_STAGE)
+            wrong = check_call(stage_class(name), params, path, FILLED_STAGE)
+            errors += wrong or stage_errors(Stage(name, params), data, path)
             errors += _model_errors(resolved, stage_class(name), params, system, path)
     if resolved["train"] is not None:
-        errors += check_call(SentenceTransformersTrainer, resolved["train"], "train", FILLED_TRAIN)
+        wrong = check_call(SentenceTransformersTrainer, resolved["train"], "train", FILLED_TRAIN)
+        errors += wrong or train_errors(resolved["train"])
     if resolved["evaluate"] is not None:
-        evaluate_errors = check_call(EvaluateSection, resolved["evaluate"], "evaluate")
-        errors += evaluate_errors or [*_metric_errors(resolved["evaluate"]["metrics"]), *_baseline_errors(resolved)]
+        wrong = check_call(EvaluateSection, resolved["evaluate"], "evaluate")
+        errors += wrong or [*evaluate_errors(resolved["evaluate"]), *_baseline_errors(resolved)]
     return errors
 
 
@@ -184,14 +138,6 @@ def _model_errors(
     return []
 
 
-def _spec_errors(spec: str) -> list[str]:
-    try:
-        parse_spec(spec)
-    except HardnegError as error:
-        return [f"data.dataset: {error}"]
-    return []
-
-
 def _baseline_errors(resolved: Mapping[str, Any]) -> list[str]:
     baseline = resolved["evaluate"]["baseline"]
     lines = [BM25_LINE, *([UNTRAINED_LINE, *resolved["systems"]] if resolved["train"] else [])]
@@ -200,15 +146,7 @@ def _baseline_errors(resolved: Mapping[str, Any]) -> list[str]:
     return [f"evaluate.baseline: {baseline!r} is no line of the table; lines: {', '.join(lines)}"]
 
 
-def _metric_errors(metrics: list[str]) -> list[str]:
-    try:
-        parse_metrics(metrics, 1)
-    except HardnegError as error:
-        return [f"evaluate.metrics: {error}"]
-    return []
-
-
-def _build(resolved: dict[str, Any]) -> Recipe:
+def _build(resolved: dict[str, Any], source: Path | None) -> Recipe:
     systems = {
         system: tuple(Stage(name, params) for stage in stages for name, params in stage.items())
         for system, stages in resolved["systems"].items()
@@ -221,4 +159,5 @@ def _build(resolved: dict[str, Any]) -> Recipe:
         systems=systems,
         train=resolved["train"],
         evaluate=None if evaluate is None else EvaluateSection(**evaluate),
+        source=source,
     )

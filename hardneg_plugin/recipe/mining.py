@@ -63,11 +63,21 @@ class LocalEngine:
             params = self._params(stage, seed)
             before = stage_fingerprint(stage, params, self._filled["corpus"], before)
             folder = self._workspace.stage(stage.name, before)
-            if not folder.done:
+            if not folder.done(len(self._shards)):
                 self._run(stage.name, params, shards, folder)
             shards = StoredShards(folder, len(self._shards))
             folders.append(folder)
         return shards, before, folders
+
+    def fingerprint(self, stages: Sequence[Stage], seed: int) -> str | None:
+        """Return what :meth:`mine` would; None where a model that it mines with is still to be trained."""
+        before = self._data
+        for stage in stages:
+            model = str(stage.params.get("model", ""))
+            if model.startswith(SYSTEM_PREFIX) and not self._workspace.trained(model.removeprefix(SYSTEM_PREFIX), seed):
+                return None
+            before = stage_fingerprint(stage, self._params(stage, seed), self._filled["corpus"], before)
+        return before
 
     def _params(self, stage: Stage, seed: int) -> dict[str, Any]:
         params = stage_params(stage, {**self._filled, "seed": seed})

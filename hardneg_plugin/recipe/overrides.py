@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from hardneg_plugin.components import STAGES, SentenceTransformersTrainer, stage_class
 from hardneg_plugin.errors import RecipeError
-from hardneg_plugin.recipe.check import unknown_key
+from hardneg_plugin.recipe.check import parameters_of, unknown_key
+from hardneg_plugin.recipe.paths import resolve_paths
 from hardneg_plugin.recipe.yaml_text import parse_yaml
 
 # Sections whose keys are the user's own: a new one may be added.
 OPEN_MAPPINGS = ("train.arguments", "train.loss_args", "evaluate.relevance")
 
 
-def apply_overrides(resolved: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+def apply_overrides(resolved: dict[str, Any], overrides: Sequence[str], *, mine: str | None = None) -> dict[str, Any]:
     """Return a copy of a resolved recipe with keys changed.
 
     A stage is named by its number or by its short name: ``systems.bm25.bm25.top_k=50``.
 
     :param resolved: The recipe with all defaults, so that every key exists.
-    :param overrides: ``dotted.key=value``; values are YAML.
+    :param overrides: ``dotted.key=value``; values are YAML, relative paths in them count from the working directory.
+    :param mine: Name of the system that the recipe wrote as ``mine``, which may be used as its path.
     :raises RecipeError: With all overrides that cannot be applied.
     """
     result = copy.deepcopy(resolved)
@@ -31,7 +35,7 @@ def apply_overrides(resolved: dict[str, Any], overrides: Sequence[str]) -> dict[
             errors.append(f"--set {override}: expected dotted.key=value")
             continue
         try:
-            _set(result, key.strip(), parse_yaml(value, f"--set {override}"))
+            _set(result, _names(key.strip(), mine), key.strip(), parse_yaml(value, f"--set {override}"))
         except RecipeError as error:
             errors.append(str(error))
     if errors:
@@ -39,10 +43,12 @@ def apply_overrides(resolved: dict[str, Any], overrides: Sequence[str]) -> dict[
     return result
 
 
-def _set(resolved: dict[str, Any], key: str, value: Any) -> None:
+def _names(key: str, mine: str | None) -> list[str]:
     names = key.split(".")
-    if names == ["seed"] and not isinstance(value, list):
-        value = [value]
+    return ["systems", mine, *names[1:]] if names[0] == "mine" and mine is not None else names
+
+
+def _set(resolved: dict[str, Any], names: list[str], key: str, value: Any) -> None:
     place: Any = resolved
     for depth, name in enumerate(names[:-1]):
         place = _step(place, name, ".".join(names[:depth]), key)
@@ -53,9 +59,18 @@ def _set(resolved: dict[str, Any], key: str, value: Any) -> None:
     if not isinstance(place, dict):
         msg = f"--set {key}: {path} is {place!r}, it has no keys"
         raise RecipeError(msg)
-    if last not in place and path not in OPEN_MAPPINGS:
+    if last not in place and path not in OPEN_MAPPINGS and last not in _parameters(names[:-1]):
         raise RecipeError(f"--set {unknown_key(path, last, place)}")  # noqa: EM102
-    place[last] = value
+    place[last] = resolve_paths(value, Path.cwd(), names)
+
+
+def _parameters(names: Sequence[str]) -> tuple[str, ...]:
+    """Return what the component of a section takes: what the engine would fill in is not in the section yet."""
+    if list(names) == ["train"]:
+        return tuple(parameters_of(SentenceTransformersTrainer))
+    if len(names) > 2 and names[0] == "systems" and names[-1] in STAGES:
+        return tuple(parameters_of(stage_class(names[-1])))
+    return ()
 
 
 def _step(place: Any, name: str, path: str, key: str) -> Any:
@@ -69,13 +84,13 @@ def _step(place: Any, name: str, path: str, key: str) -> Any:
     return place[name]
 
 
-def _stage(stages: list[dict[str, Any]], name: str, path: str, key: str) -> Any:
+def _stage(stages: list[Any], name: str, path: str, key: str) -> Any:
     if name.isdecimal() and int(name) < len(stages):
         return stages[int(name)]
-    found = [stage[name] for stage in stages if name in stage]
+    found = [stage[name] for stage in stages if isinstance(stage, dict) and name in stage]
     if len(found) == 1:
         return found[0]
-    names = [next(iter(stage)) for stage in stages]
+    names = [next(iter(stage), "") if isinstance(stage, dict) else repr(stage) for stage in stages]
     problem = "names several stages, use their number" if found else "names no stage"
     msg = f"--set {key}: {name!r} {problem}; stages of {path}: {', '.join(f'{i} ({n})' for i, n in enumerate(names))}"
     raise RecipeError(msg)

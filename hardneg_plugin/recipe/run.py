@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components import SentenceTransformersTrainer
 from hardneg_plugin.datasets import ExampleShards, RetrievalDataset, load_dataset
-from hardneg_plugin.errors import RecipeError, WorkspaceError
-from hardneg_plugin.evaluation import Retriever, model_retriever
+from hardneg_plugin.errors import WorkspaceError
+from hardneg_plugin.evaluation import Retriever, Scores, model_retriever
 from hardneg_plugin.recipe.check import signature_defaults
 from hardneg_plugin.recipe.manifest import Manifest
 from hardneg_plugin.recipe.measuring import Line, Measuring
@@ -18,7 +19,8 @@ from hardneg_plugin.recipe.mining import LocalEngine, write_triplets
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.reporting import Row, query_values, report_of_scores, stage_counts, training_run
 from hardneg_plugin.recipe.schema import BM25_LINE, UNTRAINED_LINE, Recipe
-from hardneg_plugin.recipe.workspace import IfExists, Workspace
+from hardneg_plugin.recipe.splits import check_splits
+from hardneg_plugin.recipe.workspace import IfExists, Workspace, write_text
 from hardneg_plugin.recipe.yaml_text import to_yaml
 from hardneg_plugin.report import ReportData, StageCounts, System, TrainingRun, write_results
 from hardneg_plugin.search.bm25 import BM25Index
@@ -39,35 +41,22 @@ def run_recipe(
     :param if_exists: ``reuse`` goes on with an earlier run, ``overwrite`` removes it, ``error`` refuses.
     :param progress: Where progress is shown.
     :returns: What ``results.json`` holds.
-    :raises HardnegError: If data, stages or training cannot work.
+    :raises HardnegError: If data, stages or training cannot work, or another run is using the run folder.
     """
     dataset = load_dataset(recipe.data.spec)
-    _check_splits(recipe, dataset)
-    workspace = Workspace.open(runs / recipe.name, if_exists)
-    return _Run(recipe, dataset, workspace, progress or Progress()).run()
-
-
-def _check_splits(recipe: Recipe, dataset: RetrievalDataset) -> None:
-    """Find a missing split before hours of training, not behind them."""
-    wanted = {"data.train": [recipe.data.train]}
-    if recipe.evaluate is not None:
-        wanted["evaluate.splits"] = list(recipe.evaluate.splits)
-        wanted["evaluate.relevance"] = list(recipe.evaluate.relevance or {})
-    errors = [
-        f"{key}: {dataset.spec} has no split {split!r}; splits: {', '.join(dataset.splits)}"
-        for key, splits in wanted.items()
-        for split in splits
-        if split not in dataset.splits
-    ]
-    if errors:
-        raise RecipeError("\n".join(errors))
+    check_splits(recipe, dataset)
+    folder = runs / recipe.name
+    if recipe.source is not None and folder.resolve() in recipe.source.parents:
+        msg = f"{recipe.source} lies inside its own run folder {folder}; copy it elsewhere, or --set name=…"
+        raise WorkspaceError(msg)
+    with Workspace.open(folder, if_exists) as workspace:
+        return _Run(recipe, dataset, workspace, progress or Progress()).run()
 
 
 class _Run:
     def __init__(self, recipe: Recipe, dataset: RetrievalDataset, workspace: Workspace, progress: Progress) -> None:
         self._recipe, self._dataset, self._workspace, self._progress = recipe, dataset, workspace, progress
         self._manifest = Manifest(workspace)
-        self._workspace.recipe_file.write_text(to_yaml(recipe.to_dict()), "utf-8")
         data = recipe.data
         with self._manifest.timed("read data"):
             self._shards = ExampleShards(
@@ -96,7 +85,10 @@ class _Run:
         return {} if self._base_model in ("", "static") else {"model": self._base_model}
 
     def run(self) -> ReportData:
-        self._announce()
+        ready = self._check_claims()
+        # Only a run that goes on may say what the folder was made with.
+        write_text(self._workspace.recipe_file, to_yaml(self._recipe.to_dict()))
+        self._announce(ready)
         try:
             rows = [self._system(name) for name in self._recipe.systems]
             rows = [*self._baselines(), *rows]
@@ -115,7 +107,23 @@ class _Run:
             self._manifest.write()
         return report
 
-    def _announce(self) -> None:
+    def _check_claims(self) -> int:
+        """Refuse to mix two recipes in one folder, before anything in it changes; return the trainings that are ready.
+
+        What is mined with a model that is still to be trained is checked when its turn comes.
+        """
+        ready = 0
+        for name, stages in self._recipe.systems.items():
+            for seed in self._recipe.seeds:
+                mined = self._engine.fingerprint(stages, seed)
+                if mined is not None:
+                    ready += self._workspace.claim(name, seed).check(mined, self._identity(mined, seed))
+        return ready
+
+    def _identity(self, mined: str, seed: int) -> str | None:
+        return None if self._recipe.train is None else self._training_identity(mined, seed)
+
+    def _announce(self, ready: int) -> None:
         """Say what the run will cost before it starts."""
         recipe, shards = self._recipe, self._shards
         self._progress.say(
@@ -126,7 +134,6 @@ class _Run:
             self._progress.say(f"left out: {line}")
         if recipe.train is not None:
             trainings = len(recipe.systems) * len(recipe.seeds)
-            ready = sum(self._workspace.trained(name, seed) for name in recipe.systems for seed in recipe.seeds)
             self._progress.say(f"training: {trainings} models of {self._steps():,} steps each, {ready} of them ready")
 
     def _steps(self) -> int:
@@ -144,44 +151,54 @@ class _Run:
         for seed in self._recipe.seeds:
             with self._manifest.timed(f"mine: {name}, seed {seed}"):
                 shards, mined, folders = self._engine.mine(stages, seed)
-            counts = stage_counts([(s.name, folder.counts()) for s, folder in zip(stages, folders, strict=True)])
-            identity = self._training_identity(mined, seed)
+            mined_counts = stage_counts([(s.name, folder.counts()) for s, folder in zip(stages, folders, strict=True)])
+            self._warn_without_negatives(name, seed, mined_counts)
+            counts = counts or self._labelled(mined_counts, seed)
+            identity = self._identity(mined, seed)
+            self._workspace.claim(name, seed).check(mined, identity)
             folder = self._workspace.system(name, seed)
-            self._claim(folder, identity)
             self._workspace.replace_folder(folder / "triplets", mined, partial(write_triplets, shards))
-            if self._recipe.train is not None:
-                training = self._train(name, seed, folder)
-                model = str(folder / "model")
-                runs.append(training_run(seed, training, model, identity))
-                if self._measuring:
-                    row.scores[seed] = self._measuring.measure(Line(name, seed, identity, partial(self._model, model)))
+            if identity is not None:
+                runs.append(self._train(name, seed, identity))
+                row.scores.update(self._measured(name, runs[-1]))
         row.system = System(name, self._base_model, self._base_identity, counts, tuple(runs))
         return row
 
-    def _claim(self, folder: Path, identity: str) -> None:
-        """Refuse to mix two recipes in one folder."""
-        mark = folder / "fingerprint"
-        if mark.is_file() and mark.read_text("utf-8") != identity:
-            msg = (
-                f"{folder} holds a training from another recipe or other data; --set name=… makes another run folder, "
-                "--if-exists overwrite starts this one anew"
+    def _warn_without_negatives(self, name: str, seed: int, counts: tuple[StageCounts, ...]) -> None:
+        if counts and not counts[-1].kept:
+            self._progress.say(
+                f"WARNING: {name}, seed {seed}: its stages keep no negative; it trains on in-batch negatives alone"
             )
-            raise WorkspaceError(msg)
-        mark.write_text(identity, "utf-8")
 
-    def _train(self, name: str, seed: int, folder: Path) -> dict[str, Any]:
+    def _labelled(self, counts: tuple[StageCounts, ...], seed: int) -> tuple[StageCounts, ...]:
+        """Say whose counts they are where there are several: the table shows those of the first seed."""
+        if len(self._recipe.seeds) == 1:
+            return counts
+        return tuple(replace(count, stage=f"{count.stage} (seed {seed})") for count in counts)
+
+    def _measured(self, name: str, run: TrainingRun) -> dict[int | None, dict[str, Scores]]:
+        if self._measuring is None:
+            return {}
+        # The weights are what is measured, whatever settings they came from.
+        line = Line(name, run.seed, run.model_fingerprint, partial(self._model, run.model))
+        return {run.seed: self._measuring.measure(line)}
+
+    def _train(self, name: str, seed: int, identity: str) -> TrainingRun:
         from datasets import load_from_disk
 
+        folder = self._workspace.system(name, seed)
         self._progress.say(f"train: {name}, seed {seed}")
         with self._manifest.timed(f"train: {name}, seed {seed}"):
-            trained = self._trainer(seed, folder).run(triplets=load_from_disk(folder / "triplets"))
-        training: dict[str, Any] = trained["training"]
-        return training
+            trainer = self._trainer(seed, folder)
+            trainer.warm_up()
+            self._workspace.claim(name, seed).take(identity)
+            trained = trainer.run(triplets=load_from_disk(folder / "triplets"))
+        return training_run(seed, trained["training"], trained["model"], base_model_identity(trained["model"]))
 
     def _trainer(self, seed: int, folder: Path) -> SentenceTransformersTrainer:
         # Every system gets the same steps, also one that a filter left with fewer rows.
         budget = {"max_steps": self._steps(), "seed": seed, "output_dir": str(folder)}
-        return SentenceTransformersTrainer(**{"corpus": self._dataset.spec, **(self._recipe.train or {}), **budget})
+        return SentenceTransformersTrainer(**{**(self._recipe.train or {}), "corpus": self._dataset.spec, **budget})
 
     def _training_identity(self, mined: str, seed: int) -> str:
         # A parameter at its default does not count: a new one must not make an earlier training another one.
@@ -197,7 +214,7 @@ class _Run:
     def _base_model(self) -> str:
         return str(self._recipe.train["base_model"]) if self._recipe.train else ""
 
-    @property
+    @cached_property
     def _base_identity(self) -> str:
         if not self._base_model:
             return ""

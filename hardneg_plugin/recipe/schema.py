@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from hardneg_plugin.datasets import with_options
@@ -86,6 +87,7 @@ class Recipe:
     :param systems: Name → stages; a system without stages trains on in-batch negatives alone.
     :param train: Parameters of the trainer, defaults filled in; None does not train.
     :param evaluate: What is measured; None measures nothing.
+    :param source: File of the recipe; None where there is none of the user's own.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Recipe:
     systems: Mapping[str, tuple[Stage, ...]]
     train: Mapping[str, Any] | None
     evaluate: EvaluateSection | None
+    source: Path | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as it would be written, with every default."""

@@ -50,6 +50,9 @@ def stage_fingerprint(stage: Stage, params: Mapping[str, Any], data_corpus: str,
     # A parameter at its default does not count: a new one must not throw away what was mined before it existed.
     defaults = signature_defaults(cls)
     changed = {name: value for name, value in params.items() if name not in defaults or defaults[name] != value}
+    if hasattr(cls, "ignored_parameters"):
+        for name in build_stage(stage.name, params).ignored_parameters():
+            changed.pop(name, None)
     # Paths stand for what is there now.
     if changed.get("corpus") == data_corpus:
         changed["corpus"] = "data"

@@ -12,10 +12,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from filelock import FileLock, Timeout
+
 from hardneg_plugin.errors import ParameterError, WorkspaceError
+from hardneg_plugin.recipe.claims import Claim
 
 IfExists = Literal["reuse", "overwrite", "error"]
 DONE = "DONE"
+MARKER, LOCK = ".hardneg-run", ".lock"
+"""Files of our own: what tells a run folder from any other, and what two runs at the same time cannot both hold."""
 
 
 class StageFolder:
@@ -32,10 +37,10 @@ class StageFolder:
         """Return the file of the examples that a filter took out of a shard."""
         return self.path / f"rejected-{number:05}.parquet"
 
-    @property
-    def done(self) -> bool:
-        """Whether all parts are there."""
-        return (self.path / DONE).is_file()
+    def done(self, parts: int) -> bool:
+        """Whether the stage was finished and all its parts are still there."""
+        written = (self.path / DONE).is_file() and (self.path / "counts.json").is_file()
+        return written and all(self.part(number).is_file() for number in range(parts))
 
     def finish(self, counts: Mapping[str, Any]) -> None:
         """Write the counts and mark the stage as done."""
@@ -48,38 +53,71 @@ class StageFolder:
 
 
 class Workspace:
-    """Paths and writes of one run folder.
+    """Paths and writes of one run folder; as a context manager, it gives up the folder's lock at the end.
 
     :param folder: ``runs/<name>``.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # A lock of the operating system: it ends with the process, however that ends.
+        self._lock = FileLock(folder / LOCK)
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
     @classmethod
     def open(cls, folder: Path, if_exists: IfExists) -> Workspace:
-        """Create the folder or take one that exists.
+        """Create the folder or take one that exists, and lock it.
 
         :param folder: The run folder.
         :param if_exists: ``reuse`` goes on where an earlier run stopped, ``overwrite`` removes it, ``error`` refuses.
-        :raises WorkspaceError: If it exists and must not, or is something else than a run folder.
+        :raises WorkspaceError: If it exists and must not, is something else than a run folder, cannot be written, or
+            another run is using it.
         """
         if if_exists not in get_args(IfExists):
             msg = f"if_exists must be one of {', '.join(get_args(IfExists))}; got {if_exists!r}"
             raise ParameterError(msg)
         workspace = cls(folder)
-        if folder.exists() and any(folder.iterdir()):
-            if not workspace.recipe_file.is_file():
-                msg = f"{folder} exists and is no run folder (no recipe.yaml); choose another --runs folder or name"
-                raise WorkspaceError(msg)
-            if if_exists == "error":
-                choices = "--if-exists reuse goes on with it, overwrite starts anew, --set name=… makes another"
-                msg = f"{folder} exists; {choices}"
-                raise WorkspaceError(msg)
+        try:
+            workspace._check(if_exists)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / MARKER).touch()
+            workspace._lock.acquire(timeout=0)
             if if_exists == "overwrite":
-                shutil.rmtree(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+                workspace._empty()
+        except Timeout as error:
+            msg = f"another hardneg run is using {folder}; wait for its end, or --set name=… makes another run folder"
+            raise WorkspaceError(msg) from error
+        except OSError as error:
+            msg = f"cannot write the run folder {folder}: {error}; choose another --runs folder"
+            raise WorkspaceError(msg) from error
         return workspace
+
+    def _check(self, if_exists: IfExists) -> None:
+        if not self.folder.exists():
+            return
+        if not self.folder.is_dir():
+            msg = f"{self.folder} is a file; choose another --runs folder or name"
+            raise WorkspaceError(msg)
+        if not any(self.folder.iterdir()):
+            return
+        if not (self.folder / MARKER).is_file():
+            msg = f"{self.folder} exists and is no run folder (no {MARKER}); choose another --runs folder or name"
+            raise WorkspaceError(msg)
+        if if_exists == "error":
+            choices = "--if-exists reuse goes on with it, overwrite starts anew, --set name=… makes another"
+            msg = f"{self.folder} exists; {choices}"
+            raise WorkspaceError(msg)
+
+    def _empty(self) -> None:
+        for path in self.folder.iterdir():
+            if path.name in (MARKER, LOCK):
+                continue
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     @property
     def recipe_file(self) -> Path:
@@ -99,9 +137,16 @@ class Workspace:
 
     def system(self, name: str, seed: int) -> Path:
         """Return the folder of a system's training run."""
-        path = self.folder / "systems" / name / f"seed-{seed}"
+        path = self._system(name, seed)
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def claim(self, name: str, seed: int) -> Claim:
+        """Return the mark that tells which training a system's folder belongs to."""
+        return Claim(self._system(name, seed))
+
+    def _system(self, name: str, seed: int) -> Path:
+        return self.folder / "systems" / name / f"seed-{seed}"
 
     def evaluation(self, name: str, seed: int | None, split: str) -> Path:
         """Return the file of a measured line; lines without a seed are not trained."""
@@ -111,7 +156,7 @@ class Workspace:
 
     def trained(self, name: str, seed: int) -> bool:
         """Whether a system has a finished model."""
-        return (self.folder / "systems" / name / f"seed-{seed}" / "model").is_dir()
+        return (self._system(name, seed) / "model").is_dir()
 
     def trained_model(self, name: str, seed: int) -> str:
         """Return the folder of a system's finished model.
@@ -149,8 +194,13 @@ class Workspace:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file that appears whole or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file that appears whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
+    partial.write_text(text, "utf-8")
     partial.replace(path)
 
 

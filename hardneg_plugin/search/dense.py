@@ -28,6 +28,8 @@ _QUERY_BLOCK = 256
 _PASSAGE_BLOCK = 32_768
 # Texts held in memory at once while a corpus is encoded.
 _TEXT_BLOCK = 10_000
+# A table has no padding to waste: more texts at once only save calls (twice as fast as 32 at a time).
+_LOOKED_UP_AT_ONCE = 512
 
 
 class Encoder(Protocol):
@@ -70,12 +72,25 @@ def encode(model: Encoder, texts: Sequence[str], *, kind: Kind, batch_size: int 
     if len(texts) == 0:
         msg = "encode needs at least one text, got none"
         raise ParameterError(msg)
+    if looks_up(model):
+        batch_size = max(batch_size, _LOOKED_UP_AT_ONCE)
     encode_texts = model.encode_query if kind == "query" else model.encode_document
     vectors = np.asarray(encode_texts(list(texts), batch_size=batch_size, show_progress_bar=False), dtype=np.float32)
     if vectors.ndim != 2 or len(vectors) != len(texts):
         msg = f"the model must give one vector per text: expected ({len(texts)}, dimensions), got {vectors.shape}"
         raise ParameterError(msg)
     return vectors
+
+
+def looks_up(model: object) -> bool:
+    """Tell whether a model looks its word pieces up in a table, without a transformer.
+
+    :param model: A ``SentenceTransformer``, or an encoder that says so itself by an attribute ``looks_up``.
+    """
+    known = getattr(model, "looks_up", None)
+    if known is not None:
+        return bool(known)
+    return hasattr(model, "__getitem__") and type(model[0]).__name__ == "StaticEmbedding"
 
 
 def encode_corpus(model: Encoder, texts: Iterable[str], count: int, *, batch_size: int = 32) -> Vectors:

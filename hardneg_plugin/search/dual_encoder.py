@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.search.dense import Encoder, Kind
+from hardneg_plugin.search.dense import Encoder, Kind, looks_up
 from hardneg_plugin.search.model_identity import model_identity
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ class DualEncoder:
     def similarity_fn_name(self) -> str:
         """Name of the similarity that the model declares."""
         return self._model.similarity_fn_name
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether the model looks word pieces up in a table, without a transformer."""
+        return looks_up(self._model)
 
     def encode_query(self, inputs: list[str], *, batch_size: int, show_progress_bar: bool) -> Any:
         """Encode queries to an array of shape ``(texts, dimensions)``."""

@@ -11,6 +11,8 @@ import regex
 # The zero-width space is not here: in Thai and Khmer it separates words, so it must not glue them.
 _INVISIBLE = re.compile("[\u00ad\u180e\u200c-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]+")
 _GAPS = regex.compile(r"[\p{P}\p{Z}\p{C}]+")
+# The same in ASCII, where blanking and splitting is several times as fast as the pattern.
+_ASCII_GAPS = str.maketrans({character: " " for character in map(chr, range(128)) if _GAPS.match(character)})
 
 
 def fold_characters(text: str) -> str:
@@ -37,5 +39,8 @@ def normalise(text: str) -> str:
     :returns: Folded text whose words are separated by single spaces; empty where the text has no letter, digit or
         symbol.
     """
-    spaced: str = _GAPS.sub(" ", fold_characters(text))
+    folded = fold_characters(text)
+    if folded.isascii():
+        return " ".join(folded.translate(_ASCII_GAPS).split())
+    spaced: str = _GAPS.sub(" ", folded)
     return spaced.strip()

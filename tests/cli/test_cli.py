@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from hardneg_plugin.cli import VERBS, main
 
+KEY = "0123456789abcdef"
+
 
 @pytest.fixture
 def runner():
@@ -83,18 +85,18 @@ def test_a_missing_dataset_names_what_is_missing(runner, tmp_path):
 
 
 def test_validate_counts_what_it_checked(runner):
-    assert "3 systems, 6 stages, 1 seeds" in runner.invoke(main, ["validate", "quickstart"]).output
+    assert "5 systems, 13 stages, 1 seeds" in runner.invoke(main, ["validate", "quickstart"]).output
 
 
 def test_the_cache_is_shown_and_cleared(runner, cache_folder):
-    (cache_folder / "bm25" / "abc").mkdir(parents=True)
-    (cache_folder / "bm25" / "abc" / "data.npy").write_bytes(b"x" * 2_000_000)
+    (cache_folder / "bm25" / KEY).mkdir(parents=True)
+    (cache_folder / "bm25" / KEY / "data.npy").write_bytes(b"x" * 2_000_000)
     shown = runner.invoke(main, ["cache"]).output
-    assert "2.0 MB  bm25/abc" in shown
+    assert f"2.0 MB  bm25/{KEY}" in shown
     assert str(cache_folder) in shown
     assert "no entries of kind 'dense'; kinds: bm25" in runner.invoke(main, ["cache", "clear", "dense"]).output
     assert runner.invoke(main, ["cache", "clear", "bm25"]).output == "freed 2.0 MB\n"
-    assert not (cache_folder / "bm25" / "abc").exists()
+    assert not (cache_folder / "bm25" / KEY).exists()
 
 
 @pytest.mark.integration

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hand_made import found
+from hand_made import found, with_scores_by_m
 
 from hardneg_plugin import ExampleShards, MiningExample, load_dataset
 
@@ -20,6 +20,6 @@ def examples(spec) -> list[MiningExample]:
 
 @pytest.fixture
 def mined(spec, examples) -> list[MiningExample]:
-    """The same with candidates: positives, their copies and others."""
+    """The same with candidates: positives, their copies and others, all with scores by ``m``."""
     corpus = load_dataset(spec).corpus
-    return found(examples, corpus, [["p1", "p3", "p5"], ["p2", "p9", "p4", "p3"], ["k1", "k4", "k2"]])
+    return with_scores_by_m(found(examples, corpus, [["p1", "p3", "p5"], ["p2", "p9", "p4", "p3"], ["k1", "k4", "k2"]]))

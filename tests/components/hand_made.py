@@ -8,7 +8,7 @@ import numpy as np
 from haystack.dataclasses import Document
 
 from hardneg_plugin.cache import staging_folder
-from hardneg_plugin.records import Candidates, Corpus, MiningExample, merge_source, table_of, with_table
+from hardneg_plugin.records import Candidates, Corpus, MiningExample, merge_source, table_of, with_scores, with_table
 from hardneg_plugin.records.corpus_writer import CorpusWriter, publish_corpus
 
 
@@ -72,3 +72,11 @@ def reasons(example: MiningExample) -> dict[str, str]:
 def kept(example: MiningExample) -> list[str]:
     """Ids of the candidates that are kept, in the order of the candidates."""
     return [candidate.id for candidate in example.candidates.kept()]
+
+
+def with_scores_by_m(examples: Sequence[MiningExample]) -> list[MiningExample]:
+    """Give all candidates and positives scores by ``m``: those of the positives are 1, some candidates are above."""
+    table = table_of(examples)
+    scores = np.linspace(1.2, -1, len(table.passages)).astype(np.float32)
+    positives = np.ones(int(table.positive_offsets[-1]), dtype=np.float32)
+    return with_table(examples, with_scores(table, "m", scores, positives))

@@ -227,5 +227,34 @@ def test_a_candidate_that_is_dropped_is_not_read(monkeypatch):
     mined = found([example("positive")], corpus_of(TEXTS), [["other", "near"]])[0]
     table = table_of([mined])
     one = with_table([mined], table.drop(table.passages >= 0, "all of them"))[0]
-    monkeypatch.setattr(known_positive_filter, "_text", None)
+    read = []
+    monkeypatch.setattr(known_positive_filter, "passage_texts", lambda table, passages: read.extend(passages) or [])
     assert filtered(one) == {"other": "all of them", "near": "all of them"}
+    assert read == []
+
+
+def test_a_passage_judged_relevant_below_the_grade_of_a_positive_is_no_negative():
+    base = example("positive")
+    generated = own_candidates([Document(id="g1", content="made up"), Document(id="other own", content="as well")])
+    one = MiningExample(
+        "q", base.query, base.positives, generated, meta={"judged_relevant": ["other", "g1", "positive", "nowhere"]}
+    )
+    unjudged = MiningExample("r", "another question", base.positives)
+    mined = found([one, unjudged], corpus_of(TEXTS), [["other", "positive"], ["other", "positive"]])
+    first, second = KnownPositiveFilter().run(examples=mined)["examples"]
+    assert reasons(first) == {
+        "g1": "positive: lower grade",
+        "other own": "",
+        "other": "positive: lower grade",
+        "positive": "positive: id",
+    }
+    assert reasons(second) == {"other": "", "positive": "positive: id"}
+    assert first.meta == one.meta
+
+
+def test_a_positive_that_was_taken_out_of_the_example_is_no_negative():
+    base = example("positive")
+    removed = {"removed_positives": [{"id": "other", "reason": "pair: duplicate"}]}
+    one = MiningExample("q", base.query, base.positives, meta=removed)
+    mined = found([one], corpus_of(TEXTS), [["other", "positive"]])[0]
+    assert filtered(mined) == {"other": "positive: removed", "positive": "positive: id"}

@@ -105,7 +105,7 @@ def test_several_runs_of_one_pipeline_agree(spec, examples):
 
 @every_stage
 def test_each_stage_alone_in_a_pipeline(case, spec, mined):
-    parameters = {"source": "new"} if case.required else {}
+    parameters = case.finding("new")
     direct = case.build(spec, **parameters).run(examples=mined)["examples"]
     pipeline = chain(case.build(spec, **parameters))
     assert pipeline.run(given(pipeline, mined))[case.name]["examples"] == direct
@@ -139,7 +139,7 @@ def test_a_pipeline_hands_on_the_examples_themselves(examples):
 
 @every_stage
 def test_deep_copies_of_what_a_stage_returns_are_the_same_objects(case, spec, mined):
-    parameters = {"source": "new"} if case.required else {}
+    parameters = case.finding("new")
     after = case.build(spec, **parameters).run(examples=mined)["examples"]
     copied = copy.deepcopy(after)
     assert copied is not after
@@ -152,7 +152,7 @@ def test_deep_copies_of_what_a_stage_returns_are_the_same_objects(case, spec, mi
 
 @every_stage
 def test_examples_survive_in_the_snapshot_of_a_failed_run(case, spec, mined):
-    stage = case.build(spec, **({"source": "new"} if case.required else {}))
+    stage = case.build(spec, **case.finding("new"))
     expected = stage.run(examples=mined)["examples"]
     pipeline = chain(stage, Broken())
     with pytest.raises(PipelineRuntimeError, match="out of order") as caught:

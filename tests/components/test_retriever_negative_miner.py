@@ -7,18 +7,16 @@ import threading
 from typing import Any
 
 import pytest
-from component_cases import NO_SOURCE, whole
-from dense_models import LetterDocumentEmbedder, LetterTextEmbedder, saved_model
-from haystack import Document, Pipeline, component, default_to_dict
+from dense_models import LetterDocumentEmbedder, LetterTextEmbedder
+from haystack import Document, component, default_to_dict
 from haystack.components.retrievers import InMemoryEmbeddingRetriever, TextEmbeddingRetriever
 from haystack.components.retrievers.in_memory import InMemoryBM25Retriever
 from haystack.core.serialization import component_from_dict, component_to_dict
 from haystack.document_stores.in_memory import InMemoryDocumentStore
 
 from hardneg_plugin import BM25NegativeMiner, KnownPositiveFilter, MiningExample, load_dataset
-from hardneg_plugin.components.dense_negative_miner import DenseNegativeMiner
 from hardneg_plugin.components.retriever_negative_miner import RetrieverNegativeMiner
-from hardneg_plugin.errors import ParameterError, RecordError
+from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records.candidates import Found
 
 TYPE = "hardneg_plugin.components.retriever_negative_miner.RetrieverNegativeMiner"
@@ -249,44 +247,10 @@ async def test_the_lifecycle_is_handed_on():
         assert getattr(life, "calls", None) == expected
 
 
-# The contract of components
+# Serialisation
 
 
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        *NO_SOURCE,
-        whole("top_k", 1, 0),
-        whole("top_k", 1, "5"),
-        whole("max_workers", 1, 0),
-        ({"retriever": "bm25"}, "retriever must be a component whose run takes a query, got str"),
-        (
-            {"retriever": InMemoryEmbeddingRetriever(InMemoryDocumentStore())},
-            "got InMemoryEmbeddingRetriever; wrap it in a TextEmbeddingRetriever",
-        ),
-    ],
-)
-def test_bad_parameters_are_refused(parameters, message):
-    with pytest.raises(ParameterError) as caught:
-        RetrieverNegativeMiner(**{"retriever": Shelf(), **parameters})
-    assert message in str(caught.value)
-
-
-def test_the_written_form_is_exact():
-    retriever = InMemoryBM25Retriever(InMemoryDocumentStore())
-    assert component_to_dict(RetrieverNegativeMiner(retriever), "it") == {
-        "type": TYPE,
-        "init_parameters": {
-            "retriever": retriever.to_dict(),
-            "top_k": 100,
-            "source": "retriever",
-            "filters": None,
-            "max_workers": 3,
-        },
-    }
-
-
-def test_custom_values_survive_a_round_trip_through_json():
+def test_a_retriever_of_parts_survives_a_round_trip_through_json():
     retriever = TextEmbeddingRetriever(
         retriever=InMemoryEmbeddingRetriever(InMemoryDocumentStore()), text_embedder=LetterTextEmbedder()
     )
@@ -300,61 +264,3 @@ def test_custom_values_survive_a_round_trip_through_json():
     assert isinstance(again.retriever, TextEmbeddingRetriever)
     assert (again.top_k, again.source, again.filters, again.max_workers) == (None, "pg", filters, 1)
     assert component_to_dict(again, "it") == written
-
-
-def test_a_pipeline_is_dumped_and_loaded():
-    pipeline = Pipeline()
-    pipeline.add_component("it", RetrieverNegativeMiner(InMemoryBM25Retriever(InMemoryDocumentStore())))
-    assert Pipeline.loads(pipeline.dumps()).dumps() == pipeline.dumps()
-
-
-def test_inputs_are_not_changed(store, mined):
-    before = [example.to_dict() for example in mined]
-    mine(InMemoryBM25Retriever(store), mined)
-    assert [example.to_dict() for example in mined] == before
-
-
-# A mixed pool
-
-
-def mixed_pipeline(spec: str, store: InMemoryDocumentStore, model: str) -> Pipeline:
-    pipeline = Pipeline()
-    retriever = TextEmbeddingRetriever(
-        retriever=InMemoryEmbeddingRetriever(store), text_embedder=LetterTextEmbedder(weight=2)
-    )
-    stages = {
-        "bm25": BM25NegativeMiner(spec, top_k=4),
-        "store": RetrieverNegativeMiner(retriever, top_k=4, source="store"),
-        "dense": DenseNegativeMiner(spec, model, top_k=4),
-        "positives": KnownPositiveFilter(),
-    }
-    for name, stage in stages.items():
-        pipeline.add_component(name, stage)
-    for sender, receiver in zip(list(stages), list(stages)[1:], strict=False):
-        pipeline.connect(f"{sender}.examples", f"{receiver}.examples")
-    return pipeline
-
-
-async def test_a_mixed_pool_keeps_every_source_of_a_merged_row(spec, store, examples, tmp_path):
-    model = saved_model(tmp_path / "tiny")
-    pipeline = mixed_pipeline(spec, store, model)
-    after = pipeline.run({"bm25": {"examples": examples}})["positives"]["examples"]
-    assert (await pipeline.run_async({"bm25": {"examples": examples}}))["positives"]["examples"] == after
-    alone = {
-        "bm25": BM25NegativeMiner(spec, top_k=4).run(examples=examples)["examples"],
-        "store": mine(pipeline.get_component("store").retriever, examples, top_k=4, source="store"),
-        "dense:tiny": DenseNegativeMiner(spec, model, top_k=4).run(examples=examples)["examples"],
-    }
-    for number, example in enumerate(after):
-        rows = {candidate.id: candidate for candidate in example.candidates}
-        assert len(rows) == len(example.candidates)  # no passage has two rows
-        for source, mined in alone.items():
-            expected = {one.id: one.sources[source] for one in mined[number].candidates}
-            found = {name: one.sources[source] for name, one in rows.items() if source in one.sources}
-            assert found == expected
-        assert all("dense:tiny" in candidate.scores for candidate in example.candidates)
-        dropped = {name for name, candidate in rows.items() if candidate.dropped == "positive: id"}
-        assert dropped == {positive.id for positive in example.positives} & set(rows)
-    combinations = {tuple(candidate.sources) for example in after for candidate in example.candidates}
-    assert ("bm25", "store", "dense:tiny") in combinations
-    assert len(combinations) >= 4

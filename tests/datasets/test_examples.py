@@ -49,6 +49,27 @@ def test_queries_without_positives_are_counted(make_beir):
     assert shards.without_positives == 2
 
 
+def test_queries_without_positives_are_reported_as_left_out(make_beir):
+    qrels = {"test": [("q1", "p1", 2), ("q2", "p2", 1), ("q3", "k1", 0)], "train": [("q1", "p1", 2)]}
+    dataset = load_dataset(f"beir:{make_beir(qrels=qrels)}")
+    assert dataset.left_out == {}
+    for relevance, expected in ((1, 1), (2, 2), (1, 1)):
+        ExampleShards(dataset, "test", relevance=relevance)
+        assert dataset.left_out == {"test": {"no relevant passage": expected}}
+    ExampleShards(dataset, "train")
+    assert dataset.left_out == {"test": {"no relevant passage": 1}}
+    assert dataset.left_out_examples == []
+
+
+def test_passages_judged_relevant_below_the_grade_of_a_positive_are_named(tiny):
+    (examples,) = ExampleShards(tiny, "test", relevance=2)
+    # q5: p5 has grade 2, a1 grade 1, p3 grade 0.
+    assert [dict(example.meta) for example in examples] == [{}, {"judged_relevant": ["a1"]}]
+    for relevance in (0, 1):
+        (examples,) = ExampleShards(tiny, "test", relevance=relevance)
+        assert [dict(example.meta) for example in examples] == [{}, {}]
+
+
 def test_shards(tiny):
     shards = ExampleShards(tiny, "train", shard_size=2)
     assert len(shards) == 2

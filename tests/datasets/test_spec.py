@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardneg_plugin.datasets import load_dataset, parse_spec, resolve_spec, with_options
-from hardneg_plugin.datasets.spec import Spec
+from hardneg_plugin.datasets.spec import Spec, spec_of_file
 from hardneg_plugin.errors import DatasetError
 
 PATHS = [
@@ -136,3 +136,25 @@ def test_options_that_the_sample_does_not_take():
         load_dataset("sample?size=3")
     with pytest.raises(DatasetError, match="passages must be a whole number, got '1e3'"):
         load_dataset("sample?passages=1e3")
+
+
+@pytest.mark.parametrize(
+    ("given", "spec"),
+    [
+        ("pairs.jsonl", "jsonl:pairs.jsonl"),
+        ("my data/pairs.jsonl.gz", "jsonl:my data/pairs.jsonl.gz"),
+        ("pairs.csv", "csv:pairs.csv"),
+        ("pairs.tsv.gz", "csv:pairs.tsv.gz"),
+        ("/data/pairs.parquet?anchor=q&on_bad_row=skip", "parquet:/data/pairs.parquet?anchor=q&on_bad_row=skip"),
+        ("C:/pairs.csv", "csv:C:/pairs.csv"),
+        ("jsonl:pairs.jsonl", "jsonl:pairs.jsonl"),
+        ("csv:pairs.jsonl", "csv:pairs.jsonl"),
+        ("beir:folder.csv", "beir:folder.csv"),
+        ("beir:folder", "beir:folder"),
+        ("sample?passages=1000", "sample?passages=1000"),
+        ("sample", "sample"),
+        ("pairs.txt", "pairs.txt"),
+    ],
+)
+def test_the_spec_of_a_file(given, spec):
+    assert spec_of_file(given) == spec

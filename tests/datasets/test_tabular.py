@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from pair_files import load, pairs, texts, write
 
 from hardneg_plugin.datasets import load_dataset
 from hardneg_plugin.datasets.tabular import text_id
@@ -17,45 +15,6 @@ PAIRS = [
     {"anchor": "누가 춤추나?", "positive": "꿀벌이 춤춘다."},
     {"anchor": "who dances?", "positive": "Cranes dance too."},
 ]
-
-
-def write(path, rows):
-    """Write rows in the format of the path's ending."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist(rows), path)
-    elif path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
-    else:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), delimiter="\t" if path.suffix == ".tsv" else ",")
-            writer.writeheader()
-            writer.writerows(rows)
-    return path
-
-
-def texts(dataset):
-    return list(dataset.corpus.iter_texts())
-
-
-def pairs(dataset, split="train"):
-    """Return the judged pairs as texts."""
-    queries = {query.id: query.text for query in dataset.queries(split)}
-    return [
-        (queries[query], dataset.corpus.text(int(dataset.corpus.rows_of([passage])[0])))
-        for query, grades in dataset.qrels(split).items()
-        for passage in grades
-    ]
-
-
-@pytest.fixture(params=["jsonl", "csv", "tsv", "parquet"])
-def ending(request):
-    return request.param
-
-
-def load(path, options=""):
-    kind = {"tsv": "csv"}.get(path.suffix[1:], path.suffix[1:])
-    return load_dataset(f"{kind}:{path}{options}")
 
 
 def test_pairs(tmp_path, ending):
@@ -81,27 +40,6 @@ def test_triplets_and_the_same_text_is_one_passage(tmp_path, ending):
     assert texts(dataset) == ["one", "two", "three"]
     assert pairs(dataset) == [("a", "one"), ("b", "two")]
     assert dataset.corpus.rows_of([text_id("p", "two")]).tolist() == [1]
-
-
-def test_columns_by_name(tmp_path, ending):
-    rows = [{"my question": "q", "anchor": "wrong", "text+more": "p", "lingua": "it", "short": "s"}]
-    path = write(tmp_path / f"t.{ending}", rows)
-    dataset = load(path, "?anchor=my+question&positive=text%2Bmore&language=lingua&answers=short")
-    assert pairs(dataset) == [("q", "p")]
-    (query,) = dataset.queries("train")
-    assert (query.language, query.answers) == ("it", ("s",))
-    assert dataset.corpus.language(0) == "it"
-
-
-def test_columns_that_are_not_there(tmp_path, ending):
-    path = write(tmp_path / f"t.{ending}", PAIRS)
-    with pytest.raises(DatasetError, match=r"no column 'ankor'; columns: anchor, positive; .*\?anchor=COLUMN"):
-        load(path, "?anchor=ankor")
-    with pytest.raises(DatasetError, match="unknown column role anker; known: anchor, positive"):
-        load(path, "?anker=anchor")
-    other = write(tmp_path / f"u.{ending}", [{"left": "a", "right": "b"}])
-    with pytest.raises(DatasetError, match="no column for the anchor; columns: left, right"):
-        load(other)
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
@@ -196,9 +134,27 @@ def test_bad_passages_are_errors_with_their_file_and_line(bad):
 def test_bad_passages_are_skipped_and_counted(bad):
     path, kind, _ = bad
     dataset = load_dataset(f"jsonl:{path.parent}?on_bad_row=skip")
+    assert pairs(dataset) == [("a", "one")]
     assert texts(dataset) == ["one", "two"]
-    assert dataset.left_out["corpus"] == {kind: 1}
-    assert ("a", "one") in pairs(dataset)
+    assert dataset.left_out == {"corpus": {kind: 1}}
+
+
+def test_a_bad_row_is_counted_once_and_gives_no_text(tmp_path):
+    sound = {"anchor": "a", "positive": "one"}
+    bad = {"anchor": "b", "positive": ["two", "three\0"], "negative": "four"}
+    lines = [json.dumps(row) for row in (sound, bad, bad, {"anchor": "b" * 2, "positive": "five" * 50})]
+    path = tmp_path / "t.jsonl"
+    path.write_text("\n".join([*lines, "nonsense"]))
+    expected = {"corpus": {"broken JSON": 1, "broken character": 2, "too long": 1}}
+    # Once read from the file, then from the cache.
+    for _ in range(2):
+        dataset = load_dataset(f"jsonl:{path}?on_bad_row=skip&max_text_chars=199")
+        assert pairs(dataset) == [("a", "one")]
+        assert texts(dataset) == ["one"]
+        assert dataset.left_out == expected
+        assert len(dataset.left_out_examples) == 4
+    with pytest.raises(DatasetError, match=r"t\.jsonl:2: column 'positive': the text has a NUL byte at character 5"):
+        load_dataset(f"jsonl:{path}").qrels("train")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +175,8 @@ def test_bad_anchors(tmp_path, row, kind, message):
         load_dataset(f"jsonl:{path}").queries("train")
     dataset = load_dataset(f"jsonl:{path}?on_bad_row=skip")
     assert next(query.text for query in dataset.queries("train")) == "a"
-    assert dataset.left_out["queries"] == {kind: 1}
+    assert dataset.left_out == {"corpus": {kind: 1}}
+    assert texts(dataset) == ["one"]
 
 
 class TestTables:

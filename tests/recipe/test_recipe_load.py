@@ -83,7 +83,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path):
         "seed: expected a list of a whole number",
         "data.limt: unknown key (did you mean 'limit'?",
         "[0].bm25.topk: unknown key (did you mean 'top_k'?",
-        "[1].sample.strategy: expected one of top, random, got 'best'",
+        "[1].sample.strategy: expected one of top, random, simans, got 'best'",
         "train.epochs: expected a number, got 'many'",
         "evaluate.splits: expected a list of a text, got 'test'",
     ):

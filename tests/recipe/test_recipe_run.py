@@ -18,6 +18,7 @@ from hardneg_plugin.errors import DatasetError, RecipeError, TrainingError, Work
 from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.run import run_recipe
+from hardneg_plugin.training.base_model import base_model_identity
 
 pytestmark = pytest.mark.integration
 
@@ -72,7 +73,8 @@ def test_one_table_with_every_line_and_equal_steps(recipe, tmp_path, quiet):
     assert len(examples) == 1
     folder = tmp_path / "runs" / "small"
     assert {path.name for path in folder.iterdir()} == {
-        "recipe.yaml", "manifest.json", "stages", "systems", "lines", "results.json", "per_query.parquet", "report.md"
+        ".hardneg-run", ".lock", "recipe.yaml", "manifest.json", "stages", "systems", "lines", "results.json",
+        "per_query.parquet", "report.md",
     }  # fmt: skip
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["sessions"][0]["peak_memory_bytes"] > 0
@@ -137,6 +139,65 @@ def test_a_missing_split_is_found_before_anything_is_done(recipe, tmp_path, quie
     with pytest.raises(RecipeError, match="evaluate.splits: .* has no split 'tset'; splits: "):
         run_recipe(load_recipe(recipe, ["evaluate.splits=[tset]"]), tmp_path / "runs", progress=quiet)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_typo_in_the_settings_that_was_fixed_does_not_block(recipe, tmp_path, quiet):
+    runs = tmp_path / "runs"
+    with pytest.raises(TrainingError, match="5,?000"):
+        run_recipe(load_recipe(recipe, ["train.arguments.warmup_steps=5000"]), runs, progress=quiet)
+    run_recipe(load_recipe(recipe, ["train=null", "evaluate=null"]), runs, progress=quiet)
+    report = run_recipe(load_recipe(recipe, ["evaluate=null"]), runs, progress=quiet)
+    for system in report.systems:
+        assert system.training[0].model_fingerprint == base_model_identity(system.training[0].model)
+
+
+def test_what_is_measured_is_the_weights_that_are_there(recipe, tmp_path):
+    def said() -> str:
+        with (tmp_path / "said").open("w") as file:
+            loaded = load_recipe(recipe, ["systems={in-batch: []}"])
+            run_recipe(loaded, tmp_path / "runs", progress=Progress(Console(file=file, width=200)))
+        return (tmp_path / "said").read_text()
+
+    assert "0 of them ready" in said()
+    again = said()
+    assert "1 of them ready" in again
+    assert "evaluate: " not in again
+    (model,) = (tmp_path / "runs" / "small" / "systems").glob("in-batch/seed-5/model")
+    (model / "other.txt").write_text("other weights")
+    assert "evaluate: in-batch, seed 5 on test" in said()
+
+
+def test_a_refused_run_changes_nothing_and_no_negative_is_said_loudly(recipe, tmp_path):
+    runs, settings = tmp_path / "runs", ["evaluate=null", "seed=[5, 6]", "systems.bm25.sample.rank_from=90"]
+    with (tmp_path / "said").open("w") as file:
+        report = run_recipe(load_recipe(recipe, settings), runs, progress=Progress(Console(file=file, width=200)))
+    assert "WARNING: bm25, seed 6: its stages keep no negative" in (tmp_path / "said").read_text()
+    assert [count.stage for count in report.systems[2].stages][-1] == "sample (seed 5)"
+    resolved = (runs / "small" / "recipe.yaml").read_text()
+    with (tmp_path / "said").open("w") as file:
+        progress = Progress(Console(file=file, width=200))
+        with pytest.raises(WorkspaceError, match="another recipe or other data"):
+            run_recipe(load_recipe(recipe, [*settings, "train.batch_size=32"]), runs, progress=progress)
+    assert (runs / "small" / "recipe.yaml").read_text() == resolved
+
+
+def test_a_part_that_is_missing_is_mined_again(recipe, tmp_path, quiet):
+    runs, settings = tmp_path / "runs", ["evaluate=null", "train=null"]
+    run_recipe(load_recipe(recipe, settings), runs, progress=quiet)
+    before = digests(runs / "small", "stages/*/part-*")
+    (part,) = (runs / "small" / "stages").glob("bm25-*/part-00001.parquet")
+    part.unlink()
+    run_recipe(load_recipe(recipe, settings), runs, progress=quiet)
+    assert digests(runs / "small", "stages/*/part-*") == before
+
+
+def test_a_recipe_inside_its_own_run_folder_is_refused(tmp_path, quiet):
+    folder = tmp_path / "runs" / "small"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(RECIPE)
+    with pytest.raises(WorkspaceError, match="lies inside its own run folder"):
+        run_recipe(load_recipe(str(folder / "mine.yaml")), tmp_path / "runs", if_exists="overwrite", progress=quiet)
+    assert (folder / "mine.yaml").read_text() == RECIPE
 
 
 def wait_for(process: subprocess.Popen[bytes], folder: Path, pattern: str) -> bool:

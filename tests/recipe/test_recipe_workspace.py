@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from hardneg_plugin.errors import ParameterError, WorkspaceError
@@ -10,24 +13,70 @@ from hardneg_plugin.recipe.workspace import Workspace, read_json, write_json
 
 @pytest.fixture
 def finished(tmp_path):
-    workspace = Workspace.open(tmp_path / "run", "error")
-    workspace.recipe_file.write_text("name: run\n")
+    with Workspace.open(tmp_path / "run", "error") as workspace:
+        workspace.recipe_file.write_text("name: run\n")
     return workspace
 
 
 def test_reuse_keeps_overwrite_removes_error_refuses(finished):
-    assert Workspace.open(finished.folder, "reuse").recipe_file.is_file()
+    with Workspace.open(finished.folder, "reuse") as workspace:
+        assert workspace.recipe_file.is_file()
     with pytest.raises(WorkspaceError, match="reuse goes on with it, overwrite starts anew"):
         Workspace.open(finished.folder, "error")
-    assert not Workspace.open(finished.folder, "overwrite").recipe_file.exists()
+    with Workspace.open(finished.folder, "overwrite") as workspace:
+        assert not workspace.recipe_file.exists()
+        assert {path.name for path in workspace.folder.iterdir()} == {".hardneg-run", ".lock"}
 
 
-def test_a_folder_that_is_no_run_is_never_touched(tmp_path):
-    (tmp_path / "thesis.tex").write_text("precious")
+@pytest.mark.parametrize("file", ["thesis.tex", "recipe.yaml", "manifest.json"])
+def test_a_folder_without_our_marker_is_never_touched(tmp_path, file):
+    (tmp_path / file).write_text("precious")
     for choice in ("reuse", "overwrite", "error"):
         with pytest.raises(WorkspaceError, match="is no run folder"):
             Workspace.open(tmp_path, choice)
-    assert (tmp_path / "thesis.tex").read_text() == "precious"
+    assert [path.name for path in tmp_path.iterdir()] == [file]
+    assert (tmp_path / file).read_text() == "precious"
+
+
+def test_of_two_runs_at_the_same_time_the_second_is_refused(finished):
+    with Workspace.open(finished.folder, "reuse"):
+        for choice in ("reuse", "overwrite"):
+            with pytest.raises(WorkspaceError, match="another hardneg run is using .*run; wait"):
+                Workspace.open(finished.folder, choice)
+        assert finished.recipe_file.is_file()
+
+
+@pytest.mark.integration
+def test_the_lock_of_a_killed_run_does_not_block(finished):
+    code = (
+        "import os, pathlib, signal, sys\n"
+        "from hardneg_plugin.recipe.workspace import Workspace\n"
+        "Workspace.open(pathlib.Path(sys.argv[1]), 'reuse')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(finished.folder)], check=False, timeout=60)
+    assert killed.returncode == -9
+    with Workspace.open(finished.folder, "reuse") as workspace:
+        assert workspace.recipe_file.is_file()
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkspaceError, match="file is a file; choose another"):
+        Workspace.open(tmp_path / "file", "reuse")
+    with pytest.raises(WorkspaceError, match="cannot write the run folder"):
+        Workspace.open(tmp_path / "file" / "run", "reuse")
+
+
+def test_a_stage_is_done_only_with_all_its_parts(finished):
+    stage = finished.stage("bm25", "f")
+    for number in range(2):
+        stage.part(number).touch()
+    assert not stage.done(2)
+    stage.finish({})
+    assert stage.done(2)
+    stage.part(1).unlink()
+    assert not stage.done(2)
 
 
 def test_an_unknown_choice_is_refused(tmp_path):
