@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import overload
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, overload
 
 import xxhash
 
@@ -98,8 +99,9 @@ class ExampleShards(Sequence[list[MiningExample]]):
             raise IndexError(msg)
         start = number * self._shard_size
         queries = self.queries[start : start + self._shard_size]
-        rows = iter(self._corpus.rows_of([passage for query in queries for passage in self._relevant[query.id]]))
-        examples = [self._example(query, [int(next(rows)) for _ in self._relevant[query.id]]) for query in queries]
+        rows = self._corpus.rows_of([passage for query in queries for passage in self._relevant[query.id]])
+        positives = iter(self._corpus.documents(rows))
+        examples = [self._example(query, positives) for query in queries]
         # One empty table for all of them: the first stage then has nothing to put together.
         return with_table(examples, CandidateTable.empty([len(example.positives) for example in examples]))
 
@@ -108,11 +110,12 @@ class ExampleShards(Sequence[list[MiningExample]]):
         """Number of (query, positive) pairs."""
         return sum(len(self._relevant[query.id]) for query in self.queries)
 
-    def _example(self, query: Query, rows: list[int]) -> MiningExample:
+    def _example(self, query: Query, positives: Iterator[Any]) -> MiningExample:
+        """Return the example of a query, whose positives come next."""
         return MiningExample(
             id=query.id,
             query=query.text,
-            positives=tuple(self._corpus.document(row) for row in rows),
+            positives=tuple(islice(positives, len(self._relevant[query.id]))),
             language=query.language,
             answers=query.answers,
             meta={JUDGED_RELEVANT: self._lower[query.id]} if query.id in self._lower else {},

@@ -81,21 +81,7 @@ class Corpus:
 
     def texts(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
         """Return the texts of some rows, in their order, titles included."""
-        wanted = np.asarray(rows, dtype=np.int64)
-        if len(wanted) and not (wanted.min() >= 0 and wanted.max() < self._length):
-            msg = f"corpus {self.key} has rows 0 to {self._length - 1}, not all of {wanted.min()} to {wanted.max()}"
-            raise IndexError(msg)
-        texts = [""] * len(wanted)
-        order = np.argsort(wanted, kind="stable")
-        batches = wanted[order] // BATCH_ROWS
-        # Many rows of one batch are taken at once: a row by itself costs ten times as much.
-        for places in np.split(order, np.flatnonzero(np.diff(batches)) + 1) if len(order) else ():
-            batch = self._batch(int(wanted[places[0]]) // BATCH_ROWS)
-            local = pa.array(wanted[places] % BATCH_ROWS)
-            columns = (batch.column(number).take(local).to_pylist() for number in (2, 1))
-            for place, title, text in zip(places.tolist(), *columns, strict=True):
-                texts[place] = f"{title} {text}" if title else text
-        return texts
+        return [f"{title} {text}" if title else text for title, text in self._columns(rows, (2, 1))]
 
     def text(self, row: int) -> str:
         """Return the text of one row, its title included."""
@@ -106,14 +92,22 @@ class Corpus:
         """Return the language of one row; empty where it is not known."""
         return self._value(row, 3)
 
-    def document(self, row: int) -> Document:
-        """Return one row as a Haystack document whose id is the passage's id."""
+    def documents(self, rows: Sequence[int] | NDArray[np.int64]) -> list[Document]:
+        """Return some rows as Haystack documents whose ids are the passages' ids."""
         from haystack.dataclasses import Document
 
-        meta = {"title": self._value(row, 2), "language": self._value(row, 3)}
-        return Document(
-            id=self._value(row, 0), content=self.text(row), meta={key: value for key, value in meta.items() if value}
-        )
+        return [
+            Document(
+                id=identifier,
+                content=f"{title} {text}" if title else text,
+                meta={name: value for name, value in (("title", title), ("language", language)) if value},
+            )
+            for identifier, text, title, language in self._columns(rows, (0, 1, 2, 3))
+        ]
+
+    def document(self, row: int) -> Document:
+        """Return one row as a Haystack document."""
+        return self.documents([row])[0]
 
     def rows_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Return the row of each id, or -1 where the corpus does not have it."""
@@ -144,6 +138,23 @@ class Corpus:
         """Yield all texts in row order."""
         for texts, _ in self.iter_batches():
             yield from texts
+
+    def _columns(self, rows: Sequence[int] | NDArray[np.int64], columns: Sequence[int]) -> list[tuple[str, ...]]:
+        """Return some columns of some rows, in their order."""
+        wanted = np.asarray(rows, dtype=np.int64)
+        if len(wanted) and (wanted.min() < 0 or wanted.max() >= self._length):
+            msg = f"corpus {self.key} has rows 0 to {self._length - 1}, not all of {wanted.min()} to {wanted.max()}"
+            raise IndexError(msg)
+        values: list[tuple[str, ...]] = [()] * len(wanted)
+        order = np.argsort(wanted, kind="stable")
+        # Many rows of one batch are taken at once: a row by itself costs ten times as much.
+        for places in np.split(order, np.flatnonzero(np.diff(wanted[order] // BATCH_ROWS)) + 1) if len(order) else ():
+            batch = self._batch(int(wanted[places[0]]) // BATCH_ROWS)
+            local = pa.array(wanted[places] % BATCH_ROWS)
+            taken = (batch.column(column).take(local).to_pylist() for column in columns)
+            for place, *row in zip(places.tolist(), *taken, strict=True):
+                values[place] = tuple(row)
+        return values
 
     def _value(self, row: int, column: int) -> str:
         if not 0 <= row < self._length:
