@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import datasets
     from sentence_transformers import SentenceTransformer
 
+_BOUNDS = ("relative_margin", "absolute_margin", "max_score", "min_score")
 OutputFormat = Literal["triplet", "n-tuple", "labeled-pair", "labeled-list"]
 
 
@@ -95,12 +96,7 @@ def mine(
     """
     from hardneg_plugin.components import KnownPositiveFilter, NegativeSampler, TripletBuilder
 
-    bounds = {
-        "relative_margin": relative_margin,
-        "absolute_margin": absolute_margin,
-        "max_score": max_score,
-        "min_score": min_score,
-    }
+    bounds = dict(zip(_BOUNDS, (relative_margin, absolute_margin, max_score, min_score), strict=True))
     _check(model, bounds, output_scores, range_min, range_max)
     data = read_dataset(dataset, corpus, qrels, (anchor_column_name, positive_column_name), on_bad_row)
     miner, scorer = _miner(data, model, range_max, query_prompt, corpus_prompt, batch_size)
