@@ -10,7 +10,7 @@ from haystack.document_stores.types import DocumentStore
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.parameters import at_least, in_range, source_name
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
-from hardneg_plugin.search.bm25 import K1, B, BM25Index
+from hardneg_plugin.search.bm25 import INDEX_VERSION, K1, METHOD, B, BM25Index
 from hardneg_plugin.text import analysis_fingerprint
 
 
@@ -67,7 +67,7 @@ class BM25NegativeMiner:
     @staticmethod
     def depends_on() -> list[str]:
         """Return fingerprints of rules outside this class that decide over the result."""
-        return [analysis_fingerprint()]
+        return [analysis_fingerprint(), METHOD, f"{INDEX_VERSION}", f"k1={K1} b={B}"]
 
     def warm_up(self) -> None:
         """Build the index in the cache, or open it there."""

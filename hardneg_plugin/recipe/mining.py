@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -119,13 +120,19 @@ def _write(folder: StageFolder, number: int, result: Mapping[str, list[MiningExa
 
 
 def count_candidates(folder: StageFolder, parts: int) -> dict[str, Any]:
-    """Return how many candidates a stage's parts hold, why how many were dropped, and why examples were rejected."""
+    """Return how many candidates a stage's parts hold, and why how many candidates, positives and examples are out.
+
+    Candidates and positives are counted over all stages so far, since their reasons travel with the examples.
+    """
     reasons: Counter[str] = Counter()
+    positives: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     for number in range(parts):
-        column = pq.read_table(folder.part(number), columns=["dropped"]).column("dropped").combine_chunks()
-        for pair in column.values.value_counts().to_pylist():
+        part = pq.read_table(folder.part(number), columns=["dropped", "meta"])
+        for pair in part.column("dropped").combine_chunks().values.value_counts().to_pylist():
             reasons[pair["values"]] += pair["counts"]
+        for meta in part.column("meta").to_pylist():
+            positives.update(removed["reason"] for removed in json.loads(meta).get("removed_positives", ()))
         if folder.rejected(number).is_file():
             rejected.update(example.meta["rejected"] for example in read_parquet(folder.rejected(number)))
     kept = reasons.pop("", 0)
@@ -133,6 +140,7 @@ def count_candidates(folder: StageFolder, parts: int) -> dict[str, Any]:
         "candidates": kept + sum(reasons.values()),
         "kept": kept,
         "dropped": dict(sorted(reasons.items())),
+        "positives": dict(sorted(positives.items())),
         "rejected": dict(sorted(rejected.items())),
     }
 

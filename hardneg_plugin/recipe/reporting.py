@@ -37,19 +37,26 @@ class Row:
 
 
 def stage_counts(counts: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[StageCounts, ...]:
-    """Return what each stage dropped, from counts of what had been dropped by its end.
+    """Return what each stage took out, from counts of what was out by its end.
+
+    Reasons of examples and of positives have a prefix; those of candidates stand as they are.
 
     :param counts: Name and counts of each stage, in order.
     """
     rows = []
-    before: Mapping[str, int] = {}
+    before: Mapping[str, Any] = {"dropped": {}, "positives": {}}
     for name, count in counts:
-        dropped = {reason: number - before.get(reason, 0) for reason, number in count["dropped"].items()}
-        before = count["dropped"]
         examples = {f"example: {reason}": number for reason, number in count["rejected"].items()}
-        here = {reason: number for reason, number in dropped.items() if number}
-        rows.append(StageCounts(name, count["candidates"], count["kept"], {**examples, **here}))
+        positives = _new(count["positives"], before["positives"])
+        here = {f"removed {reason}": number for reason, number in positives.items()}
+        candidates = _new(count["dropped"], before["dropped"])
+        rows.append(StageCounts(name, count["candidates"], count["kept"], {**examples, **here, **candidates}))
+        before = count
     return tuple(rows)
+
+
+def _new(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    return {reason: number - before.get(reason, 0) for reason, number in now.items() if number > before.get(reason, 0)}
 
 
 def training_run(seed: int, training: Mapping[str, Any], model: str, identity: str) -> TrainingRun:

@@ -23,7 +23,7 @@ from hardneg_plugin.recipe.splits import check_splits
 from hardneg_plugin.recipe.workspace import IfExists, Workspace, write_text
 from hardneg_plugin.recipe.yaml_text import to_yaml
 from hardneg_plugin.report import ReportData, StageCounts, System, TrainingRun, write_results
-from hardneg_plugin.search.bm25 import BM25Index
+from hardneg_plugin.search.bm25 import BM25Index, index_key
 from hardneg_plugin.text import Analyzer
 from hardneg_plugin.training import planned_steps
 from hardneg_plugin.training.base_model import base_model_identity
@@ -225,7 +225,7 @@ class _Run:
         """Measure BM25 retrieval and the untrained model: lines of every table."""
         if self._measuring is None:
             return []
-        identity = fingerprint([self._dataset.corpus.key, Analyzer().fingerprint])
+        identity = index_key(self._dataset.corpus, Analyzer())
         with self._manifest.timed("evaluate: BM25 retrieval"):
             scores = self._measuring.measure(Line("bm25-retrieval", None, identity, self._bm25))
         rows = [Row(System(BM25_LINE), {None: scores})]

@@ -42,7 +42,7 @@ class BM25Index:
             raise ParameterError(msg)
         self.corpus = corpus
         self._analyzer = analyzer or Analyzer()
-        key = fingerprint([INDEX_VERSION, corpus.key, self._analyzer.fingerprint, METHOD, k1, b])
+        key = index_key(corpus, self._analyzer, k1, b)
         build = partial(_build, corpus=corpus, analyzer=self._analyzer, k1=k1, b=b)
         self._index = _load(build_entry("bm25", key, build), len(corpus))
         self._vocabulary: dict[str, int] = self._index.vocab_dict
@@ -80,6 +80,11 @@ class BM25Index:
     def _known(self, tokens: list[str]) -> list[int]:
         vocabulary = self._vocabulary
         return [vocabulary[token] for token in tokens if token in vocabulary]
+
+
+def index_key(corpus: Corpus, analyzer: Analyzer, k1: float = K1, b: float = B) -> str:
+    """Return the fingerprint of all that decides over what an index finds."""
+    return fingerprint([INDEX_VERSION, corpus.key, analyzer.fingerprint, METHOD, k1, b])
 
 
 def _in_order(rows: np.ndarray[Any, Any], scores: np.ndarray[Any, Any]) -> Hits:

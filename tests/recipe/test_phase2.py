@@ -114,7 +114,8 @@ def test_what_cannot_be_read_is_counted_by_part_and_kind(ran):
 
 def test_each_fault_of_a_pair_is_counted_once_under_its_own_reason(stages):
     assert stages[0].stage == "quality"
-    assert stages[0].dropped == {f"example: {reason}": 1 for reason in REJECTED}
+    rejected = {f"example: {reason}": 1 for reason in REJECTED}
+    assert stages[0].dropped == {**rejected, "removed positive: too short": 1}
 
 
 def test_exactly_the_planted_examples_are_rejected(ran):
