@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import datasets
 
 LearningRate = float | Literal["auto"]
+_LOWEST = {"max_length": 1, "static_dims": 1, "vocabulary": 2}
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ class TrainingSettings:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             msg = f"seed must be a whole number from 0 to 2**32 - 1, got {self.seed!r}"
             raise ParameterError(msg)
+        for name, lowest in _LOWEST.items():
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < lowest):
+                msg = f"{name} must be a whole number of at least {lowest}, got {value!r}"
+                raise ParameterError(msg)
         if self.save_steps < 0:
             msg = f"save_steps must be 0 (no checkpoints) or more, got {self.save_steps!r}"
             raise ParameterError(msg)

@@ -182,3 +182,14 @@ def test_nothing_is_reported_anywhere(tmp_path):
 def test_values_that_transformers_refuses(tmp_path):
     with pytest.raises(ParameterError, match=r"arguments: .*not_an_optimizer"):
         built(tmp_path, optim="not_an_optimizer")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "lowest"), [("max_length", 0, 1), ("static_dims", 1.5, 1), ("vocabulary", True, 2)]
+)
+def test_sizes_are_checked_before_anything_is_loaded(name, value, lowest):
+    from hardneg_plugin.training.settings import TrainingSettings
+
+    settings = TrainingSettings("a/model", **{name: value})
+    with pytest.raises(ParameterError, match=f"{name} must be a whole number of at least {lowest}, got {value!r}"):
+        settings.check()
