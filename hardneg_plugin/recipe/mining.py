@@ -104,12 +104,12 @@ class LocalEngine:
     def _run_at_once(self, component: Any, shards: Shards, folder: StageFolder) -> None:
         result = component.run(examples=[example for shard in shards for example in shard])
         home = {example.id: number for number, shard in enumerate(shards) for example in shard}
-        for number in range(len(shards)):
-            _write(
-                folder,
-                number,
-                {name: [item for item in items if home[item.id] == number] for name, items in result.items()},
-            )
+        parts: list[dict[str, list[MiningExample]]] = [{name: [] for name in result} for _ in shards]
+        for name, examples in result.items():
+            for example in examples:
+                parts[home[example.id]][name].append(example)
+        for number, part in enumerate(parts):
+            _write(folder, number, part)
 
 
 def _write(folder: StageFolder, number: int, result: Mapping[str, list[MiningExample]]) -> None:

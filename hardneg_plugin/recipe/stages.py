@@ -10,7 +10,7 @@ from haystack.core.serialization import component_from_dict
 
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components import STAGES, stage_class
-from hardneg_plugin.datasets import load_dataset
+from hardneg_plugin.components.corpus_parameter import open_corpus
 from hardneg_plugin.recipe.check import parameters_of, signature_defaults
 from hardneg_plugin.recipe.schema import Stage
 from hardneg_plugin.training.base_model import base_model_identity
@@ -57,7 +57,7 @@ def stage_fingerprint(stage: Stage, params: Mapping[str, Any], data_corpus: str,
     if changed.get("corpus") == data_corpus:
         changed["corpus"] = "data"
     elif isinstance(changed.get("corpus"), str):
-        changed["corpus"] = load_dataset(changed["corpus"]).corpus.key
+        changed["corpus"] = open_corpus(changed["corpus"]).key
     if isinstance(changed.get("model"), str):
         changed["model"] = base_model_identity(changed["model"])
     rules = cls.depends_on() if hasattr(cls, "depends_on") else []

@@ -248,3 +248,15 @@ def test_a_training_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(recip
     weights = "systems/*/*/model/**/*.safetensors"
     assert len(digests(undisturbed / "small", weights)) == 3
     assert digests(disturbed / "small", weights) == digests(undisturbed / "small", weights)
+
+
+def test_a_stage_s_own_corpus_counts_by_content(make_corpus):
+    from hardneg_plugin.recipe.schema import Stage
+    from hardneg_plugin.recipe.stages import stage_fingerprint
+
+    def of(corpus):
+        params = {"corpus": f"cache:{corpus.key}", "top_k": 1}
+        return stage_fingerprint(Stage("random", params), params, "sample", "before")
+
+    one, other = make_corpus(["a", "b"]), make_corpus(["a", "c"])
+    assert of(one) == of(make_corpus(["a", "b"])) != of(other)
