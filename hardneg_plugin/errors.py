@@ -10,7 +10,9 @@ A message names what was wrong, where (file, line, key or row), what was expecte
     ├── CacheError        a damaged or missing entry of the cache
     ├── WorkspaceError    a run folder that holds something else
     ├── TrainingError     a schedule or a model that cannot be trained as asked
-    └── EvaluationError   metrics, runs and judgements that do not fit together
+    ├── EvaluationError   metrics, runs and judgements that do not fit together
+    └── LLMError          a language model that cannot be asked as wanted
+        └── BudgetError   what a run may spend on a language model is spent
 
 The command line prints any of them as one line and exits with 1; everything else is a bug and shows its traceback.
 """
@@ -52,3 +54,11 @@ class TrainingError(HardnegError):
 
 class EvaluationError(HardnegError):
     """Metrics, runs and judgements do not fit together."""
+
+
+class LLMError(HardnegError):
+    """A language model cannot be asked as wanted: not running, not pulled, not allowed, or not answering."""
+
+
+class BudgetError(LLMError):
+    """What a run may spend on a language model is spent; what it answered so far is kept."""

@@ -23,10 +23,12 @@ def command(recipe: str, overrides: tuple[str, ...]) -> None:
     from hardneg_plugin.errors import DatasetError
     from hardneg_plugin.recipe.load import load_recipe
     from hardneg_plugin.recipe.splits import check_splits
+    from hardneg_plugin.recipe.targets import evaluation_targets
 
     loaded = load_recipe(recipe, overrides)
     try:
-        check_splits(loaded, load_dataset(loaded.data.spec))
+        dataset = load_dataset(loaded.data.spec)
+        check_splits(loaded, dataset, evaluation_targets(loaded.evaluate, dataset))
     except DatasetError as error:
         click.echo(f"note: splits were not checked: {error}", err=True)
     stages = sum(map(len, loaded.systems.values()))

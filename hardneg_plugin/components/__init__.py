@@ -11,21 +11,27 @@ if TYPE_CHECKING:
     from hardneg_plugin.components.example_builder import ExampleBuilder
     from hardneg_plugin.components.example_joiner import ExampleJoiner
     from hardneg_plugin.components.known_positive_filter import KnownPositiveFilter
+    from hardneg_plugin.components.llm_negative_classifier import LLMNegativeClassifier
+    from hardneg_plugin.components.llm_negative_generator import LLMNegativeGenerator
     from hardneg_plugin.components.negative_document_builder import NegativeDocumentBuilder
     from hardneg_plugin.components.negative_sampler import NegativeSampler
     from hardneg_plugin.components.parent_document_filter import ParentDocumentFilter
     from hardneg_plugin.components.positive_aware_filter import PositiveAwareFilter
     from hardneg_plugin.components.quality_filter import QualityFilter
     from hardneg_plugin.components.random_negative_miner import RandomNegativeMiner
+    from hardneg_plugin.components.recorded_chat_generator import RecordedChatGenerator
     from hardneg_plugin.components.retrieval_evaluator import RetrievalEvaluator
     from hardneg_plugin.components.retriever_negative_miner import RetrieverNegativeMiner
     from hardneg_plugin.components.sentence_transformers_trainer import SentenceTransformersTrainer
+    from hardneg_plugin.components.strict_ollama_chat_generator import StrictOllamaChatGenerator
     from hardneg_plugin.components.triplet_builder import TripletBuilder
 
 # Stages of a recipe's `mine` list: examples in, examples out.
 STAGES = {
     "bm25": "BM25NegativeMiner",
+    "classify": "LLMNegativeClassifier",
     "dense": "DenseNegativeMiner",
+    "generate": "LLMNegativeGenerator",
     "known_positives": "KnownPositiveFilter",
     "parent_document": "ParentDocumentFilter",
     "positive_aware": "PositiveAwareFilter",
@@ -40,6 +46,8 @@ _FILES = {
     "ExampleBuilder": "example_builder",
     "ExampleJoiner": "example_joiner",
     "KnownPositiveFilter": "known_positive_filter",
+    "LLMNegativeClassifier": "llm_negative_classifier",
+    "LLMNegativeGenerator": "llm_negative_generator",
     "NegativeDocumentBuilder": "negative_document_builder",
     "NegativeSampler": "negative_sampler",
     "ParentDocumentFilter": "parent_document_filter",
@@ -51,6 +59,11 @@ _FILES = {
     "SentenceTransformersTrainer": "sentence_transformers_trainer",
     "TripletBuilder": "triplet_builder",
 }
+# Chat generators: what the components above ask, no part of the flow of examples.
+_GENERATORS = {
+    "RecordedChatGenerator": "recorded_chat_generator",
+    "StrictOllamaChatGenerator": "strict_ollama_chat_generator",
+}
 
 __all__ = [
     "STAGES",
@@ -59,15 +72,19 @@ __all__ = [
     "ExampleBuilder",
     "ExampleJoiner",
     "KnownPositiveFilter",
+    "LLMNegativeClassifier",
+    "LLMNegativeGenerator",
     "NegativeDocumentBuilder",
     "NegativeSampler",
     "ParentDocumentFilter",
     "PositiveAwareFilter",
     "QualityFilter",
     "RandomNegativeMiner",
+    "RecordedChatGenerator",
     "RetrievalEvaluator",
     "RetrieverNegativeMiner",
     "SentenceTransformersTrainer",
+    "StrictOllamaChatGenerator",
     "TripletBuilder",
     "stage_class",
 ]
@@ -83,7 +100,8 @@ def stage_class(short_name: str) -> type[Any]:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _FILES:
+    files = {**_FILES, **_GENERATORS}
+    if name not in files:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{files[name]}"), name)

@@ -140,7 +140,7 @@ class RetrievalDataset:
             if fault is None:
                 grades[qrel.passage_id] = qrel.grade
             else:
-                self._problems.bad(part, fault[0], f"{self._source.where(part)}:{qrel.line}", fault[1])
+                self._problems.bad(part, fault[0], f"{qrel.file or self._source.where(part)}:{qrel.line}", fault[1])
         return {query: grades for query, grades in qrels.items() if grades}
 
     def _judged(self, split: str) -> Iterator[tuple[Qrel, tuple[str, str] | None]]:

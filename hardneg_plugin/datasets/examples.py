@@ -18,6 +18,17 @@ SHARD_SIZE = 10_000
 JUDGED_RELEVANT = "judged_relevant"
 
 
+def sample_by_language(queries: Sequence[Query], limit: int | None, seed: int) -> list[Query]:
+    """Return at most ``limit`` queries of each language, drawn and ordered as :func:`sample_queries` does."""
+    if limit is None:
+        return list(queries)
+    groups: dict[str, list[Query]] = {}
+    for query in queries:
+        groups.setdefault(query.language, []).append(query)
+    drawn = {query.id for group in groups.values() for query in sample_queries(group, limit, seed)}
+    return [query for query in queries if query.id in drawn]
+
+
 def sample_queries(queries: Sequence[Query], limit: int | None, seed: int) -> list[Query]:
     """Return at most ``limit`` queries, drawn by a hash of seed and id and left in their order.
 
@@ -43,6 +54,7 @@ class ExampleShards(Sequence[list[MiningExample]]):
     :param dataset: The dataset.
     :param split: The split whose queries become examples.
     :param limit: Draw this many queries; None takes all.
+    :param limit_per_language: Draw at most this many of each language first; None takes all.
     :param seed: Seed of the draw.
     :param relevance: Lowest grade that makes a passage a positive.
     :param shard_size: Examples in a shard, at most 10,000.
@@ -56,6 +68,7 @@ class ExampleShards(Sequence[list[MiningExample]]):
         split: str,
         *,
         limit: int | None = None,
+        limit_per_language: int | None = None,
         seed: int = 0,
         relevance: int = 1,
         shard_size: int = SHARD_SIZE,
@@ -81,7 +94,7 @@ class ExampleShards(Sequence[list[MiningExample]]):
         if not queries:
             msg = f"{dataset.spec}: no query of split {split!r} has a passage of grade {relevance} or more"
             raise DatasetError(msg)
-        self.queries = sample_queries(queries, limit, seed)
+        self.queries = sample_queries(sample_by_language(queries, limit_per_language, seed), limit, seed)
 
     def __len__(self) -> int:
         return -(-len(self.queries) // self._shard_size)

@@ -51,12 +51,14 @@ class Qrel(NamedTuple):
     :param passage_id: Id of the passage.
     :param grade: 0 is not relevant; 1 and more are degrees of relevance.
     :param line: Line of the source file (from 1), for messages; 0 where there is none.
+    :param file: The file, where the part has several.
     """
 
     query_id: str
     passage_id: str
     grade: int
     line: int = 0
+    file: str = ""
 
 
 def short_answers(value: Any) -> tuple[str, ...] | None:

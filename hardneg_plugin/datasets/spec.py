@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, get_args
 from urllib.parse import parse_qsl, urlencode
@@ -13,11 +13,14 @@ from hardneg_plugin.datasets.problems import BadRows, RowProblems
 from hardneg_plugin.datasets.rows import Source
 from hardneg_plugin.datasets.sample import SampleSource
 from hardneg_plugin.datasets.tabular import SUFFIXES, TabularSource
+from hardneg_plugin.datasets.union import UnionSource, named_parts
 from hardneg_plugin.errors import DatasetError
 
 FILE_KINDS = ("beir", *SUFFIXES)
 SHARED_OPTIONS = ("on_bad_row", "max_text_chars", "default_language")
 KNOWN_SPECS = "sample, beir:FOLDER, jsonl:PATH, csv:PATH or parquet:PATH"
+# Between the specs of a union; a path with a plus sign between two spaces cannot be one of several.
+UNION = " + "
 
 
 class Spec(NamedTuple):
@@ -61,6 +64,8 @@ def parse_spec(spec: str) -> Spec:
 
 def resolve_spec(spec: str, folder: Path) -> str:
     """Return the spec with a relative path counted from ``folder``."""
+    if UNION in spec:
+        return UNION.join(resolve_spec(part, folder) for part in spec.split(UNION))
     parsed = parse_spec(spec)
     if not parsed.path:
         return spec
@@ -77,6 +82,8 @@ def with_options(spec: str, options: Mapping[str, str | int]) -> str:
 
     :raises DatasetError: If the spec has one of them already, with another value.
     """
+    if UNION in spec:
+        return UNION.join(with_options(part, options) for part in spec.split(UNION))
     parsed = parse_spec(spec)
     for name, value in options.items():
         if parsed.options.get(name, str(value)) != str(value):
@@ -93,22 +100,40 @@ def load_dataset(spec: str) -> RetrievalDataset:
     (``negative_1 … negative_n`` are all negatives); a bad row of pairs is left out as a whole. Every spec takes the
     options ``on_bad_row`` (``error``, the default, stops at the first bad row; ``skip`` leaves bad rows out and counts
     them), ``max_text_chars`` (longer texts are bad rows; 100,000) and ``default_language`` (ISO 639-1 code of rows that
-    carry no language).
+    carry no language). Several specs with `` + `` between them are one dataset, whose ids begin with the name of their
+    part: ``beir:tydi/en + beir:tydi/ko``.
 
     :param spec: The spec.
     :raises DatasetError: If the spec cannot be read or a file is missing.
     """
-    parsed = parse_spec(spec)
-    shared = {name: parsed.options[name] for name in SHARED_OPTIONS if name in parsed.options}
-    own = parsed._replace(options={name: value for name, value in parsed.options.items() if name not in shared})
-    on_bad_row = shared.get("on_bad_row", "error")
+    parts = [_taken_apart(part) for part in spec.split(UNION)]
+    on_bad_row = _one_for_all(spec, "on_bad_row", [shared for _, shared in parts], "error")
     if on_bad_row not in get_args(BadRows):
         msg = f"dataset {spec!r}: on_bad_row must be one of {', '.join(get_args(BadRows))}; got {on_bad_row!r}"
         raise DatasetError(msg)
     problems = RowProblems(on_bad_row)  # type: ignore[arg-type]
-    longest = _whole(spec, "max_text_chars", shared.get("max_text_chars", str(MAX_TEXT_CHARS)))
-    language = shared.get("default_language", "")
-    return RetrievalDataset(spec, _source(own, problems, longest), problems, language=language, max_text_chars=longest)
+    most = _one_for_all(spec, "max_text_chars", [shared for _, shared in parts], str(MAX_TEXT_CHARS))
+    longest = _whole(spec, "max_text_chars", most)
+    sources = [(_source(own, problems, longest), shared.get("default_language", "")) for own, shared in parts]
+    if len(sources) == 1:
+        ((source, language),) = sources
+        return RetrievalDataset(spec, source, problems, language=language, max_text_chars=longest)
+    return RetrievalDataset(spec, UnionSource(named_parts(sources)), problems, max_text_chars=longest)
+
+
+def _taken_apart(spec: str) -> tuple[Spec, dict[str, str]]:
+    """Return a spec without the options that all kinds share, and those."""
+    parsed = parse_spec(spec)
+    shared = {name: parsed.options[name] for name in SHARED_OPTIONS if name in parsed.options}
+    return parsed._replace(options={k: v for k, v in parsed.options.items() if k not in shared}), shared
+
+
+def _one_for_all(spec: str, name: str, shared: Sequence[Mapping[str, str]], default: str) -> str:
+    values = {options.get(name, default) for options in shared}
+    if len(values) > 1:
+        msg = f"dataset {spec!r}: its parts must agree in {name}, got {', '.join(sorted(values))}"
+        raise DatasetError(msg)
+    return values.pop()
 
 
 def _source(spec: Spec, problems: RowProblems, max_chars: int) -> Source:

@@ -8,6 +8,7 @@ from haystack import Pipeline
 
 from hardneg_plugin.components import TripletBuilder
 from hardneg_plugin.errors import RecipeError
+from hardneg_plugin.recipe.chat_generator import CHAT_GENERATOR, generator_of
 from hardneg_plugin.recipe.schema import SYSTEM_PREFIX, Recipe, Stage
 from hardneg_plugin.recipe.stages import build_stage, stage_params
 
@@ -15,7 +16,7 @@ from hardneg_plugin.recipe.stages import build_stage, stage_params
 def export_pipeline(recipe: Recipe, system: str | None = None) -> str:
     """Return YAML that ``Pipeline.loads`` accepts: the stages in order, then a :class:`TripletBuilder`.
 
-    What the engine fills in (corpus, seed, language) is written out.
+    What the engine fills in (corpus, seed, language, model, chat generator) is written out.
 
     :param recipe: The recipe.
     :param system: Which of its systems; None takes the only one that has stages.
@@ -23,9 +24,11 @@ def export_pipeline(recipe: Recipe, system: str | None = None) -> str:
     """
     name = _chosen(recipe, system)
     pipeline = Pipeline(metadata={"recipe": recipe.name, "system": name})
-    filled = {"corpus": recipe.data.spec, "language": recipe.data.language, "seed": recipe.seeds[0]}
+    filled: dict[str, Any] = {"corpus": recipe.data.spec, "language": recipe.data.language, "seed": recipe.seeds[0]}
     if recipe.train is not None and recipe.train["base_model"] != "static":
         filled["model"] = recipe.train["base_model"]
+    if recipe.llm is not None:
+        filled[CHAT_GENERATOR] = generator_of(recipe.llm)
     before = ""
     for number, stage in enumerate(recipe.systems[name]):
         same = [other.name for other in recipe.systems[name]].count(stage.name)

@@ -8,7 +8,14 @@ from typing import Any
 
 from hardneg_plugin.components import SentenceTransformersTrainer, stage_class
 from hardneg_plugin.errors import RecipeError
-from hardneg_plugin.recipe.check import check_call, check_type, parameters_of, signature_defaults
+from hardneg_plugin.recipe.chat_generator import (
+    CHAT_GENERATOR,
+    generator_errors,
+    generator_of,
+    llm_errors,
+    with_generators,
+)
+from hardneg_plugin.recipe.check import check_call, check_type, parameters_of, signature_defaults, unknown_key
 from hardneg_plugin.recipe.find import builtin_recipes, find_recipe
 from hardneg_plugin.recipe.overrides import apply_overrides
 from hardneg_plugin.recipe.paths import resolve_paths
@@ -19,6 +26,7 @@ from hardneg_plugin.recipe.schema import (
     UNTRAINED_LINE,
     DataSection,
     EvaluateSection,
+    LLMSection,
     Recipe,
     Stage,
 )
@@ -26,7 +34,7 @@ from hardneg_plugin.recipe.shapes import SECTIONS, name_errors, shape_errors, sy
 from hardneg_plugin.recipe.yaml_text import parse_yaml
 
 # What the engine fills in where a stage or the trainer takes it.
-FILLED_STAGE = ("corpus", "seed", "language", "model")
+FILLED_STAGE = ("corpus", "seed", "language", "model", CHAT_GENERATOR)
 FILLED_TRAIN = ("output_dir", "seed", "corpus")
 
 
@@ -74,7 +82,7 @@ def _stop(path: Path, errors: list[str]) -> None:
 def _with_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
     systems = raw["systems"] if "systems" in raw else {raw["name"]: raw["mine"]}
     seed = raw.get("seed", 0)
-    train, evaluate = raw.get("train"), raw.get("evaluate")
+    llm, train, evaluate = raw.get("llm"), raw.get("train"), raw.get("evaluate")
     return {
         "name": raw["name"],
         "seed": seed if isinstance(seed, list) else [seed],
@@ -87,6 +95,8 @@ def _with_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
             ]
             for system, stages in systems.items()
         },
+        "start_from": raw.get("start_from") or {},
+        "llm": None if llm is None else _filled(LLMSection, llm),
         "train": None if train is None else _filled(SentenceTransformersTrainer, train, FILLED_TRAIN),
         "evaluate": None if evaluate is None else _filled(EvaluateSection, evaluate),
     }
@@ -109,15 +119,45 @@ def _errors(resolved: dict[str, Any]) -> list[str]:
         for number, stage in enumerate(stages):
             ((name, params),) = stage.items()
             path = f"systems.{system}[{number}].{name}"
-            wrong = check_call(stage_class(name), params, path, FILLED_STAGE)
-            errors += wrong or stage_errors(Stage(name, params), data, path)
+            errors += _stage_errors(Stage(name, params), resolved, path)
             errors += _model_errors(resolved, stage_class(name), params, system, path)
+    errors += _start_errors(resolved)
+    if resolved["llm"] is not None:
+        errors += check_call(LLMSection, resolved["llm"], "llm") or llm_errors(resolved["llm"])
     if resolved["train"] is not None:
         wrong = check_call(SentenceTransformersTrainer, resolved["train"], "train", FILLED_TRAIN)
         errors += wrong or train_errors(resolved["train"])
     if resolved["evaluate"] is not None:
         wrong = check_call(EvaluateSection, resolved["evaluate"], "evaluate")
         errors += wrong or [*evaluate_errors(resolved["evaluate"]), *_baseline_errors(resolved)]
+    return errors
+
+
+def _stage_errors(stage: Stage, resolved: dict[str, Any], path: str) -> list[str]:
+    missing = generator_errors(stage, resolved["llm"], path)
+    if missing:
+        return missing
+    llm = resolved["llm"]
+    # What is wrong with the section itself is reported there.
+    wrong = llm is not None and (check_call(LLMSection, llm, "llm") or llm_errors(llm))
+    generator = None if llm is None else generator_of(LLMSection() if wrong else LLMSection(**llm))
+    stage = Stage(stage.name, with_generators(stage.params, generator))
+    return check_call(stage_class(stage.name), stage.params, path, FILLED_STAGE) or stage_errors(
+        stage, resolved["data"], path, generator
+    )
+
+
+def _start_errors(resolved: Mapping[str, Any]) -> list[str]:
+    """Check that a system goes on from one that is trained before it."""
+    systems, errors = list(resolved["systems"]), []
+    if resolved["start_from"] and resolved["train"] is None:
+        errors.append("start_from: nothing is trained; give `train`")
+    for system, earlier in resolved["start_from"].items():
+        if system not in systems:
+            errors.append(unknown_key("start_from", system, systems))
+        elif earlier not in systems[: systems.index(system)]:
+            before = ", ".join(systems[: systems.index(system)]) or "none"
+            errors.append(f"start_from.{system}: {earlier!r} is none of the systems before it: {before}")
     return errors
 
 
@@ -159,5 +199,7 @@ def _build(resolved: dict[str, Any], source: Path | None) -> Recipe:
         systems=systems,
         train=resolved["train"],
         evaluate=None if evaluate is None else EvaluateSection(**evaluate),
+        start_from=resolved["start_from"],
+        llm=None if resolved["llm"] is None else LLMSection(**resolved["llm"]),
         source=source,
     )

@@ -6,7 +6,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -63,6 +63,11 @@ class Manifest:
         started = time.monotonic()
         yield
         self._session["seconds"][what] = round(time.monotonic() - started, 3)
+
+    def asked(self, usage: Mapping[str, Any]) -> None:
+        """Add what this session asked of language models, task by task."""
+        if usage:
+            self._session["llm"] = dict(usage)
 
     def write(self) -> None:
         """Write the manifest."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hardneg_plugin.cache import fingerprint
-from hardneg_plugin.datasets import RetrievalDataset
 from hardneg_plugin.evaluation import Retriever, Scores, evaluate_retriever
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.schema import EvaluateSection
+from hardneg_plugin.recipe.targets import Target
 from hardneg_plugin.recipe.workspace import Workspace
+from hardneg_plugin.records import Corpus
 
 
 class Line(NamedTuple):
@@ -19,68 +20,65 @@ class Line(NamedTuple):
 
     :param name: Name of the line's folder.
     :param seed: Seed of its training; None where nothing is trained.
-    :param identity: Fingerprint of what retrieves.
-    :param retriever: Makes the retriever; called only when something is to be measured.
+    :param identity: Gives the fingerprint of what retrieves from a corpus.
+    :param retriever: Makes the retriever of a corpus; called only when something is to be measured.
     """
 
     name: str
     seed: int | None
-    identity: str
-    retriever: Callable[[], Retriever]
+    identity: Callable[[Corpus], str]
+    retriever: Callable[[Corpus], Retriever]
 
 
 class Measuring:
-    """Measures lines on the splits of a dataset; what was measured from the same things is read back.
+    """Measures lines on targets; what was measured from the same things is read back.
 
     :param workspace: Where values are kept.
-    :param dataset: The dataset.
+    :param targets: Splits of datasets.
     :param section: What is measured.
     :param progress: Where progress is shown.
     """
 
     def __init__(
-        self, workspace: Workspace, dataset: RetrievalDataset, section: EvaluateSection, progress: Progress
+        self, workspace: Workspace, targets: Sequence[Target], section: EvaluateSection, progress: Progress
     ) -> None:
-        self._workspace, self._dataset, self.section, self._progress = workspace, dataset, section, progress
+        self._workspace, self._targets, self._section, self._progress = workspace, targets, section, progress
 
     def measure(self, line: Line) -> dict[str, Scores]:
-        """Return split → scores."""
-        made: list[Retriever] = []
+        """Return label of the target → scores."""
+        # Encoding a corpus costs most; all of its splits share it.
+        made: dict[str, Retriever] = {}
 
-        def retriever() -> Retriever:
-            # Encoding the corpus costs most; all splits share it.
-            if not made:
-                made.append(line.retriever())
-            return made[0]
+        def retriever(corpus: Corpus) -> Retriever:
+            if corpus.key not in made:
+                made.clear()
+                made[corpus.key] = line.retriever(corpus)
+            return made[corpus.key]
 
-        return {split: self._scores(line, split, retriever) for split in self.section.splits}
+        return {target.label: self._scores(line, target, retriever) for target in self._targets}
 
-    def relevance(self, split: str) -> int:
-        """Return the lowest grade that counts as relevant in a split."""
-        return (self.section.relevance or {}).get(split, 1)
-
-    def _scores(self, line: Line, split: str, retriever: Callable[[], Retriever]) -> Scores:
-        section = self.section
-        data = self._dataset.fingerprint(split)
-        key = fingerprint([line.identity, data, section.metrics, self.relevance(split), section.top_k])
+    def _scores(self, line: Line, target: Target, retriever: Callable[[Corpus], Retriever]) -> Scores:
+        section, corpus = self._section, target.dataset.corpus
+        data = target.dataset.fingerprint(target.split)
+        key = fingerprint([line.identity(corpus), data, section.metrics, target.relevance, section.top_k])
 
         def compute() -> dict[str, Any]:
-            return self._evaluate(line, split, retriever())
+            return self._evaluate(line, target, retriever(corpus))
 
-        path: Path = self._workspace.evaluation(line.name, line.seed, split)
+        path: Path = self._workspace.evaluation(line.name, line.seed, target.label)
         return _read_scores(self._workspace.remember(path, key, compute))
 
-    def _evaluate(self, line: Line, split: str, retriever: Retriever) -> dict[str, Any]:
+    def _evaluate(self, line: Line, target: Target, retriever: Retriever) -> dict[str, Any]:
         name = line.name if line.seed is None else f"{line.name}, seed {line.seed}"
-        with self._progress.task(f"evaluate: {name} on {split}", 1) as advance:
+        with self._progress.task(f"evaluate: {name} on {target.label}", 1) as advance:
             evaluation = evaluate_retriever(
                 retriever,
-                self._dataset.queries(split),
-                self._dataset.qrels(split),
-                self._dataset.corpus.ids,
-                metrics=self.section.metrics,
-                relevance=self.relevance(split),
-                k=self.section.top_k,
+                target.dataset.queries(target.split),
+                target.dataset.qrels(target.split),
+                target.dataset.corpus.ids,
+                metrics=self._section.metrics,
+                relevance=target.relevance,
+                k=self._section.top_k,
             )
             advance(1)
         scores = evaluation.scores

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pyarrow.parquet as pq
 
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components import TripletBuilder
+from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.schema import SYSTEM_PREFIX, Stage
 from hardneg_plugin.recipe.stages import build_stage, stage_fingerprint, stage_params
-from hardneg_plugin.recipe.workspace import StageFolder, Workspace
+from hardneg_plugin.recipe.workspace import StageFolder, Workspace, read_json, write_json
 from hardneg_plugin.records import MiningExample, read_parquet, write_parquet
 
 Shards = Sequence[list[MiningExample]]
@@ -89,15 +91,19 @@ class LocalEngine:
 
     def _run(self, name: str, params: Mapping[str, Any], shards: Shards, folder: StageFolder) -> None:
         component = build_stage(name, params)
+        asks = getattr(component, "chat_generator", None) is not None
         missing = [number for number in range(len(shards)) if not folder.part(number).is_file()]
         with self._progress.task(f"mine: {name}", len(shards)) as advance:
             advance(len(shards) - len(missing))
             if component.needs_all_examples and missing:
-                self._run_at_once(component, shards, folder)
+                with _usage_kept(folder, 0, asks):
+                    self._run_at_once(component, shards, folder)
                 advance(len(missing))
             else:
                 for number in missing:
-                    _write(folder, number, component.run(examples=shards[number]))
+                    with _usage_kept(folder, number, asks):
+                        result = component.run(examples=shards[number])
+                    _write(folder, number, result)
                     advance(1)
         folder.finish(count_candidates(folder, len(shards)))
 
@@ -117,6 +123,15 @@ def _write(folder: StageFolder, number: int, result: Mapping[str, list[MiningExa
     if result.get("rejected"):
         write_parquet(folder.rejected(number), result["rejected"])
     write_parquet(folder.part(number), result["examples"])
+
+
+@contextmanager
+def _usage_kept(folder: StageFolder, number: int, asks: bool) -> Iterator[None]:
+    """Write down what a shard asked of a language model, before its part: a finished shard is never asked again."""
+    before = current_session().usage.total()
+    yield
+    if asks:
+        write_json(folder.usage(number), (current_session().usage.total() - before).to_dict())
 
 
 def count_candidates(folder: StageFolder, parts: int) -> dict[str, Any]:
@@ -142,7 +157,17 @@ def count_candidates(folder: StageFolder, parts: int) -> dict[str, Any]:
         "dropped": dict(sorted(reasons.items())),
         "positives": dict(sorted(positives.items())),
         "rejected": dict(sorted(rejected.items())),
+        "llm": _asked(folder, parts),
     }
+
+
+def _asked(folder: StageFolder, parts: int) -> dict[str, float]:
+    """Return what the shards of a stage asked of a language model, summed up; empty for a stage that asks none."""
+    total: Counter[str] = Counter()
+    for number in range(parts):
+        if folder.usage(number).is_file():
+            total.update(read_json(folder.usage(number)))
+    return dict(total)
 
 
 def write_triplets(shards: Shards, folder: Path) -> None:

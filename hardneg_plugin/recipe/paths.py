@@ -12,7 +12,8 @@ from hardneg_plugin.recipe.schema import SYSTEM_PREFIX
 from hardneg_plugin.training.base_model import STATIC
 
 # Section → keys in it, at any depth, that hold a dataset spec or a model.
-_SPECS = {("data", "dataset"), ("systems", "corpus")}
+_SPECS = {("data", "dataset"), ("evaluate", "dataset"), ("systems", "corpus")}
+_FILES = {("llm", "recorded")}
 _MODELS = {("train", "base_model"), ("train", "guide"), ("systems", "model")}
 
 
@@ -32,6 +33,8 @@ def resolve_paths(value: Any, folder: Path, names: Sequence[str] = ()) -> Any:
     place = (names[0], names[-1])
     if place in _SPECS:
         return _spec(value, folder)
+    if place in _FILES:
+        return str((folder / Path(value).expanduser()).resolve())
     return _model(value, folder) if place in _MODELS else value
 
 

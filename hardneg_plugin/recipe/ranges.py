@@ -15,6 +15,7 @@ from hardneg_plugin.evaluation import parse_metrics
 from hardneg_plugin.recipe.check import check_type
 from hardneg_plugin.recipe.schema import SYSTEM_PREFIX, DataSection, Stage
 from hardneg_plugin.recipe.stages import build_stage, stage_params
+from hardneg_plugin.recipe.targets import dataset_errors
 from hardneg_plugin.training.schedule import planned_steps, warmup_steps
 from hardneg_plugin.training.settings import TrainingSettings
 
@@ -42,7 +43,7 @@ def data_errors(data: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with the numbers and the spec of the data section."""
     errors = [
         f"data.{name}: expected at least 1, got {data[name]}"
-        for name in ("limit", "relevance")
+        for name in ("limit", "limit_per_language", "relevance")
         if data[name] is not None and data[name] < 1
     ]
     if not 1 <= data["shard_size"] <= SHARD_SIZE:
@@ -54,16 +55,20 @@ def data_errors(data: Mapping[str, Any]) -> list[str]:
     return errors
 
 
-def stage_errors(stage: Stage, data: Mapping[str, Any], path: str) -> list[str]:
+def stage_errors(
+    stage: Stage, data: Mapping[str, Any], path: str, generator: Mapping[str, Any] | None = None
+) -> list[str]:
     """Return what a stage's constructor says about its parameters.
 
     :param stage: The stage; every type in it is right.
     :param data: The data section.
     :param path: Path of the stage.
+    :param generator: The recipe's chat generator, where it has one.
     """
     # What is wrong with the data section is reported there.
     language = data["language"] if isinstance(data["language"], str) else ""
     filled = {"corpus": "sample", "language": language, "seed": 0, "model": _PLACEHOLDER}
+    filled |= {} if generator is None else {"chat_generator": generator}
     params = stage_params(stage, filled)
     if str(params.get("model", "")).startswith(SYSTEM_PREFIX):
         params["model"] = _PLACEHOLDER
@@ -99,7 +104,7 @@ def train_errors(train: Mapping[str, Any]) -> list[str]:
 
 def evaluate_errors(evaluate: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with metrics, cutoffs and grades."""
-    errors = [] if evaluate["splits"] else ["evaluate.splits: expected at least one"]
+    errors = dataset_errors(evaluate)
     errors += [
         f"evaluate.relevance.{split}: expected a grade of at least 1, got {grade}"
         for split, grade in (evaluate["relevance"] or {}).items()

@@ -11,6 +11,7 @@ from hardneg_plugin.datasets import RetrievalDataset
 from hardneg_plugin.evaluation import Scores, SeedScores, by_language, languages_over_seeds, over_seeds
 from hardneg_plugin.evaluation.significance import compare
 from hardneg_plugin.recipe.manifest import package_versions
+from hardneg_plugin.recipe.targets import Target
 from hardneg_plugin.report import (
     QueryValues,
     ReportData,
@@ -50,7 +51,8 @@ def stage_counts(counts: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[Stage
         positives = _new(count["positives"], before["positives"])
         here = {f"removed {reason}": number for reason, number in positives.items()}
         candidates = _new(count["dropped"], before["dropped"])
-        rows.append(StageCounts(name, count["candidates"], count["kept"], {**examples, **here, **candidates}))
+        dropped = {**examples, **here, **candidates}
+        rows.append(StageCounts(name, count["candidates"], count["kept"], dropped, count.get("llm", {})))
         before = count
     return tuple(rows)
 
@@ -59,9 +61,10 @@ def _new(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
     return {reason: number - before.get(reason, 0) for reason, number in now.items() if number > before.get(reason, 0)}
 
 
-def training_run(seed: int, training: Mapping[str, Any], model: str, identity: str) -> TrainingRun:
+def training_run(seed: int, training: Mapping[str, Any], model: str, identity: str, earlier_steps: int) -> TrainingRun:
     """Return the report's view of a training."""
-    return TrainingRun(seed, training["steps"], training["examples"], round(training["seconds"], 1), model, identity)
+    seconds = round(training["seconds"], 1)
+    return TrainingRun(seed, training["steps"], training["examples"], seconds, model, identity, earlier_steps)
 
 
 def report_of_scores(
@@ -69,16 +72,16 @@ def report_of_scores(
     dataset: RetrievalDataset,
     fingerprint: str,
     rows: Sequence[Row],
-    splits: Sequence[str],
+    targets: Sequence[Target],
     baseline: str | None = None,
 ) -> ReportData:
     """Return the report.
 
     :param name: Name of the recipe.
-    :param dataset: The dataset, for its queries and its rows left out.
+    :param dataset: The dataset, with all its queries and its rows left out.
     :param fingerprint: Fingerprint of the split that was trained on, or measured where nothing was trained.
     :param rows: Rows of the tables.
-    :param splits: Splits that were measured.
+    :param targets: What was measured on.
     :param baseline: Row that the others are compared with; None takes the first that is trained, or the first.
     """
     left_out = {f"{part}: {kind}": number for part, kinds in dataset.left_out.items() for kind, number in kinds.items()}
@@ -88,45 +91,41 @@ def report_of_scores(
         dataset=dataset.spec,
         dataset_fingerprint=fingerprint,
         systems=tuple(row.system for row in rows),
-        splits=tuple(_split(split, dataset, rows, baseline) for split in splits),
+        splits=tuple(_split(target, rows, baseline) for target in targets),
         skipped_rows=left_out,
         versions=package_versions(),
     )
 
 
-def query_languages(dataset: RetrievalDataset, split: str) -> dict[str, str]:
-    """Return query id → language of the judged queries of a split."""
-    return {query.id: query.language for query in dataset.queries(split)}
-
-
-def query_values(rows: Sequence[Row], dataset: RetrievalDataset) -> list[QueryValues]:
+def query_values(rows: Sequence[Row], targets: Sequence[Target]) -> list[QueryValues]:
     """Return the values behind all means."""
     return [
-        QueryValues(row.system.name, seed, split, query_languages(dataset, split), scores.per_query)
+        QueryValues(row.system.name, seed, target.label, target.languages(), scores[target.label].per_query)
         for row in rows
-        for seed, splits in row.scores.items()
-        for split, scores in splits.items()
+        for seed, scores in row.scores.items()
+        for target in targets
     ]
 
 
-def _split(split: str, dataset: RetrievalDataset, rows: Sequence[Row], baseline: str | None) -> SplitResults:
-    languages = query_languages(dataset, split)
+def _split(target: Target, rows: Sequence[Row], baseline: str | None) -> SplitResults:
+    languages, label = target.languages(), target.label
     measured = [row for row in rows if row.scores]
-    first = next(iter(measured[0].scores.values()))[split]
+    first = next(iter(measured[0].scores.values()))[label]
     counts = by_language(first, languages)
     baseline = baseline or _default_baseline(measured)
     return SplitResults(
-        split=split,
-        dataset=dataset.spec,
-        fingerprint=dataset.fingerprint(split),
+        split=label,
+        dataset=target.dataset.spec,
+        fingerprint=target.dataset.fingerprint(target.split),
         metrics=tuple(first.metrics),
         relevance=first.relevance,
         queries=first.queries,
         without_relevant=first.without_relevant,
-        results=tuple(_result(row, split, languages) for row in measured),
+        results=tuple(_result(row, label, languages) for row in measured),
         languages={language: part.queries for language, part in counts.items()},
         baseline=baseline,
-        comparisons=_comparisons(split, measured, baseline),
+        comparisons=_comparisons(label, measured, baseline),
+        group=target.group,
     )
 
 

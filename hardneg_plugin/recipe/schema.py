@@ -22,9 +22,10 @@ BM25_LINE, UNTRAINED_LINE = "BM25 retrieval", "untrained"
 class DataSection:
     """Where the examples come from.
 
-    :param dataset: Dataset spec, such as ``beir:data/msmarco`` or ``sample``.
+    :param dataset: Dataset spec, such as ``beir:data/msmarco`` or ``sample``; several are joined by `` + ``.
     :param train: Split whose queries are mined for and trained on.
     :param limit: Number of queries to draw from it; null takes all.
+    :param limit_per_language: Most queries of each language, drawn first; null takes all.
     :param relevance: Lowest grade that makes a passage a positive.
     :param on_bad_row: ``error`` or ``skip``.
     :param language: ISO 639-1 code of rows that carry no language.
@@ -34,6 +35,7 @@ class DataSection:
     dataset: str
     train: str = "train"
     limit: int | None = None
+    limit_per_language: int | None = None
     relevance: int = 1
     on_bad_row: Literal["error", "skip"] = "error"
     language: str = ""
@@ -47,10 +49,27 @@ class DataSection:
 
 
 @dataclass(frozen=True)
+class OtherDataset:
+    """A dataset that is measured on, beside the one that is trained on.
+
+    :param dataset: Dataset spec.
+    :param splits: Splits of it.
+    :param relevance: Lowest grade that counts as relevant.
+    :param group: Group under which the tables put it, such as ``in-distribution`` or ``zero-shot``.
+    """
+
+    dataset: str
+    splits: tuple[str, ...] = ("test",)
+    relevance: int = 1
+    group: str = ""
+
+
+@dataclass(frozen=True)
 class EvaluateSection:
     """What is measured.
 
-    :param splits: Splits of the dataset.
+    :param splits: Splits of the dataset that is trained on.
+    :param datasets: Name → other dataset: ``{dataset, splits, relevance, group}``.
     :param metrics: Names as ir_measures spells them.
     :param relevance: Split → lowest grade that counts as relevant; 1 where a split is not named (null: in none).
     :param top_k: Passages retrieved per query.
@@ -58,11 +77,41 @@ class EvaluateSection:
         ``BM25 retrieval`` or ``untrained``; null takes the first trained system.
     """
 
-    splits: tuple[str, ...]
+    splits: tuple[str, ...] = ()
+    datasets: Mapping[str, Any] | None = None
     metrics: tuple[str, ...] = METRICS
     relevance: Mapping[str, int] | None = None
     top_k: int = 100
     baseline: str | None = None
+
+
+@dataclass(frozen=True)
+class LLMSection:
+    """The language model that stages ask.
+
+    :param model: Name of the model, as its server knows it.
+    :param api: ``ollama``, or ``openai``: any server that speaks OpenAI's API, such as vLLM.
+    :param url: Address of the server; null takes ``OLLAMA_HOST`` or ``OPENAI_BASE_URL``, else the usual.
+    :param num_ctx: Tokens of prompt and answer together that Ollama keeps room for.
+    :param timeout: Seconds to wait for an answer, queueing included.
+    :param recorded: File of recorded answers; with it no server is asked.
+    :param on_unknown: What a question is that the recording has no answer to: ``error`` or ``undecided``.
+    :param generator: Any Haystack ChatGenerator, written ``{type, init_parameters}``, in place of all above.
+    :param budget: What a run may spend: ``500 calls``, ``2M tokens`` or ``90 minutes``; null does not limit it.
+    :param require_accuracy: Share of the judge check's pairs that the model must label rightly before a run asks it
+        anything else; null checks nothing.
+    """
+
+    model: str = "llama3.1:8b"
+    api: Literal["ollama", "openai"] = "ollama"
+    url: str | None = None
+    num_ctx: int = 4096
+    timeout: float = 300.0
+    recorded: str | None = None
+    on_unknown: Literal["error", "undecided"] = "error"
+    generator: Mapping[str, Any] | None = None
+    budget: str | None = None
+    require_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +134,8 @@ class Recipe:
     :param seeds: One training run per seed and system.
     :param data: Where the examples come from.
     :param systems: Name → stages; a system without stages trains on in-batch negatives alone.
+    :param start_from: System → earlier system whose model it goes on from; all others start from the base model.
+    :param llm: The language model of stages that ask one; None where there is none.
     :param train: Parameters of the trainer, defaults filled in; None does not train.
     :param evaluate: What is measured; None measures nothing.
     :param source: File of the recipe; None where there is none of the user's own.
@@ -96,6 +147,8 @@ class Recipe:
     systems: Mapping[str, tuple[Stage, ...]]
     train: Mapping[str, Any] | None
     evaluate: EvaluateSection | None
+    start_from: Mapping[str, str] = field(default_factory=dict)
+    llm: LLMSection | None = None
     source: Path | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,6 +160,8 @@ class Recipe:
             "systems": {
                 name: [{stage.name: dict(stage.params)} for stage in stages] for name, stages in self.systems.items()
             },
+            "start_from": dict(self.start_from),
+            "llm": None if self.llm is None else plain(self.llm),
             "train": None if self.train is None else dict(self.train),
             "evaluate": None if self.evaluate is None else plain(self.evaluate),
         }

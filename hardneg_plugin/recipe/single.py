@@ -8,6 +8,7 @@ from functools import partial
 from hardneg_plugin.datasets import load_dataset
 from hardneg_plugin.evaluation import METRICS, Retriever, evaluate_retriever, model_retriever, parse_metrics
 from hardneg_plugin.recipe.reporting import Row, report_of_scores
+from hardneg_plugin.recipe.targets import Target
 from hardneg_plugin.report import ReportData, System
 from hardneg_plugin.search.bm25 import BM25Index
 from hardneg_plugin.training.base_model import base_model_identity
@@ -47,4 +48,5 @@ def evaluate_model(
         row(System("BM25 retrieval"), BM25Index(data.corpus).search),
         row(System("model", base_model=model, base_fingerprint=identity), model_retriever(model, data.corpus)),
     ]
-    return report_of_scores(f"evaluate {model}", data, data.fingerprint(split), rows, [split])
+    target = Target(split, data, split, relevance)
+    return report_of_scores(f"evaluate {model}", data, data.fingerprint(split), rows, [target])

@@ -11,6 +11,7 @@ from haystack.core.serialization import component_from_dict
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components import STAGES, stage_class
 from hardneg_plugin.components.corpus_parameter import open_corpus
+from hardneg_plugin.recipe.chat_generator import CHAT_GENERATOR, with_generators
 from hardneg_plugin.recipe.check import parameters_of, signature_defaults
 from hardneg_plugin.recipe.schema import Stage
 from hardneg_plugin.training.base_model import base_model_identity
@@ -20,12 +21,17 @@ def stage_params(stage: Stage, filled: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stage's parameters with those that the engine fills in where the recipe does not give them.
 
     :param stage: The stage.
-    :param filled: ``corpus``, ``seed``, ``language`` and ``model``. A model is filled in only where a component cannot
-        do without one: to a filter it is a choice.
+    :param filled: ``corpus``, ``seed``, ``language``, ``model`` and ``chat_generator``. A model is filled in only where
+        a component cannot do without one: to a filter it is a choice.
     """
     taken = parameters_of(stage_class(stage.name))
-    optional = [name for name in ("model",) if name in taken and taken[name].default is not inspect.Parameter.empty]
-    return {**{name: filled[name] for name in filled if name in taken and name not in optional}, **stage.params}
+    choices = [
+        name
+        for name in ("model", CHAT_GENERATOR)
+        if name in taken and taken[name].default is not inspect.Parameter.empty
+    ]
+    params = {**{name: filled[name] for name in filled if name in taken and name not in choices}, **stage.params}
+    return with_generators(params, filled.get(CHAT_GENERATOR))
 
 
 def build_stage(name: str, params: Mapping[str, Any]) -> Any:

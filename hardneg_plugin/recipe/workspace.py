@@ -7,6 +7,7 @@ be killed at any moment, and what is there when it starts again is whole.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -36,6 +37,10 @@ class StageFolder:
     def rejected(self, number: int) -> Path:
         """Return the file of the examples that a filter took out of a shard."""
         return self.path / f"rejected-{number:05}.parquet"
+
+    def usage(self, number: int) -> Path:
+        """Return the file that says what a shard asked of a language model."""
+        return self.path / f"llm-{number:05}.json"
 
     def done(self, parts: int) -> bool:
         """Whether the stage was finished and all its parts are still there."""
@@ -148,11 +153,14 @@ class Workspace:
     def _system(self, name: str, seed: int) -> Path:
         return self.folder / "systems" / name / f"seed-{seed}"
 
-    def evaluation(self, name: str, seed: int | None, split: str) -> Path:
-        """Return the file of a measured line; lines without a seed are not trained."""
+    def evaluation(self, name: str, seed: int | None, label: str) -> Path:
+        """Return the file of a measured line; lines without a seed are not trained.
+
+        :param label: What it was measured on, such as ``test`` or ``tydi/sw``.
+        """
         folder = self.system(name, seed) if seed is not None else self.folder / "lines" / name
         folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"evaluation-{split}.json"
+        return folder / f"evaluation-{re.sub('[^A-Za-z0-9._-]', '-', label)}.json"
 
     def trained(self, name: str, seed: int) -> bool:
         """Whether a system has a finished model."""

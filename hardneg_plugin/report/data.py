@@ -21,6 +21,7 @@ class TrainingRun:
     :param seconds: Wall-clock time of the training.
     :param model: Folder of the trained model.
     :param model_fingerprint: Fingerprint of its weights.
+    :param earlier_steps: Steps that the model it started from was trained before.
     """
 
     seed: int
@@ -29,6 +30,12 @@ class TrainingRun:
     seconds: float
     model: str
     model_fingerprint: str
+    earlier_steps: int = 0
+
+    @property
+    def total_steps(self) -> int:
+        """Steps since the base model."""
+        return self.steps + self.earlier_steps
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,14 @@ class StageCounts:
     :param candidates: Candidates after it, dropped ones included.
     :param kept: Those that no stage has dropped so far.
     :param dropped: Reason → candidates that this stage dropped.
+    :param llm: What the stage asked of a language model: calls, cached answers, tokens, seconds; empty without one.
     """
 
     stage: str
     candidates: int
     kept: int
     dropped: Mapping[str, int] = field(default_factory=dict)
+    llm: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class System:
     :param base_fingerprint: Fingerprint of its weights.
     :param stages: Mining stages, in order.
     :param training: One entry per seed; empty for a system that is not trained.
+    :param warnings: What a reader must know of its negatives, a sentence each.
     """
 
     name: str
@@ -63,6 +73,7 @@ class System:
     base_fingerprint: str = ""
     stages: tuple[StageCounts, ...] = ()
     training: tuple[TrainingRun, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,6 +143,7 @@ class SplitResults:
     :param languages: Language → judged queries in it.
     :param baseline: System that the others are compared with; empty where nothing is compared.
     :param comparisons: One entry per system and metric that are compared; the same systems in each of these metrics.
+    :param group: Group of splits it belongs to, such as ``zero-shot``; empty without one.
     """
 
     split: str
@@ -145,6 +157,7 @@ class SplitResults:
     languages: Mapping[str, int] = field(default_factory=dict)
     baseline: str = ""
     comparisons: tuple[SystemComparison, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True)

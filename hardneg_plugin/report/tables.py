@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from hardneg_plugin.report.comparisons import comparison_notes, comparison_tables, marks_of
 from hardneg_plugin.report.content import Cell, Section, Table
 from hardneg_plugin.report.data import ReportData, SplitResults, System, SystemResult
+from hardneg_plugin.report.language_model import language_model_section
 
 NOTHING = "–"
 
@@ -23,6 +24,8 @@ def report_sections(data: ReportData) -> list[Section]:
         sections.append(_training_section(data.systems))
     if any(system.stages for system in data.systems):
         sections.append(_mining_section(data.systems))
+    if any(stage.llm for system in data.systems for stage in system.stages):
+        sections.append(language_model_section(data.systems))
     sections.append(_data_section(data))
     return sections
 
@@ -46,7 +49,7 @@ def _split_section(split: SplitResults, systems: Mapping[str, System]) -> Sectio
     main = Table("", ("System", *split.metrics, "Queries", "Steps"), tuple(rows))
     languages = _language_tables(split) if len(split.languages) > 1 else []
     notes = [*_split_notes(split, trained), *comparison_notes(split)]
-    if len({run.steps for result in trained for run in systems[result.system].training}) > 1:
+    if len({run.total_steps for result in trained for run in systems[result.system].training}) > 1:
         notes.append(
             "The trained systems differ in their steps, so their negatives alone do not explain their differences."
         )
@@ -101,7 +104,7 @@ def _training_section(systems: Sequence[System]) -> Section:
                 system.name,
                 system.base_model,
                 str(run.seed),
-                f"{run.steps:,}",
+                f"{run.steps:,}" if not run.earlier_steps else f"{run.earlier_steps:,} + {run.steps:,}",
                 f"{run.examples:,}",
                 f"{run.seconds:,.1f}",
             )
@@ -129,7 +132,8 @@ def _mining_section(systems: Sequence[System]) -> Section:
     note = (
         "Candidates counts all rows after the stage, dropped ones included; kept are those no stage has dropped so far."
     )
-    return Section("Mining", (Table("", header, rows, text_columns=3),), (note,))
+    warnings = [f"Warning: {system.name}: {warning}" for system in systems for warning in system.warnings]
+    return Section("Mining", (Table("", header, rows, text_columns=3),), (note, *warnings))
 
 
 def _data_section(data: ReportData) -> Section:
@@ -161,7 +165,7 @@ def _shown(value: float) -> str:
 
 
 def _steps(system: System) -> str:
-    steps = sorted({run.steps for run in system.training})
+    steps = sorted({run.total_steps for run in system.training})
     if not steps:
         return NOTHING
     return f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,}–{steps[-1]:,}"

@@ -105,8 +105,8 @@ def test_custom_values_survive_a_round_trip_through_json(case):
 
 @every
 def test_reading_leaves_its_input_alone(case):
-    if case.name == "RetrieverNegativeMiner":
-        pytest.skip("Haystack's own retrievers build their document store in place")
+    if case.name == "RetrieverNegativeMiner" or "chat_generator" in case.required:
+        pytest.skip("Haystack's own retrievers and its mock of a chat generator build themselves in place")
     written = component_to_dict(case.build(**case.custom), "it")
     before = copy.deepcopy(written)
     component_from_dict(type(case.build()), written, "it")

@@ -45,7 +45,7 @@ def write(tmp_path):
         ("seed=[]", "seed: expected at least one"),
         ("evaluate={splits: [test], top_k: 10}", "evaluate.top_k: R@100 looks at more passages .* got 10"),
         ("evaluate={splits: [test], relevance: {test: 0}}", "evaluate.relevance.test: expected a grade of at least 1"),
-        ("evaluate={splits: []}", "evaluate.splits: expected at least one"),
+        ("evaluate={splits: []}", "evaluate: nothing to measure on"),
         ("systems.bm25.bm25.top_k=0", r"systems.bm25\[0\].bm25: BM25NegativeMiner: top_k must be"),
         ("systems.bm25.sample.num_negatives=0", r"systems.bm25\[1\].sample: NegativeSampler: num_negatives must be"),
         ("train.loss=nonsense", "train: .*loss must be one of"),

@@ -136,7 +136,7 @@ def test_bad_rows_are_an_error_or_counted_in_the_report(recipe, tmp_path, tiny_b
 
 
 def test_a_missing_split_is_found_before_anything_is_done(recipe, tmp_path, quiet):
-    with pytest.raises(RecipeError, match="evaluate.splits: .* has no split 'tset'; splits: "):
+    with pytest.raises(RecipeError, match="evaluate, tset: .* has no split 'tset'; splits: "):
         run_recipe(load_recipe(recipe, ["evaluate.splits=[tset]"]), tmp_path / "runs", progress=quiet)
     assert not (tmp_path / "runs").exists()
 

@@ -1,0 +1,188 @@
+"""Any Haystack chat generator as the client that the language-model layer asks."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from haystack.core.serialization import component_to_dict
+from haystack.dataclasses import ChatMessage
+
+from hardneg_plugin.errors import LLMError, ParameterError
+from hardneg_plugin.llm.request import Finish, LLMReply, LLMRequest, TokenLogprob
+
+ABOUT = "hardneg"
+"""Key of a message's meta: what is asked about, for generators that replay recorded pairs."""
+# They decide where, when and how an answer comes, not which one.
+_NO_PART = frozenset(
+    {"url", "api_base_url", "api_key", "organization", "timeout", "max_retries", "keep_alive", "http_client_kwargs"}
+    | {"streaming_callback"}
+)
+
+
+def answer_parameters(generator: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a chat generator's written form that decides over its answers; never a secret.
+
+    :param generator: ``{type, init_parameters}``.
+    """
+    parameters = generator.get("init_parameters", {})
+    kept = {name: value for name, value in parameters.items() if name not in _NO_PART and not _is_secret(value)}
+    return {"type": generator.get("type", ""), "init_parameters": kept}
+
+
+def _is_secret(value: object) -> bool:
+    return isinstance(value, Mapping) and value.get("type") in ("env_var", "token")
+
+
+class ChatClient:
+    """Asks a Haystack chat generator; an :class:`~hardneg_plugin.llm.request.LLMClient`.
+
+    Structured output is asked for where the generator can be told call by call: our own for Ollama, and
+    ``OpenAIChatGenerator`` for anything that speaks OpenAI's API. Others are configured by whoever makes them; the
+    prompt states the form in any case.
+
+    :param chat_generator: The generator.
+    :param owner: Name of the component that asks, for messages.
+    :raises ParameterError: If it is none.
+    """
+
+    def __init__(self, chat_generator: Any, owner: str) -> None:
+        run = getattr(chat_generator, "run", None)
+        if not callable(run) or "messages" not in inspect.signature(run).parameters:
+            name = type(chat_generator).__name__
+            msg = f"{owner}: chat_generator must be a Haystack chat generator, got {name}"
+            raise ParameterError(msg)
+        self.generator, self._owner = chat_generator, owner
+        self._identity: dict[str, Any] | None = None
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What decides over answers besides the request; after :meth:`warm_up`, with the digest of the weights."""
+        if self._identity is None:
+            own = getattr(self.generator, "identity", None)
+            self._identity = dict(own()) if callable(own) else self._written()
+        return self._identity
+
+    @property
+    def model(self) -> str:
+        """Name of the model, or of the generator's class where it names none."""
+        named = self.identity.get("model")
+        return str(named) if named else type(self.generator).__name__
+
+    def _written(self) -> dict[str, Any]:
+        kept = answer_parameters(component_to_dict(self.generator, "chat_generator"))
+        model = kept["init_parameters"].get("model")
+        return {**kept, **({"model": model} if isinstance(model, str) else {})}
+
+    def warm_up(self) -> None:
+        """Warm up the generator."""
+        if hasattr(self.generator, "warm_up"):
+            self.generator.warm_up()
+
+    async def warm_up_async(self) -> None:
+        """Warm up the generator."""
+        if hasattr(self.generator, "warm_up_async"):
+            await self.generator.warm_up_async()
+        else:
+            self.warm_up()
+
+    def close(self) -> None:
+        """Release what the generator holds."""
+        if hasattr(self.generator, "close"):
+            self.generator.close()
+
+    async def close_async(self) -> None:
+        """Release what the generator holds."""
+        if hasattr(self.generator, "close_async"):
+            await self.generator.close_async()
+        else:
+            self.close()
+
+    def send(self, request: LLMRequest) -> LLMReply:
+        """Ask and wait.
+
+        :raises LLMError: If the generator breaks Haystack's protocol; its own errors come through.
+        """
+        return self._reply(self.generator.run(**self._question(request)))
+
+    async def send_async(self, request: LLMRequest) -> LLMReply:
+        """Ask; a generator without ``run_async`` is asked in a thread.
+
+        :raises LLMError: If the generator breaks Haystack's protocol; its own errors come through.
+        """
+        question = self._question(request)
+        if hasattr(self.generator, "run_async"):
+            return self._reply(await self.generator.run_async(**question))
+        return self._reply(await asyncio.to_thread(self.generator.run, **question))
+
+    def _question(self, request: LLMRequest) -> dict[str, Any]:
+        *before, last = request.messages
+        messages = [_message(message.role, message.content, {}) for message in before]
+        messages.append(_message(last.role, last.content, {ABOUT: dict(request.about)}))
+        return {"messages": messages, **_structure(self.generator, request)}
+
+    def _reply(self, result: Any) -> LLMReply:
+        replies = result.get("replies") if isinstance(result, Mapping) else None
+        if not isinstance(replies, list) or not all(isinstance(reply, ChatMessage) for reply in replies):
+            name = type(self.generator).__name__
+            msg = f"{self._owner}: {name} must answer with a list of messages, got {result!r:.200}"
+            raise LLMError(msg)
+        if not replies:
+            return LLMReply("")
+        meta = replies[0].meta
+        usage = meta.get("usage") or {}
+        return LLMReply(
+            text=replies[0].text or "",
+            finish=_finish(meta),
+            prompt_tokens=_whole(usage.get("prompt_tokens")),
+            completion_tokens=_whole(usage.get("completion_tokens")),
+            seconds=_seconds(meta),
+            logprobs=_logprobs(meta.get("logprobs")),
+        )
+
+
+def _message(role: str, text: str, meta: dict[str, Any]) -> ChatMessage:
+    if role == "system":
+        return ChatMessage.from_system(text, meta=meta)
+    return ChatMessage.from_user(text, meta=meta)
+
+
+def _structure(generator: Any, request: LLMRequest) -> dict[str, Any]:
+    """Return the arguments by which a generator is told the form and the length of this answer."""
+    if getattr(generator, "takes_response_format", False):
+        return {"response_format": request.schema, "generation_kwargs": {"num_predict": request.max_tokens}}
+    if any(cls.__name__ == "OpenAIChatGenerator" for cls in type(generator).__mro__):
+        schema = {"name": "answer", "schema": request.schema, "strict": True}
+        form = {} if request.schema is None else {"response_format": {"type": "json_schema", "json_schema": schema}}
+        return {"generation_kwargs": {**form, "max_completion_tokens": request.max_tokens}}
+    return {}
+
+
+def _finish(meta: Mapping[str, Any]) -> Finish:
+    reason = meta.get("finish_reason")
+    return reason if reason in ("stop", "length") else "unknown"
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _seconds(meta: Mapping[str, Any]) -> float | None:
+    # Ollama counts in nanoseconds.
+    nanoseconds = meta.get("total_duration")
+    return nanoseconds / 1e9 if isinstance(nanoseconds, int | float) else None
+
+
+def _logprobs(value: Any) -> tuple[TokenLogprob, ...]:
+    """Return the tokens of an answer, from Ollama's list or from OpenAI's object around one."""
+    entries: Sequence[Any] = (value.get("content") or ()) if isinstance(value, Mapping) else (value or ())
+    return tuple(
+        TokenLogprob(
+            str(entry["token"]),
+            float(entry["logprob"]),
+            {str(top["token"]): float(top["logprob"]) for top in entry.get("top_logprobs") or ()},
+        )
+        for entry in entries
+    )

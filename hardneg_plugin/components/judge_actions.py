@@ -1,0 +1,68 @@
+"""What happens to a candidate by its label, and which verdicts are worth a second opinion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardneg_plugin.components.parameters import in_range, one_of
+from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.llm.verdicts import FALSE_NEGATIVE, LABELS, UNDECIDED
+from hardneg_plugin.records import CandidateTable
+
+ACTIONS = {"false_negative": "drop", "hard_negative": "keep", "easy_negative": "drop", "undecided": "drop"}
+"""What happens unless a component is told otherwise."""
+UNSURE_LABELS = (UNDECIDED,)
+UNSURE_PROBABILITY = (0.2, 0.8)
+_CHOICES = ("drop", "keep", "positive")
+
+
+def apply_actions(table: CandidateTable, judged: NDArray[np.bool_], actions: Mapping[str, str]) -> CandidateTable:
+    """Return the table without the rows whose label is to be dropped, as ``verdict: <label>``.
+
+    :param table: Candidates with verdicts.
+    :param judged: Rows that the actions are about, shape ``(m,)``.
+    :param actions: Label → ``drop``, ``keep`` or ``positive``.
+    """
+    labels = np.array(table.label.strings(), dtype=object)
+    for label, action in actions.items():
+        if action == "drop":
+            table = table.drop(judged & (labels == label), f"verdict: {label}")
+    return table
+
+
+def check_actions(component: str, actions: object) -> None:
+    """Check the parameter of that name.
+
+    :raises ParameterError: If it is no mapping of labels to what may happen to them.
+    """
+    if actions is None:
+        return
+    if not isinstance(actions, dict):
+        msg = f"{component}: actions must be a mapping of label to drop, keep or positive, got {actions!r}"
+        raise ParameterError(msg)
+    for label, action in actions.items():
+        one_of(component, "a label of actions", label, LABELS)
+        choices = _CHOICES if label == FALSE_NEGATIVE else _CHOICES[:2]
+        one_of(component, f"actions[{label!r}]", action, choices)
+
+
+def check_unsure(component: str, labels: object, probability: object) -> None:
+    """Check the parameters that say which verdicts a second judge is asked about.
+
+    :raises ParameterError: If they are no labels, or no two probabilities.
+    """
+    if labels is not None and not isinstance(labels, list):
+        msg = f"{component}: unsure_labels must be a list of labels, got {labels!r}"
+        raise ParameterError(msg)
+    for label in labels or ():
+        one_of(component, "a label of unsure_labels", label, LABELS)
+    if probability is None:
+        return
+    if not isinstance(probability, list) or len(probability) != 2:
+        msg = f"{component}: unsure_probability must be two numbers, got {probability!r}"
+        raise ParameterError(msg)
+    for value in probability:
+        in_range(component, "unsure_probability", value, 0, 1)

@@ -1,0 +1,299 @@
+"""Telling hard negatives from false and easy ones by a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import ClassVar, NamedTuple, get_args
+
+import numpy as np
+from haystack import component
+from haystack.components.generators.chat.types import ChatGenerator
+from numpy.typing import NDArray
+
+from hardneg_plugin.components.chat_client import ChatClient
+from hardneg_plugin.components.judge_actions import (
+    ACTIONS,
+    UNSURE_LABELS,
+    UNSURE_PROBABILITY,
+    apply_actions,
+    check_actions,
+    check_unsure,
+)
+from hardneg_plugin.components.judge_questions import (
+    VARIABLES,
+    Asking,
+    Mode,
+    Question,
+    judged_already,
+    questions_of,
+    rows_to_judge,
+)
+from hardneg_plugin.components.parameters import at_least, one_of, source_name
+from hardneg_plugin.components.verdict_columns import Verdicts, report_undecided
+from hardneg_plugin.errors import LLMError
+from hardneg_plugin.llm.ask import ask
+from hardneg_plugin.llm.ask_async import ask_async
+from hardneg_plugin.llm.exchange import Answer
+from hardneg_plugin.llm.prompt import load_prompt
+from hardneg_plugin.llm.verdicts import (
+    CONTRADICTION,
+    FALSE_NEGATIVE,
+    UNDECIDED,
+    Judgement,
+    read_listwise,
+    read_pointwise,
+    undecided,
+)
+from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
+from hardneg_plugin.records.relabel import as_positives
+
+_NAME = "LLMNegativeClassifier"
+_TASK = "classify"
+
+
+class _Round(NamedTuple):
+    """Questions to one judge, and what takes their answers."""
+
+    client: ChatClient
+    questions: list[Question]
+    take: Callable[[Question, Answer], None]
+
+
+@component
+class LLMNegativeClassifier:
+    """Asks a language model whether each candidate answers the query, is a hard negative or an easy one.
+
+    On human-graded data a third of the first ten mined negatives are really positives; a judge finds most of them.
+    Every verdict stays in the candidates: label, hardness from 0 to 100, judge, and the prompt's fingerprint.
+    Where the server gives log-probabilities (``pointwise`` only), the probability of ``false_negative`` among the
+    labels is kept as the score ``false_negative:<judge>``.
+
+    An answer that is not exactly what was asked for is ``undecided`` and counted; nothing is made up in its place.
+    Reasons: ``verdict: `` and the label, ``verdict: positive`` (relabelled) and ``verdict: not judged``.
+
+    ### Usage example
+
+    ```python
+    from hardneg_plugin import LLMNegativeClassifier, StrictOllamaChatGenerator
+
+    judge = LLMNegativeClassifier(chat_generator=StrictOllamaChatGenerator("llama3.1:8b"), max_candidates=10)
+    examples = judge.run(examples=examples)["examples"]
+    ```
+
+    :param chat_generator: Any Haystack chat generator.
+    :param mode: ``listwise`` shows several candidates of a query in one question, in an order that hides their ranks:
+        a tenth of the calls and less than half of the tokens. ``pointwise`` shows one.
+    :param prompt: Name of a prompt that comes with hardneg, or path of a YAML file of that form; None takes that of the
+        mode.
+    :param candidates_per_call: Most candidates of a listwise question.
+    :param max_candidates: Judge the best ranked of each example, at most this many, and drop the others; None judges
+        all.
+    :param actions: Label → ``drop``, ``keep``, or for false negatives ``positive``, which makes positives of them;
+        labels that are left out are treated as by default.
+    :param source: Judge candidates of this source only, and leave the others as they are.
+    :param second_generator: A second judge, usually a larger model, for what the first is not sure of; its verdict
+        counts.
+    :param unsure_labels: Labels of the first judge that are asked again; None is ``undecided``.
+    :param unsure_probability: Probabilities of ``false_negative`` between which a verdict is asked again; None is 0.2
+        and 0.8.
+    :param max_query_chars: Characters of the query that are shown.
+    :param max_passage_chars: Characters of a passage that are shown.
+    :param seed: Seed of the order in which candidates are shown.
+    :param max_workers: Questions asked at a time.
+    :param raise_on_failure: Whether a candidate without a verdict stops the run.
+    :raises ParameterError: If a parameter is out of range or the prompt cannot be used.
+    """
+
+    version: ClassVar[int] = 1
+    needs_all_examples: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        chat_generator: ChatGenerator,
+        mode: Mode = "listwise",
+        prompt: str | None = None,
+        candidates_per_call: int = 10,
+        max_candidates: int | None = None,
+        actions: dict[str, str] | None = None,
+        source: str | None = None,
+        second_generator: ChatGenerator | None = None,
+        unsure_labels: list[str] | None = None,
+        unsure_probability: list[float] | None = None,
+        max_query_chars: int = 200,
+        max_passage_chars: int = 300,
+        seed: int = 0,
+        max_workers: int = 4,
+        raise_on_failure: bool = False,
+    ) -> None:
+        one_of(_NAME, "mode", mode, get_args(Mode))
+        numbers = {"candidates_per_call": candidates_per_call, "max_workers": max_workers}
+        numbers |= {"max_query_chars": max_query_chars, "max_passage_chars": max_passage_chars}
+        for name, value in numbers.items():
+            at_least(_NAME, name, value, 1)
+        if max_candidates is not None:
+            at_least(_NAME, "max_candidates", max_candidates, 1)
+        if source is not None:
+            source_name(_NAME, source)
+        check_actions(_NAME, actions)
+        check_unsure(_NAME, unsure_labels, unsure_probability)
+        self.chat_generator = chat_generator
+        self.mode = mode
+        self.prompt = prompt
+        self.candidates_per_call = candidates_per_call
+        self.max_candidates = max_candidates
+        self.actions = actions
+        self.source = source
+        self.second_generator = second_generator
+        self.unsure_labels = unsure_labels
+        self.unsure_probability = unsure_probability
+        self.max_query_chars = max_query_chars
+        self.max_passage_chars = max_passage_chars
+        self.seed = seed
+        self.max_workers = max_workers
+        self.raise_on_failure = raise_on_failure
+        self._clients = [ChatClient(chat_generator, _NAME)]
+        if second_generator is not None:
+            self._clients.append(ChatClient(second_generator, _NAME))
+        self._prompt = load_prompt(prompt or f"classify_{mode}")
+        self._prompt.check_variables(VARIABLES[mode], VARIABLES[mode] - {"positive"})
+        self._asking = Asking(self._prompt, mode, max_query_chars, max_passage_chars)
+
+    def ignored_parameters(self) -> list[str]:
+        """Return the parameters that cannot change the result: what was judged stays valid when they do."""
+        return ["max_workers", "raise_on_failure"]
+
+    @staticmethod
+    def depends_on() -> list[str]:
+        """Return fingerprints of data outside this class that decide over the result."""
+        return [load_prompt(f"classify_{mode}").fingerprint for mode in get_args(Mode)]
+
+    def warm_up(self) -> None:
+        """Warm up the chat generators."""
+        for client in self._clients:
+            client.warm_up()
+
+    async def warm_up_async(self) -> None:
+        """Warm up the chat generators."""
+        for client in self._clients:
+            await client.warm_up_async()
+
+    def close(self) -> None:
+        """Release what the chat generators hold."""
+        for client in self._clients:
+            client.close()
+
+    async def close_async(self) -> None:
+        """Release what the chat generators hold."""
+        for client in self._clients:
+            await client.close_async()
+
+    @component.output_types(examples=list[MiningExample])
+    def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Judge.
+
+        :param examples: At most 10,000 at a time, so that memory stays bounded.
+        :returns: ``examples``: new examples with verdicts, and what ``actions`` says done.
+        :raises LLMError: If a model cannot be asked, or with ``raise_on_failure`` a candidate gets no verdict.
+        :raises RecordError: If ``source`` is none of the candidates' sources.
+        """
+        table = table_of(examples)
+        if not table.kept.any():
+            return {"examples": with_table(examples, table)}
+        self.warm_up()
+        verdicts = Verdicts(len(table.passages))
+        judged = rows_to_judge(_NAME, table, self.source, self.max_candidates)
+        for client, questions, take in self._rounds(examples, table, verdicts, judged):
+            requests = self._asking.requests(examples, table, questions)
+            answers = ask(client, requests, workers=self.max_workers, task=_TASK, total=len(questions))
+            for question, answer in zip(questions, answers, strict=True):
+                take(question, answer)
+        return {"examples": self._decided(examples, table, verdicts, judged)}
+
+    @component.output_types(examples=list[MiningExample])
+    async def run_async(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Judge, asking from one event loop.
+
+        :param examples: At most 10,000 at a time, so that memory stays bounded.
+        :returns: ``examples``: new examples with verdicts, and what ``actions`` says done.
+        :raises LLMError: If a model cannot be asked, or with ``raise_on_failure`` a candidate gets no verdict.
+        :raises RecordError: If ``source`` is none of the candidates' sources.
+        """
+        table = table_of(examples)
+        if not table.kept.any():
+            return {"examples": with_table(examples, table)}
+        await self.warm_up_async()
+        verdicts = Verdicts(len(table.passages))
+        judged = rows_to_judge(_NAME, table, self.source, self.max_candidates)
+        for client, questions, take in self._rounds(examples, table, verdicts, judged):
+            requests = self._asking.requests(examples, table, questions)
+            answers = ask_async(client, requests, workers=self.max_workers, task=_TASK, total=len(questions))
+            asked = iter(questions)
+            async for answer in answers:
+                take(next(asked), answer)
+        return {"examples": self._decided(examples, table, verdicts, judged)}
+
+    def _rounds(
+        self, examples: list[MiningExample], table: CandidateTable, verdicts: Verdicts, rows: NDArray[np.int64]
+    ) -> Iterator[_Round]:
+        """Yield rounds of questions; each looks at what the last one gave."""
+        for judge, client in enumerate(self._clients):
+            if judge:
+                rows = rows[self._unsure(verdicts)[rows]]
+            else:
+                judges = [known.model for known in self._clients]
+                rows = rows[~judged_already(table, judges, self._prompt.fingerprint)[rows]]
+
+            def take(question: Question, answer: Answer, judge: int = judge) -> None:
+                for row, judgement in zip(question.rows, self._read(answer, len(question.rows)), strict=True):
+                    verdicts.put(row, judgement, judge)
+
+            questions = questions_of(examples, table, rows, self._size, f"{self.seed}")
+            yield _Round(client, questions, take)
+            # An answer that could not be read: the same question would be answered the same way again.
+            again = [question for question in questions if len(question.rows) > 1 and self._failed(question, verdicts)]
+            failed = np.array([row for question in again for row in sorted(question.rows)], dtype=np.int64)
+            half = -(-self._size // 2)
+            yield _Round(client, questions_of(examples, table, failed, half, f"{self.seed}:again"), take)
+
+    @property
+    def _size(self) -> int:
+        return self.candidates_per_call if self.mode == "listwise" else 1
+
+    def _failed(self, question: Question, verdicts: Verdicts) -> bool:
+        # One contradiction concerns its candidate; an answer that is broken as a whole leaves all without a verdict.
+        rows = np.array(question.rows)
+        return bool(verdicts.having([UNDECIDED])[rows].all()) and verdicts.reason(question.rows[0]) != CONTRADICTION
+
+    def _unsure(self, verdicts: Verdicts) -> NDArray[np.bool_]:
+        low, high = self.unsure_probability or UNSURE_PROBABILITY
+        between = (verdicts.probability > low) & (verdicts.probability < high)
+        return np.asarray(verdicts.having(self.unsure_labels or UNSURE_LABELS) | between)
+
+    def _read(self, answer: Answer, count: int) -> list[Judgement]:
+        if answer.reply is None:
+            return [undecided(answer.reason)] * count
+        return [read_pointwise(answer.reply)] if self.mode == "pointwise" else read_listwise(answer.reply, count)
+
+    def _decided(
+        self, examples: list[MiningExample], table: CandidateTable, verdicts: Verdicts, judged: NDArray[np.int64]
+    ) -> list[MiningExample]:
+        """Return the examples with verdicts, and what is to be done with each label done."""
+        reasons = verdicts.reasons()
+        if reasons and self.raise_on_failure:
+            (reason, count), *_ = reasons.most_common()
+            msg = f"{_NAME}: {reasons.total()} of {len(judged)} candidates got no verdict, {count} of them: {reason}"
+            raise LLMError(msg)
+        report_undecided(_NAME, verdicts, len(judged))
+        table = verdicts.written(table, [client.model for client in self._clients], self._prompt.fingerprint)
+        inside = np.zeros(len(table.passages), dtype=bool)
+        inside[judged] = True
+        actions = {**ACTIONS, **(self.actions or {})}
+        table = apply_actions(table, inside, actions)
+        if self.max_candidates is not None:
+            concerned = table.ranks[self.source] > 0 if self.source is not None else np.ones_like(inside)
+            table = table.drop(concerned & ~inside, "verdict: not judged")
+        if actions[FALSE_NEGATIVE] != "positive":
+            return with_table(examples, table)
+        labels = np.array(table.label.strings(), dtype=object)
+        return as_positives(examples, table, inside & (labels == FALSE_NEGATIVE), "verdict: positive")

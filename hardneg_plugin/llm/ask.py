@@ -1,0 +1,140 @@
+"""Asking many questions at a time with threads, for clients that wait."""
+
+from __future__ import annotations
+
+import heapq
+import queue
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice
+
+from hardneg_plugin.llm.exchange import WINDOW_PER_WORKER, Answer, Exchange, Wait
+from hardneg_plugin.llm.request import LLMClient, LLMRequest
+from hardneg_plugin.llm.session import Session, current_session
+
+
+def ask(
+    client: LLMClient, requests: Iterable[LLMRequest], *, workers: int, task: str, total: int | None = None
+) -> Iterator[Answer]:
+    """Yield the answers to some questions, in their order.
+
+    Questions are taken one window at a time, so they may come from a generator. Each distinct question is asked once;
+    an answer is in the cache before it is yielded. A failure that may pass is tried again, and while it waits, its
+    place is free for others.
+
+    :param client: Who is asked; called from several threads.
+    :param requests: The questions.
+    :param workers: Most calls at the same time.
+    :param task: Name under which they are counted, such as ``classify``.
+    :param total: Number of questions, if it is known, for the estimate.
+    :raises LLMError: If the model cannot be asked at all; what was answered stays in the cache.
+    :raises BudgetError: If the session's budget is spent; calls under way are finished and kept first.
+    """
+    session = current_session()
+    window = _Window(client, Exchange(client, session, task, total), session, workers)
+    try:
+        yield from window.answers(iter(requests))
+        window.end()
+    except BaseException as error:
+        # An interrupted user does not wait for the server; a failed run keeps what it has paid for.
+        window.end(wait=isinstance(error, Exception), cancel=True)
+        raise
+
+
+class _Window:
+    """The questions that are under way."""
+
+    def __init__(self, client: LLMClient, exchange: Exchange, session: Session, workers: int) -> None:
+        self._client, self._exchange, self._session = client, exchange, session
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="hardneg-llm")
+        self._size = workers * WINDOW_PER_WORKER
+        # What threads hand back: a key and its outcome, or what ends everything.
+        self._outcomes: queue.SimpleQueue[tuple[str, Answer | Wait | BaseException]] = queue.SimpleQueue()
+        self._order: deque[tuple[str, bool]] = deque()
+        self._asked: dict[str, tuple[LLMRequest, int]] = {}
+        self._answered: dict[str, Answer] = {}
+        self._wanted: dict[str, int] = {}
+        self._waiting: list[tuple[float, int, str]] = []
+        self._numbers = count()
+
+    def answers(self, requests: Iterator[LLMRequest]) -> Iterator[Answer]:
+        exhausted = False
+        while True:
+            # Half a window at a time, so that the cache is looked up in batches.
+            while not exhausted and len(self._order) <= self._size // 2:
+                batch = list(islice(requests, self._size - len(self._order)))
+                exhausted = not batch
+                self._take(batch)
+            if not self._order:
+                return
+            key, first = self._order[0]
+            if key in self._answered:
+                self._order.popleft()
+                yield self._finished(key, first)
+            else:
+                self._wait()
+
+    def _take(self, batch: list[LLMRequest]) -> None:
+        keys = [self._exchange.key(request) for request in batch]
+        new = {key: request for key, request in zip(keys, batch, strict=True) if key not in self._wanted}
+        known = self._exchange.from_cache(new)
+        for key in keys:
+            first = key not in self._wanted
+            self._wanted[key] = self._wanted.get(key, 0) + 1
+            self._order.append((key, first and key not in known))
+        self._answered.update(known)
+        for key, request in new.items():
+            if key not in known:
+                self._asked[key] = (request, 0)
+                self._submit(key)
+
+    def _finished(self, key: str, asked: bool) -> Answer:
+        answer = self._answered[key]
+        self._wanted[key] -= 1
+        if not self._wanted[key]:
+            del self._wanted[key], self._answered[key]
+            self._asked.pop(key, None)
+        if asked:
+            return answer
+        self._exchange.repeated()
+        return answer._replace(cached=True)
+
+    def _submit(self, key: str) -> None:
+        request, tries = self._asked[key]
+        self._asked[key] = (request, tries + 1)
+        self._pool.submit(self._call, key, request, tries + 1)
+
+    def _call(self, key: str, request: LLMRequest, tries: int) -> None:
+        """Call once, in a thread of the pool."""
+        try:
+            self._session.begin_call()
+            started = time.monotonic()
+            try:
+                reply = self._client.send(request)
+            except Exception as error:
+                outcome: Answer | Wait = self._exchange.failed(error, tries)
+            else:
+                outcome = self._exchange.succeeded(key, request, reply, time.monotonic() - started)
+            self._outcomes.put((key, outcome))
+        except BaseException as error:
+            self._outcomes.put((key, error))
+
+    def _wait(self) -> None:
+        """Wait for the next outcome, or for the next question whose turn has come again."""
+        pause = None if not self._waiting else max(self._waiting[0][0] - time.monotonic(), 0.0)
+        try:
+            key, outcome = self._outcomes.get(timeout=pause)
+        except queue.Empty:
+            self._submit(heapq.heappop(self._waiting)[2])
+            return
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if isinstance(outcome, Wait):
+            heapq.heappush(self._waiting, (time.monotonic() + outcome.seconds, next(self._numbers), key))
+        else:
+            self._answered[key] = outcome
+
+    def end(self, *, wait: bool = True, cancel: bool = False) -> None:
+        self._pool.shutdown(wait=wait, cancel_futures=cancel)

@@ -1,0 +1,55 @@
+"""Reading the passages that a language model wrote, strictly: anything unexpected is no answer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from hardneg_plugin.llm.request import LLMReply
+
+CUT_OFF = "cut off"
+NOT_JSON = "not JSON"
+WRONG_SHAPE = "wrong shape"
+NO_PASSAGES = "no passages"
+
+
+class Passages(NamedTuple):
+    """What was read.
+
+    :param texts: Passages without white space at both ends, in their order; none where ``reason`` says why.
+    :param complete: False where the model was stopped while it wrote the last one.
+    :param reason: Empty, or one of the constants of this module.
+    """
+
+    texts: tuple[str, ...] = ()
+    complete: bool = True
+    reason: str = ""
+
+
+def read_passages(reply: LLMReply, most: int) -> Passages:
+    """Read an answer of the form ``{"passages": ["…", "…"]}``.
+
+    Fewer passages than asked for are read as they are; of more, the first ones.
+
+    :param reply: The raw answer.
+    :param most: Passages that were asked for.
+    """
+    try:
+        answer = json.loads(reply.text, object_pairs_hook=_without_repeats)
+    except ValueError:
+        return Passages(reason=CUT_OFF if reply.finish == "length" else NOT_JSON)
+    texts = answer.get("passages") if isinstance(answer, dict) and answer.keys() == {"passages"} else None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return Passages(reason=WRONG_SHAPE)
+    if not texts:
+        return Passages(reason=NO_PASSAGES)
+    # A model that was stopped behind the passages that are read stopped none of them.
+    complete = reply.finish != "length" or len(texts) > most
+    return Passages(tuple(text.strip() for text in texts[:most]), complete)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        msg = "a key twice in one object"
+        raise ValueError(msg)
+    return dict(pairs)

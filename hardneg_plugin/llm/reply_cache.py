@@ -1,0 +1,103 @@
+"""Raw answers of language models, kept between runs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from hardneg_plugin.cache import CACHE_VARIABLE
+from hardneg_plugin.errors import CacheError
+from hardneg_plugin.llm.request import LLMReply
+
+_TABLE = "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
+# Another process may be writing; SQLite then waits instead of failing.
+_BUSY_SECONDS = 60.0
+# SQLite takes 999 variables in its older builds.
+_KEYS_AT_A_TIME = 500
+
+
+class ReplyCache:
+    """Answers by the key of their request, in one SQLite file; safe for threads and processes.
+
+    An answer is on disk before :meth:`put` returns, so that a killed run never asks the same again. What is kept is
+    what the server said: a better parser needs no new call.
+
+    :param path: The file; it is made when it is first needed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def get(self, keys: Sequence[str]) -> dict[str, LLMReply]:
+        """Return key → answer of those that are known.
+
+        :raises CacheError: If the file is damaged or cannot be read.
+        """
+        found: dict[str, LLMReply] = {}
+        for start in range(0, len(keys), _KEYS_AT_A_TIME):
+            some = keys[start : start + _KEYS_AT_A_TIME]
+            marks = ",".join("?" * len(some))
+            rows = self._execute(f"SELECT key, reply FROM replies WHERE key IN ({marks})", some)  # noqa: S608 - marks only
+            found.update((key, self._read(key, reply)) for key, reply in rows)
+        return found
+
+    def put(self, key: str, reply: LLMReply) -> None:
+        """Keep an answer; one that is there already stays.
+
+        :raises CacheError: If the file is damaged or cannot be written.
+        """
+        text = json.dumps(reply.to_dict(), ensure_ascii=False, separators=(",", ":"))
+        self._execute("INSERT OR IGNORE INTO replies VALUES (?, ?)", (key, text))
+
+    def __len__(self) -> int:
+        return int(self._execute("SELECT COUNT(*) FROM replies", ())[0][0])
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _execute(self, statement: str, values: Sequence[str]) -> list[tuple[str, str]]:
+        with self._lock:
+            try:
+                return self._opened().execute(statement, tuple(values)).fetchall()
+            except sqlite3.Error as error:
+                msg = (
+                    f"the cache of answers {self.path} cannot be used: {error}; move it away if it is damaged, or set "
+                    f"{CACHE_VARIABLE} to another folder"
+                )
+                raise CacheError(msg) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                msg = (
+                    f"cannot write the cache folder {self.path.parent}: {error}; set {CACHE_VARIABLE} to a writable one"
+                )
+                raise CacheError(msg) from error
+            # One connection behind one lock; every statement is its own transaction.
+            connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            # With the write-ahead log, NORMAL survives a killed process; only a power cut may lose the last answers.
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(_TABLE)
+            self._connection = connection
+        return self._connection
+
+    def _read(self, key: str, reply: str) -> LLMReply:
+        try:
+            return LLMReply.from_dict(json.loads(reply))
+        except (ValueError, TypeError, KeyError) as error:
+            msg = f"the cache of answers {self.path} holds an answer that cannot be read ({key}): {error}"
+            raise CacheError(msg) from error

@@ -1,0 +1,188 @@
+"""What the questions of one run share: cache, budget, counts, recording."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from hardneg_plugin.cache import cache_root
+from hardneg_plugin.errors import BudgetError, LLMError
+from hardneg_plugin.llm.budget import Budget
+from hardneg_plugin.llm.progress import Shown
+from hardneg_plugin.llm.recording import known_keys, recorded_line
+from hardneg_plugin.llm.reply_cache import ReplyCache
+from hardneg_plugin.llm.request import LLMReply, LLMRequest
+from hardneg_plugin.llm.usage import Usage
+
+CACHE_FILE = "llm-cache.sqlite"
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How often and how soon a failure that may pass is tried again.
+
+    :param tries: Calls for one question, the first included.
+    :param base: Seconds before the second call; each further wait is twice as long.
+    :param longest: Seconds that no wait exceeds.
+    :param breaker: Questions in a row that used up their tries, with no answer in between, after which all stops.
+    """
+
+    tries: int = 5
+    base: float = 1.0
+    longest: float = 30.0
+    breaker: int = 5
+
+
+@dataclass
+class Session:
+    """The state of one run's questions; safe for threads.
+
+    :param cache: Answers kept between runs.
+    :param budget: What may be spent.
+    :param record: File to which every answer is appended.
+    :param say: Shows a line.
+    :param retries: What is tried again.
+    """
+
+    cache: ReplyCache
+    budget: Budget = field(default_factory=Budget)
+    record: Path | None = None
+    say: Callable[[str], None] = lambda line: None
+    retries: Retries = field(default_factory=Retries)
+
+    def __post_init__(self) -> None:
+        self.usage = Usage()
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+        self._begun = 0
+        self._failed_in_a_row = 0
+        self._answered = False
+        self._file: IO[str] | None = None
+        self._recorded: set[str] = set()
+        self.shown = Shown(self.say)
+
+    def begin_call(self) -> None:
+        """Take one call from the budget.
+
+        :raises BudgetError: If it is spent.
+        """
+        with self._lock:
+            spent = self._spent()
+            if spent:
+                msg = (
+                    f"the budget is spent: {spent}; every answer so far is kept, and the same command goes on from here"
+                )
+                raise BudgetError(msg)
+            self._begun += 1
+
+    def give_back_call(self) -> None:
+        """Return a call to the budget that got no answer."""
+        with self._lock:
+            self._begun -= 1
+
+    def _spent(self) -> str:
+        total, minutes = self.usage.total(), (time.monotonic() - self._started) / 60
+        tokens = total.prompt_tokens + total.completion_tokens
+        if self.budget.calls is not None and self._begun >= self.budget.calls:
+            return f"{self._begun:,} calls of {self.budget.calls:,}"
+        if self.budget.tokens is not None and tokens >= self.budget.tokens:
+            return f"{tokens:,} tokens of {self.budget.tokens:,}"
+        if self.budget.minutes is not None and minutes >= self.budget.minutes:
+            return f"{minutes:.1f} minutes of {self.budget.minutes:g}"
+        return ""
+
+    def answered(self) -> None:
+        """Say that the server answers."""
+        with self._lock:
+            self._failed_in_a_row, self._answered = 0, True
+
+    def gave_up(self, reason: str, remedy: str) -> None:
+        """Say that a question used up its tries.
+
+        :raises LLMError: If the server seems to be gone: too many in a row, or the very first.
+        """
+        with self._lock:
+            self._failed_in_a_row += 1
+            never = not self._answered and reason == "no connection"
+            if self._failed_in_a_row < self.retries.breaker and not never:
+                return
+            questions = f"{self._failed_in_a_row} question{'s' if self._failed_in_a_row > 1 else ''} in a row"
+        msg = f"the language model does not answer: {reason}, {questions} with {self.retries.tries} tries each"
+        msg += f"; {remedy}" if remedy else ""
+        msg += ". Every answer so far is kept, and the same command goes on from here"
+        raise LLMError(msg)
+
+    def keep_record(self, key: str, identity: Mapping[str, Any], request: LLMRequest, reply: LLMReply) -> None:
+        """Append an answer to the recording, if there is one and it is not in it yet."""
+        if self.record is None:
+            return
+        with self._lock:
+            if self._file is None:
+                self._recorded = known_keys(self.record)
+                self.record.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self.record.open("a", encoding="utf-8")
+            if key in self._recorded:
+                return
+            self._recorded.add(key)
+            line = recorded_line(key, identity, request, reply)
+            self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close what is open."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+        self.cache.close()
+
+
+_CURRENT: ContextVar[Session | None] = ContextVar("hardneg_llm_session", default=None)
+_DEFAULTS: dict[Path, Session] = {}
+
+
+def current_session() -> Session:
+    """Return the session that the surrounding block opened, else one without budget for the process."""
+    session = _CURRENT.get()
+    if session is not None:
+        return session
+    path = cache_root() / CACHE_FILE
+    return _DEFAULTS.setdefault(path, Session(ReplyCache(path)))
+
+
+@contextmanager
+def session(
+    *,
+    budget: Budget | None = None,
+    record: Path | None = None,
+    say: Callable[[str], None] | None = None,
+    retries: Retries | None = None,
+) -> Iterator[Session]:
+    """Open a session: what is asked inside the block shares its cache, budget, counts and recording.
+
+    :param budget: What may be spent; None does not limit it.
+    :param record: File to which every answer is appended, each request once; None records nothing.
+    :param say: Shows a line about costs and progress; None shows nothing.
+    :param retries: What is tried again.
+    :raises DatasetError: If ``record`` is there and is no recording.
+    """
+    opened = Session(
+        ReplyCache(cache_root() / CACHE_FILE),
+        budget=budget or Budget(),
+        record=record,
+        say=say or (lambda line: None),
+        retries=retries or Retries(),
+    )
+    token = _CURRENT.set(opened)
+    try:
+        yield opened
+    finally:
+        _CURRENT.reset(token)
+        opened.close()

@@ -1,0 +1,101 @@
+"""What was asked of language models, and what it cost."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import asdict, dataclass, fields
+
+from hardneg_plugin.llm.request import LLMReply
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Sums of one task.
+
+    :param calls: Calls that the server answered.
+    :param cached: Questions that the cache answered, or a call for the same question.
+    :param retries: Calls made again after a failure that may pass.
+    :param unanswered: Questions without an answer.
+    :param prompt_tokens: Tokens of the prompts, as the server counted them.
+    :param completion_tokens: Tokens of the answers.
+    :param seconds: Time of the calls, added up; calls at the same time count each.
+    """
+
+    calls: int = 0
+    cached: int = 0
+    retries: int = 0
+    unanswered: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, item.name) + getattr(other, item.name) for item in fields(self)))
+
+    def __sub__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, item.name) - getattr(other, item.name) for item in fields(self)))
+
+    def to_dict(self) -> dict[str, float]:
+        """Return name → sum."""
+        return {**asdict(self), "seconds": round(self.seconds, 3)}
+
+
+class Usage:
+    """Counts task by task; safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tasks: dict[str, Counts] = {}
+        self._reasons: dict[str, Counter[str]] = {}
+
+    def called(self, task: str, reply: LLMReply) -> None:
+        """Count an answer of the server."""
+        self._add(
+            task,
+            Counts(
+                calls=1,
+                prompt_tokens=reply.prompt_tokens or 0,
+                completion_tokens=reply.completion_tokens or 0,
+                seconds=reply.seconds or 0.0,
+            ),
+        )
+
+    def cached(self, task: str) -> None:
+        """Count an answer that cost nothing."""
+        self._add(task, Counts(cached=1))
+
+    def retried(self, task: str) -> None:
+        """Count a call that is made again."""
+        self._add(task, Counts(retries=1))
+
+    def unanswered(self, task: str, reason: str) -> None:
+        """Count a question without an answer."""
+        self._add(task, Counts(unanswered=1))
+        with self._lock:
+            self._reasons.setdefault(task, Counter())[reason] += 1
+
+    def _add(self, task: str, counts: Counts) -> None:
+        with self._lock:
+            self._tasks[task] = self._tasks.get(task, Counts()) + counts
+
+    def of(self, task: str) -> Counts:
+        """Return the sums of a task."""
+        with self._lock:
+            return self._tasks.get(task, Counts())
+
+    def total(self) -> Counts:
+        """Return the sums of all tasks."""
+        with self._lock:
+            return sum(self._tasks.values(), Counts())
+
+    def to_dict(self) -> dict[str, dict[str, object]]:
+        """Return task → sums, with the reasons of unanswered questions where there are any."""
+        with self._lock:
+            return {
+                task: {
+                    **counts.to_dict(),
+                    **({"reasons": dict(reasons)} if (reasons := self._reasons.get(task)) else {}),
+                }
+                for task, counts in self._tasks.items()
+            }

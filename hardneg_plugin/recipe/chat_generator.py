@@ -1,0 +1,100 @@
+"""From a recipe's `llm` section to the chat generator of the stages that ask a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hardneg_plugin.components import stage_class
+from hardneg_plugin.errors import HardnegError
+from hardneg_plugin.llm.budget import Budget
+from hardneg_plugin.recipe.check import parameters_of
+from hardneg_plugin.recipe.schema import LLMSection, Stage
+
+CHAT_GENERATOR = "chat_generator"
+LLM = "llm"
+"""As the value of a stage's chat generator: the one of the recipe's `llm` section."""
+_TAKES_GENERATOR = (CHAT_GENERATOR, "second_generator")
+_RECORDED = "hardneg_plugin.components.recorded_chat_generator.RecordedChatGenerator"
+_OLLAMA = "hardneg_plugin.components.strict_ollama_chat_generator.StrictOllamaChatGenerator"
+_OPENAI = "haystack.components.generators.chat.openai.OpenAIChatGenerator"
+# A local server needs no key; one that does says so, and the key stays in the environment.
+_OPENAI_KEY = {"type": "env_var", "env_vars": ["OPENAI_API_KEY"], "strict": False}
+
+
+def generator_of(llm: LLMSection) -> dict[str, Any]:
+    """Return the chat generator of a section as Haystack writes it."""
+    if llm.generator is not None:
+        return dict(llm.generator)
+    if llm.recorded is not None:
+        return _written(_RECORDED, path=llm.recorded, on_unknown=llm.on_unknown, model=llm.model)
+    if llm.api == "openai":
+        return _written(
+            _OPENAI,
+            model=llm.model,
+            api_base_url=llm.url,
+            api_key=_OPENAI_KEY,
+            timeout=llm.timeout,
+            max_retries=0,
+            generation_kwargs={"temperature": 0, "seed": 42},
+        )
+    return _written(_OLLAMA, model=llm.model, url=llm.url, num_ctx=llm.num_ctx, timeout=llm.timeout)
+
+
+def _written(class_path: str, **parameters: Any) -> dict[str, Any]:
+    return {"type": class_path, "init_parameters": parameters}
+
+
+def with_generators(params: Mapping[str, Any], generator: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a stage's parameters with the recipe's generator wherever they say ``llm``."""
+    return {
+        name: generator if name in _TAKES_GENERATOR and value == LLM and generator is not None else value
+        for name, value in params.items()
+    }
+
+
+def asks_model(stage: Stage) -> bool:
+    """Whether a stage asks a language model."""
+    parameter = parameters_of(stage_class(stage.name)).get(CHAT_GENERATOR)
+    return parameter is not None and (
+        parameter.default is parameter.empty or stage.params.get(CHAT_GENERATOR) is not None
+    )
+
+
+def generator_errors(stage: Stage, llm: object, path: str) -> list[str]:
+    """Return what a stage lacks to ask a language model.
+
+    :param stage: The stage.
+    :param llm: The recipe's section; None where there is none.
+    :param path: Path of the stage.
+    """
+    parameter = parameters_of(stage_class(stage.name)).get(CHAT_GENERATOR)
+    if parameter is None or llm is not None:
+        return []
+    if parameter.default is parameter.empty and CHAT_GENERATOR not in stage.params:
+        return [f"{path}.{CHAT_GENERATOR}: missing; give it here, or give the recipe an `llm` section"]
+    return [
+        f"{path}.{name}: {LLM!r} is the model of the recipe's `llm` section, which is missing"
+        for name in _TAKES_GENERATOR
+        if stage.params.get(name) == LLM
+    ]
+
+
+def llm_errors(llm: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the values of the `llm` section; nothing is asked."""
+    errors = [
+        f"llm.{name}: expected more than 0, got {llm[name]!r}" for name in ("num_ctx", "timeout") if llm[name] <= 0
+    ]
+    if llm["recorded"] is not None and llm["generator"] is not None:
+        errors.append("llm.recorded, llm.generator: give one of them")
+    if llm["generator"] is not None and not isinstance(llm["generator"].get("type"), str):
+        errors.append(f"llm.generator: expected {{type, init_parameters}}, got {llm['generator']!r}")
+    share = llm["require_accuracy"]
+    if share is not None and not 0 < share <= 1:
+        errors.append(f"llm.require_accuracy: expected a share above 0, up to 1, got {share}")
+    if llm["budget"] is not None:
+        try:
+            Budget.parse(llm["budget"])
+        except HardnegError as error:
+            errors.append(f"llm.budget: {error}")
+    return errors

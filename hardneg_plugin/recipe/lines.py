@@ -1,0 +1,42 @@
+"""The lines of a table, as what is measured: BM25 retrieval, the untrained model, and what was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from hardneg_plugin.evaluation import Retriever, model_retriever
+from hardneg_plugin.recipe.measuring import Line
+from hardneg_plugin.records import Corpus
+from hardneg_plugin.report import TrainingRun
+from hardneg_plugin.search.bm25 import BM25Index, index_key
+from hardneg_plugin.text import Analyzer
+
+
+def bm25_line() -> Line:
+    """Return BM25 retrieval."""
+
+    def retriever(corpus: Corpus) -> Retriever:
+        return BM25Index(corpus).search
+
+    return Line("bm25-retrieval", None, lambda corpus: index_key(corpus, Analyzer()), retriever)
+
+
+def untrained_line(identity: str, load: Callable[[], Any]) -> Line:
+    """Return the model that training starts from.
+
+    :param identity: Its fingerprint.
+    :param load: Loads it; called once, and only when something is to be measured.
+    """
+    model = cache(load)
+    return Line("untrained", None, lambda _: identity, lambda corpus: model_retriever(model(), corpus))
+
+
+def model_line(name: str, run: TrainingRun) -> Line:
+    """Return a trained model.
+
+    :param name: The system.
+    :param run: Its training; the weights are what is measured, whatever settings they came from.
+    """
+    return Line(name, run.seed, lambda _: run.model_fingerprint, lambda corpus: model_retriever(run.model, corpus))

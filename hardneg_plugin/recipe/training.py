@@ -1,0 +1,124 @@
+"""The trainings of a recipe: their budget, what each starts from, and the fingerprint that tells them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from hardneg_plugin.cache import fingerprint
+from hardneg_plugin.components import SentenceTransformersTrainer
+from hardneg_plugin.datasets import RetrievalDataset
+from hardneg_plugin.recipe.check import signature_defaults
+from hardneg_plugin.recipe.manifest import Manifest
+from hardneg_plugin.recipe.progress import Progress
+from hardneg_plugin.recipe.reporting import training_run
+from hardneg_plugin.recipe.schema import Recipe
+from hardneg_plugin.recipe.workspace import Workspace
+from hardneg_plugin.report import TrainingRun
+from hardneg_plugin.training import planned_steps
+from hardneg_plugin.training.base_model import STATIC, base_model_identity
+
+# They change when and how it is shown, not what is trained.
+_NO_PART = ("progress", "save_steps")
+
+
+class Trainings:
+    """Trains the systems of a recipe, all by the same number of steps.
+
+    :param recipe: The recipe.
+    :param workspace: Where models go.
+    :param dataset: What is trained on.
+    :param pairs: Pairs of a query and a positive in it; they, not the negatives, decide over the steps.
+    :param manifest: Where times are kept.
+    :param progress: Where progress is shown.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        workspace: Workspace,
+        dataset: RetrievalDataset,
+        pairs: int,
+        manifest: Manifest,
+        progress: Progress,
+    ) -> None:
+        self._recipe, self._workspace, self._dataset, self._pairs = recipe, workspace, dataset, pairs
+        self._manifest, self._progress = manifest, progress
+
+    @property
+    def base_model(self) -> str:
+        """What all trainings start from that do not go on from another; empty where nothing is trained."""
+        return str(self._recipe.train["base_model"]) if self._recipe.train else ""
+
+    @cached_property
+    def base_identity(self) -> str:
+        """Fingerprint of the base model."""
+        if not self.base_model:
+            return ""
+        # A static model's word pieces come from the corpus.
+        return base_model_identity(self.base_model) if self.base_model != STATIC else self._dataset.corpus.key
+
+    @cached_property
+    def steps(self) -> int:
+        """Optimiser steps of each training."""
+        train = self._recipe.train or {}
+        accumulation = (train["arguments"] or {}).get("gradient_accumulation_steps", 1)
+        return planned_steps(
+            self._pairs, train["batch_size"], train["epochs"], accumulation, max_steps=train["max_steps"]
+        )
+
+    def identity(self, name: str, mined: str, seed: int) -> str | None:
+        """Return the fingerprint of a training; None where nothing is trained, or what it goes on from is not yet.
+
+        :param name: The system.
+        :param mined: Fingerprint of its examples.
+        :param seed: Seed of the training.
+        """
+        start = self._recipe.start_from.get(name)
+        if self._recipe.train is None or (start is not None and not self._workspace.trained(start, seed)):
+            return None
+        if start is None:
+            return self._fingerprint(mined, seed, self.base_identity)
+        return self._fingerprint(mined, seed, base_model_identity(self._workspace.trained_model(start, seed)))
+
+    def _fingerprint(self, mined: str, seed: int, start: str) -> str:
+        # A parameter at its default does not count: a new one must not make an earlier training another one.
+        defaults = signature_defaults(SentenceTransformersTrainer)
+        train = {
+            key: value
+            for key, value in (self._recipe.train or {}).items()
+            if key not in _NO_PART and (key not in defaults or value != defaults[key])
+        }
+        return fingerprint([mined, seed, start, train])
+
+    def train(self, name: str, seed: int, identity: str) -> TrainingRun:
+        """Train a system on the triplets in its folder; a finished training is taken as it is."""
+        from datasets import load_from_disk
+
+        folder = self._workspace.system(name, seed)
+        self._progress.say(f"train: {name}, seed {seed}")
+        with self._manifest.timed(f"train: {name}, seed {seed}"):
+            trainer = self._trainer(seed, folder, self._recipe.start_from.get(name))
+            trainer.warm_up()
+            self._workspace.claim(name, seed).take(identity)
+            trained = trainer.run(triplets=load_from_disk(folder / "triplets"))
+        weights = base_model_identity(trained["model"])
+        return training_run(seed, trained["training"], trained["model"], weights, self._earlier_steps(name))
+
+    def _earlier_steps(self, name: str) -> int:
+        start = self._recipe.start_from.get(name)
+        return 0 if start is None else self.steps + self._earlier_steps(start)
+
+    def _trainer(self, seed: int, folder: Path, start: str | None) -> SentenceTransformersTrainer:
+        # Every system gets the same steps, also one that a filter left with fewer rows.
+        budget: dict[str, Any] = {"max_steps": self.steps, "seed": seed, "output_dir": str(folder)}
+        if start is not None:
+            budget["base_model"] = self._workspace.trained_model(start, seed)
+        return SentenceTransformersTrainer(**{**(self._recipe.train or {}), "corpus": self._dataset.spec, **budget})
+
+    def untrained(self, seed: int) -> tuple[str, Callable[[], Any]]:
+        """Return the fingerprint of the model that training starts from, and what loads it."""
+        trainer = partial(self._trainer, seed, self._workspace.folder, None)
+        return self._fingerprint("untrained", seed, self.base_identity), lambda: trainer().untrained()

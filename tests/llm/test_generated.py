@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hardneg_plugin.llm.generated import Passages, read_passages
+from hardneg_plugin.llm.request import LLMReply
+
+
+def read(text: str, most: int = 2, finish: str = "stop") -> Passages:
+    return read_passages(LLMReply(text, finish), most)
+
+
+def test_passages_are_read_in_order_without_white_space_around_them():
+    assert read('{"passages": [" one\\n", "two"]}') == Passages(("one", "two"))
+
+
+def test_fewer_are_read_as_they_are_and_of_more_the_first():
+    assert read('{"passages": ["one"]}').texts == ("one",)
+    assert read('{"passages": ["one", "two", "three"]}').texts == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "not JSON"),
+        ("Here are three passages:", "not JSON"),
+        ('```json\n{"passages": ["one"]}\n```', "not JSON"),
+        ('{"passages": ["one"]} and more', "not JSON"),
+        ('{"passages": ["one"], "passages": ["two"]}', "not JSON"),
+        ("<html>502 Bad Gateway</html>", "not JSON"),
+        ('["one"]', "wrong shape"),
+        ('"one"', "wrong shape"),
+        ("null", "wrong shape"),
+        ("{}", "wrong shape"),
+        ('{"passage": ["one"]}', "wrong shape"),
+        ('{"passages": "one"}', "wrong shape"),
+        ('{"passages": {"1": "one"}}', "wrong shape"),
+        ('{"passages": ["one", 2]}', "wrong shape"),
+        ('{"passages": ["one", null]}', "wrong shape"),
+        ('{"passages": ["one"], "note": "more"}', "wrong shape"),
+        ('{"passages": []}', "no passages"),
+    ],
+)
+def test_anything_else_is_no_answer_and_has_a_reason(text, reason):
+    assert read(text) == Passages(reason=reason)
+
+
+def test_an_answer_that_was_stopped_is_cut_off():
+    assert read('{"passages": ["one", "tw', finish="length") == Passages(reason="cut off")
+
+
+def test_the_last_passage_of_an_answer_that_was_stopped_is_not_complete():
+    text = json.dumps({"passages": ["one", "two"]})
+    assert read(text, finish="length") == Passages(("one", "two"), complete=False)
+    assert read(text, most=1, finish="length") == Passages(("one",), complete=True)
+    assert read(text, finish="unknown") == Passages(("one", "two"), complete=True)

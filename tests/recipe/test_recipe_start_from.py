@@ -1,0 +1,119 @@
+"""Systems that go on from an earlier one's model, and measuring on more than one dataset."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hardneg_plugin.errors import RecipeError
+from hardneg_plugin.recipe.load import load_recipe
+from hardneg_plugin.recipe.progress import Progress
+from hardneg_plugin.recipe.run import run_recipe
+from hardneg_plugin.report import render_markdown
+from hardneg_plugin.training.base_model import base_model_identity
+
+RECIPE = """
+name: small
+seed: [5, 6]
+data: {dataset: "sample?passages=1000", limit: 60}
+systems:
+  in-batch: []
+  bm25: [{bm25: {top_k: 10}}, {known_positives: {}}, {sample: {num_negatives: 1}}]
+  bm25-then-in-batch: []
+  bm25-then-bm25-then-in-batch: []
+start_from: {bm25-then-in-batch: bm25, bm25-then-bm25-then-in-batch: bm25-then-in-batch}
+train: {base_model: static, batch_size: 30, static_dims: 16, vocabulary: 1000}
+evaluate: {splits: [test]}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(RECIPE)
+    return str(path)
+
+
+@pytest.fixture
+def quiet():
+    return Progress(Console(file=open(os.devnull, "w"), stderr=False))  # noqa: PTH123
+
+
+@pytest.mark.integration
+def test_a_system_goes_on_from_the_model_of_its_seed_and_its_steps_add_up(recipe, tmp_path, quiet):
+    report = run_recipe(load_recipe(recipe), tmp_path / "runs", progress=quiet)
+    steps = {system.name: {run.total_steps for run in system.training} for system in report.systems if system.training}
+    (once,) = steps["in-batch"]
+    assert steps == {
+        "in-batch": {once},
+        "bm25": {once},
+        "bm25-then-in-batch": {2 * once},
+        "bm25-then-bm25-then-in-batch": {3 * once},
+    }
+    weights = [run.model_fingerprint for system in report.systems for run in system.training]
+    assert len(set(weights)) == 8
+    text = render_markdown(report)
+    assert f"{once} + {once}" in text
+    assert "differ in their steps" in text
+
+    again = run_recipe(load_recipe(recipe), tmp_path / "runs", progress=quiet)
+    assert [run.model_fingerprint for system in again.systems for run in system.training] == weights
+
+
+@pytest.mark.integration
+def test_a_start_that_was_trained_anew_is_another_training(recipe, tmp_path, quiet):
+    first = run_recipe(load_recipe(recipe, ["seed=5"]), tmp_path / "runs", progress=quiet)
+    other = ["seed=5", "systems.bm25.sample.num_negatives=2", "name=other"]
+    second = run_recipe(load_recipe(recipe, other), tmp_path / "runs", progress=quiet)
+    for name, same in {"in-batch": True, "bm25": False, "bm25-then-in-batch": False}.items():
+        one, two = (
+            next(system for system in report.systems if system.name == name).training[0].model
+            for report in (first, second)
+        )
+        assert (base_model_identity(one) == base_model_identity(two)) is same
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("start_from={bm26: bm25}", "start_from.bm26: unknown key (did you mean 'bm25'?"),
+        ("start_from={in-batch: bm25}", "start_from.in-batch: 'bm25' is none of the systems before it: none"),
+        ("start_from={bm25: bm25}", "start_from.bm25: 'bm25' is none of the systems before it: in-batch"),
+        ("train=null", "start_from: nothing is trained; give `train`"),
+        ("start_from=[bm25]", "start_from: expected a mapping, got ['bm25']"),
+        ("evaluate.datasets={ko: {split: test}}", "evaluate.datasets.ko.split: unknown key (did you mean 'splits'?"),
+        ("evaluate.datasets={ko: {splits: [test]}}", "evaluate.datasets.ko.dataset: missing; a text is needed"),
+        ("evaluate.datasets={ko: beir:x}", "evaluate.datasets.ko: expected a mapping with `dataset`, got 'beir:x'"),
+        ("evaluate.datasets={test: {dataset: sample}}", "evaluate.datasets.test: a split of the dataset has that name"),
+        ("evaluate.datasets={ko: {dataset: sample, relevance: 0}}", "ko.relevance: expected a grade of at least 1"),
+    ],
+)
+def test_mistakes_are_found_at_load(recipe, override, message):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(recipe, [override])
+    assert message in str(caught.value)
+
+
+@pytest.mark.integration
+def test_one_run_measures_on_several_datasets(recipe, tmp_path, quiet, tiny_beir: Path):
+    datasets = f"evaluate.datasets={{tiny/all: {{dataset: 'beir:{tiny_beir}', relevance: 2, group: zero-shot}}}}"
+    short = ["seed=5", "systems={in-batch: []}", "start_from={}", datasets]
+    report = run_recipe(load_recipe(recipe, short), tmp_path / "runs", progress=quiet)
+    own, tiny = report.splits
+    assert (own.split, tiny.split, tiny.group, tiny.relevance) == ("test", "tiny/all", "zero-shot", 2)
+    assert tiny.dataset == f"beir:{tiny_beir}"
+    assert tiny.queries == 2
+    assert [result.system for result in tiny.results] == ["BM25 retrieval", "untrained", "in-batch"]
+    # By hand: "capital of Egypt" and "the Nile flows" share their words with the right passage alone.
+    assert tiny.metrics[0] == "RR(rel=2)@10"
+    assert tiny.results[0].means["RR(rel=2)@10"] == 1.0
+    assert (tmp_path / "runs/small/systems/in-batch/seed-5/evaluation-tiny-all.json").is_file()
+
+
+@pytest.mark.integration
+def test_a_model_is_not_trained_on_its_test(recipe, tmp_path, quiet):
+    with pytest.raises(RecipeError, match=r"data.train: 'train' of .* is measured on, too \(train\)"):
+        run_recipe(load_recipe(recipe, ["evaluate.splits=[test, train]"]), tmp_path / "runs", progress=quiet)
