@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hardneg_plugin.components.parent_document_filter import ParentDocumentFilter
     from hardneg_plugin.components.positive_aware_filter import PositiveAwareFilter
     from hardneg_plugin.components.quality_filter import QualityFilter
+    from hardneg_plugin.components.rag_negative_ranker import RAGNegativeRanker
     from hardneg_plugin.components.random_negative_miner import RandomNegativeMiner
     from hardneg_plugin.components.recorded_chat_generator import RecordedChatGenerator
     from hardneg_plugin.components.retrieval_evaluator import RetrievalEvaluator
@@ -36,6 +37,7 @@ STAGES = {
     "parent_document": "ParentDocumentFilter",
     "positive_aware": "PositiveAwareFilter",
     "quality": "QualityFilter",
+    "rag": "RAGNegativeRanker",
     "random": "RandomNegativeMiner",
     "retriever": "RetrieverNegativeMiner",
     "sample": "NegativeSampler",
@@ -53,6 +55,7 @@ _FILES = {
     "ParentDocumentFilter": "parent_document_filter",
     "PositiveAwareFilter": "positive_aware_filter",
     "QualityFilter": "quality_filter",
+    "RAGNegativeRanker": "rag_negative_ranker",
     "RandomNegativeMiner": "random_negative_miner",
     "RetrievalEvaluator": "retrieval_evaluator",
     "RetrieverNegativeMiner": "retriever_negative_miner",
@@ -79,6 +82,7 @@ __all__ = [
     "ParentDocumentFilter",
     "PositiveAwareFilter",
     "QualityFilter",
+    "RAGNegativeRanker",
     "RandomNegativeMiner",
     "RecordedChatGenerator",
     "RetrievalEvaluator",

@@ -72,7 +72,17 @@ class ChatClient:
         return str(named) if named else type(self.generator).__name__
 
     def _written(self) -> dict[str, Any]:
-        kept = answer_parameters(component_to_dict(self.generator, "chat_generator"))
+        try:
+            written = component_to_dict(self.generator, "chat_generator")
+        except ValueError:
+            # A generator that was given its key as a text cannot be written down; what it asks for can.
+            names = [name for name in ("model", "generation_kwargs") if hasattr(self.generator, name)]
+            cls = type(self.generator)
+            written = {
+                "type": f"{cls.__module__}.{cls.__name__}",
+                "init_parameters": {name: getattr(self.generator, name) for name in names},
+            }
+        kept = answer_parameters(written)
         model = kept["init_parameters"].get("model")
         return {**kept, **({"model": model} if isinstance(model, str) else {})}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -114,12 +114,16 @@ class Asking(NamedTuple):
     :param mode: Whether it takes one candidate or several.
     :param max_query_chars: Characters of the query that are shown.
     :param max_passage_chars: Characters of a passage that are shown.
+    :param context: Gives the texts that are shown beside a question's candidates; None where the prompt shows none.
+    :param max_context_chars: Characters of such a text that are shown.
     """
 
     prompt: Prompt
     mode: Mode
     max_query_chars: int
     max_passage_chars: int
+    context: Callable[[Question], list[str]] | None = None
+    max_context_chars: int = 120
 
     def requests(
         self, examples: Sequence[MiningExample], table: CandidateTable, questions: Sequence[Question]
@@ -142,6 +146,9 @@ class Asking(NamedTuple):
             "query": as_data(example.query, self.max_query_chars),
             "positive": as_data(positive, self.max_passage_chars),
         }
+        if self.context is not None:
+            found = [as_data(text, self.max_context_chars) for text in self.context(question)]
+            variables["context"] = [Shown(number, text) for number, text in enumerate(found, 1)]
         if self.mode == "pointwise":
             (variables["passage"],) = passages
         else:

@@ -13,7 +13,7 @@ from haystack_integrations.components.generators.ollama import OllamaChatGenerat
 from hardneg_plugin.components.parameters import at_least, in_range
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.request import Message
-from hardneg_plugin.llm.token_count import fewest_tokens
+from hardneg_plugin.llm.token_count import fewest_tokens, was_cut
 
 _NAME = "StrictOllamaChatGenerator"
 _CONNECT_SECONDS = 5.0
@@ -69,7 +69,8 @@ class StrictOllamaChatGenerator(OllamaChatGenerator):
         at_least(_NAME, "num_ctx", num_ctx, 1)
         in_range(_NAME, "timeout", timeout, 0)
         in_range(_NAME, "logprobs", logprobs, 0, 20)
-        super().__init__(model=model, url=url or "", timeout=int(timeout) or 1, keep_alive=keep_alive, think=False)
+        # By name: Haystack makes a new class of the decorated one, which a bare super() does not know.
+        OllamaChatGenerator.__init__(self, model=model, keep_alive=keep_alive, think=False)
         self.url = url  # type: ignore[assignment]
         self.timeout = timeout  # type: ignore[assignment]
         self.num_ctx = num_ctx
@@ -207,7 +208,7 @@ class StrictOllamaChatGenerator(OllamaChatGenerator):
         self, messages: list[ChatMessage], more: Mapping[str, Any] | None, form: dict[str, Any] | None
     ) -> dict[str, Any]:
         options = self._options(more or {})
-        fewest = _fewest(messages)
+        fewest = fewest_tokens(_plain(messages))
         if fewest + max(options.get("num_predict", 0), 0) > self.num_ctx:
             msg = f"the prompt is longer than the context: {fewest} tokens or more, and an answer, in {self.num_ctx}"
             raise PromptTooLongError(msg)
@@ -224,9 +225,9 @@ class StrictOllamaChatGenerator(OllamaChatGenerator):
         }
 
     def _answer(self, messages: list[ChatMessage], response: Any) -> dict[str, list[ChatMessage]]:
-        read, written, fewest = response.prompt_eval_count, response.eval_count, _fewest(messages)
-        if read is not None and (read < fewest or read >= self.num_ctx):
-            msg = f"the prompt was cut by the server: {read} tokens read of at least {fewest}, num_ctx={self.num_ctx}"
+        read, written = response.prompt_eval_count, response.eval_count
+        if read is not None and was_cut(_plain(messages), read, self.num_ctx):
+            msg = f"the prompt was cut by the server: it read {read} tokens, with num_ctx={self.num_ctx}"
             raise PromptTooLongError(msg)
         meta = {
             "model": response.model,
@@ -238,5 +239,5 @@ class StrictOllamaChatGenerator(OllamaChatGenerator):
         return {"replies": [ChatMessage.from_assistant(response.message.content or "", meta=meta)]}
 
 
-def _fewest(messages: list[ChatMessage]) -> int:
-    return fewest_tokens([Message(str(message.role.value), message.text or "") for message in messages])
+def _plain(messages: list[ChatMessage]) -> list[Message]:
+    return [Message(str(message.role.value), message.text or "") for message in messages]

@@ -1,10 +1,16 @@
-"""How many tokens a text has at least, without its model's tokenizer."""
+"""How many tokens a prompt has, without its model's tokenizer, and whether a server that counted fewer cut it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from hardneg_plugin.llm.request import Message
+
+# Characters per token of Latin script, short of the four that tokenizers reach on English; others may need one each.
+_ASCII_CHARS_PER_TOKEN = 3
+# Ollama leaves half of the context of a prompt that is too long, and a few tokens more; as a share of the context.
+_AROUND_HALF = 1 / 32
+_LIKELY_CUT = 0.75
 
 
 def fewest_tokens(messages: Iterable[Message]) -> int:
@@ -16,3 +22,30 @@ def fewest_tokens(messages: Iterable[Message]) -> int:
     :param messages: The conversation.
     """
     return sum(len(message.content.split()) for message in messages)
+
+
+def likely_tokens(messages: Iterable[Message]) -> int:
+    """Return about how many tokens a conversation has, rather more than fewer.
+
+    :param messages: The conversation.
+    """
+    text = "".join(message.content for message in messages)
+    ascii_chars = len(text.encode("ascii", "ignore"))
+    return ascii_chars // _ASCII_CHARS_PER_TOKEN + len(text) - ascii_chars
+
+
+def was_cut(messages: Iterable[Message], read: int, context: int) -> bool:
+    """Whether a server that read so many tokens must have left out a part of the prompt.
+
+    Ollama takes the middle out of a prompt that does not fit, leaves about half of the context, and answers as if
+    nothing had happened.
+
+    :param messages: The conversation.
+    :param read: Tokens of the prompt, as the server counted them.
+    :param context: Tokens of prompt and answer that it has room for.
+    """
+    known = list(messages)
+    if read < fewest_tokens(known) or read >= context:
+        return True
+    at_half = abs(read - context / 2) <= _AROUND_HALF * context
+    return at_half and likely_tokens(known) >= _LIKELY_CUT * context

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from hardneg_plugin.components import stage_class
+from hardneg_plugin.components.chat_client import answer_parameters
 from hardneg_plugin.errors import HardnegError
 from hardneg_plugin.llm.budget import Budget
 from hardneg_plugin.recipe.check import parameters_of
@@ -14,7 +18,8 @@ from hardneg_plugin.recipe.schema import LLMSection, Stage
 CHAT_GENERATOR = "chat_generator"
 LLM = "llm"
 """As the value of a stage's chat generator: the one of the recipe's `llm` section."""
-_TAKES_GENERATOR = (CHAT_GENERATOR, "second_generator")
+GENERATORS = (CHAT_GENERATOR, "second_generator")
+"""Parameters of stages that hold a chat generator."""
 _RECORDED = "hardneg_plugin.components.recorded_chat_generator.RecordedChatGenerator"
 _OLLAMA = "hardneg_plugin.components.strict_ollama_chat_generator.StrictOllamaChatGenerator"
 _OPENAI = "haystack.components.generators.chat.openai.OpenAIChatGenerator"
@@ -48,9 +53,22 @@ def _written(class_path: str, **parameters: Any) -> dict[str, Any]:
 def with_generators(params: Mapping[str, Any], generator: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return a stage's parameters with the recipe's generator wherever they say ``llm``."""
     return {
-        name: generator if name in _TAKES_GENERATOR and value == LLM and generator is not None else value
+        name: generator if name in GENERATORS and value == LLM and generator is not None else value
         for name, value in params.items()
     }
+
+
+def answer_identity(generator: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides over a generator's answers, without asking it: where its server stands does not.
+
+    :param generator: ``{type, init_parameters}``.
+    """
+    kept = answer_parameters(generator)
+    if kept["type"] == _RECORDED:
+        path = Path(kept["init_parameters"]["path"])
+        # A file that is missing is reported when the stage begins.
+        kept["init_parameters"]["path"] = xxhash.xxh3_128_hexdigest(path.read_bytes()) if path.is_file() else str(path)
+    return kept
 
 
 def asks_model(stage: Stage) -> bool:
@@ -75,7 +93,7 @@ def generator_errors(stage: Stage, llm: object, path: str) -> list[str]:
         return [f"{path}.{CHAT_GENERATOR}: missing; give it here, or give the recipe an `llm` section"]
     return [
         f"{path}.{name}: {LLM!r} is the model of the recipe's `llm` section, which is missing"
-        for name in _TAKES_GENERATOR
+        for name in GENERATORS
         if stage.params.get(name) == LLM
     ]
 

@@ -11,7 +11,8 @@ from haystack.core.serialization import component_from_dict
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components import STAGES, stage_class
 from hardneg_plugin.components.corpus_parameter import open_corpus
-from hardneg_plugin.recipe.chat_generator import CHAT_GENERATOR, with_generators
+from hardneg_plugin.llm.prompt import load_prompt
+from hardneg_plugin.recipe.chat_generator import CHAT_GENERATOR, GENERATORS, answer_identity, with_generators
 from hardneg_plugin.recipe.check import parameters_of, signature_defaults
 from hardneg_plugin.recipe.schema import Stage
 from hardneg_plugin.training.base_model import base_model_identity
@@ -64,6 +65,11 @@ def stage_fingerprint(stage: Stage, params: Mapping[str, Any], data_corpus: str,
         changed["corpus"] = "data"
     elif isinstance(changed.get("corpus"), str):
         changed["corpus"] = open_corpus(changed["corpus"]).key
+    if isinstance(changed.get("prompt"), str):
+        changed["prompt"] = load_prompt(changed["prompt"]).fingerprint
+    for name in GENERATORS:
+        if isinstance(changed.get(name), Mapping):
+            changed[name] = answer_identity(changed[name])
     if isinstance(changed.get("model"), str):
         changed["model"] = base_model_identity(changed["model"])
     rules = cls.depends_on() if hasattr(cls, "depends_on") else []

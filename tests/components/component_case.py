@@ -59,7 +59,7 @@ class Case(NamedTuple):
 
     def finding(self, source: str) -> dict[str, str]:
         """Return the parameters with which it adds candidates to examples that have some already."""
-        return {"source": source} if self.name.endswith("NegativeMiner") else {}
+        return {"source": source} if self.name.endswith(("NegativeMiner", "NegativeGenerator")) else {}
 
 
 @lru_cache(maxsize=1)

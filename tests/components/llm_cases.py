@@ -5,6 +5,7 @@ from __future__ import annotations
 from component_case import Case, whole
 from generator_case import GENERATOR_CASE
 from haystack.components.generators.chat import MockChatGenerator
+from ranker_case import RANKER_CASE
 
 from hardneg_plugin.llm.verdicts import answer_of
 
@@ -67,4 +68,4 @@ CLASSIFIER_CASE = Case(
     ),
 )
 
-LLM_CASES = (CLASSIFIER_CASE, GENERATOR_CASE)
+LLM_CASES = (CLASSIFIER_CASE, GENERATOR_CASE, RANKER_CASE)

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from typing import ClassVar
 
 from hardneg_plugin.llm.request import LLMReply, LLMRequest, Message
 
@@ -25,7 +26,7 @@ class Echo:
     :param seconds: How long a call takes.
     """
 
-    identity = {"model": "echo", "digest": "1"}
+    identity: ClassVar[dict] = {"model": "echo", "digest": "1"}
 
     def __init__(self, fail=lambda text, number: None, seconds=0.0):
         self._fail, self._seconds = fail, seconds

@@ -1,0 +1,302 @@
+"""Keeping the harder half of the candidates, as a language model scores them beside retrieved passages."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+from haystack import component
+from haystack.components.generators.chat.types import ChatGenerator
+from numpy.typing import NDArray
+
+from hardneg_plugin.components.chat_client import ChatClient
+from hardneg_plugin.components.judge_questions import Asking, Question, questions_of
+from hardneg_plugin.components.parameters import at_least, in_range, one_of
+from hardneg_plugin.components.passages import passage_text
+from hardneg_plugin.components.retrieved_context import Pool, RetrievedContext
+from hardneg_plugin.components.verdict_columns import Verdicts, report_undecided
+from hardneg_plugin.errors import LLMError, ParameterError
+from hardneg_plugin.llm.ask import ask
+from hardneg_plugin.llm.ask_async import ask_async
+from hardneg_plugin.llm.exchange import Answer
+from hardneg_plugin.llm.prompt import load_prompt
+from hardneg_plugin.llm.verdicts import FALSE_NEGATIVE, UNDECIDED, read_listwise, undecided
+from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
+from hardneg_plugin.records.candidates import Candidate
+from hardneg_plugin.records.scores import with_scores
+from hardneg_plugin.search.dual_encoder import DualEncoder, load_model
+from hardneg_plugin.search.pair_scores import score_pairs
+
+Scope = Literal["query", "all"]
+_NAME = "RAGNegativeRanker"
+_TASK = "rank"
+_PROMPT = "rank"
+_VARIABLES = {"query", "positive", "context", "passages"}
+
+
+@component
+class RAGNegativeRanker:
+    """Scores candidates from 0 to 100 by a language model that sees what else a search finds, and keeps the best half.
+
+    For each query the ``context`` nearest passages of a pool are found by exact inner products (FAISS ``IndexFlatIP``
+    where it is installed) and shown beside the candidates. A context never holds a candidate of its own question, a
+    positive, or a copy of either. The model also labels each candidate, so that a passage that answers the query is not
+    kept as the hardest of all.
+
+    Reasons: ``rag: false_negative``, ``rag: undecided`` and ``rag: lower half``. The scores stay in the candidates.
+    Without a chat generator the similarity of query and candidate is the score, and nothing is labelled: the line that
+    shows what the language model adds. With ``context=0`` the model sees candidates alone: the line that shows what the
+    context adds.
+
+    ### Usage example
+
+    ```python
+    from hardneg_plugin import RAGNegativeRanker, StrictOllamaChatGenerator
+
+    ranker = RAGNegativeRanker(model="minishlab/potion-base-4M", chat_generator=StrictOllamaChatGenerator())
+    examples = ranker.run(examples=examples)["examples"]
+    ```
+
+    :param model: Folder or hub id of a sentence-transformers model that retrieves the context; no remote code is run.
+    :param chat_generator: Any Haystack chat generator; None scores by the model's similarity alone.
+    :param pool: Where context comes from: ``negatives``, the kept candidates of all examples, or ``corpus``.
+    :param context: Passages of a context.
+    :param keep: Share of the candidates to keep, rounded up.
+    :param scope: Whether the share is that of each ``query``, or of ``all`` candidates together.
+    :param scorer: Name under which the scores are kept.
+    :param prompt: Name of a prompt that comes with hardneg, or path of a YAML file of that form.
+    :param candidates_per_call: Most candidates of a question; they share its context.
+    :param max_query_chars: Characters of the query that are shown.
+    :param max_passage_chars: Characters of a candidate and of the positive that are shown.
+    :param max_context_chars: Characters of a context passage that are shown.
+    :param batch_size: Texts the model encodes at a time.
+    :param max_workers: Questions asked at a time.
+    :param raise_on_failure: Whether a candidate without a score stops the run.
+    :raises ParameterError: If a parameter is out of range or the prompt cannot be used.
+    """
+
+    version: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        chat_generator: ChatGenerator | None = None,
+        pool: Pool = "negatives",
+        context: int = 3,
+        keep: float = 0.5,
+        scope: Scope = "query",
+        scorer: str = "rag",
+        prompt: str = _PROMPT,
+        candidates_per_call: int = 10,
+        max_query_chars: int = 200,
+        max_passage_chars: int = 300,
+        max_context_chars: int = 120,
+        batch_size: int = 64,
+        max_workers: int = 4,
+        raise_on_failure: bool = False,
+    ) -> None:
+        _check_names(model, scorer)
+        numbers = {"candidates_per_call": candidates_per_call, "max_query_chars": max_query_chars}
+        numbers |= {"max_passage_chars": max_passage_chars, "max_context_chars": max_context_chars}
+        for name, value in {**numbers, "batch_size": batch_size, "max_workers": max_workers}.items():
+            at_least(_NAME, name, value, 1)
+        at_least(_NAME, "context", context, 0)
+        in_range(_NAME, "keep", keep, 0, 1)
+        one_of(_NAME, "pool", pool, get_args(Pool))
+        one_of(_NAME, "scope", scope, get_args(Scope))
+        self.model = model
+        self.chat_generator = chat_generator
+        self.pool = pool
+        self.context = context
+        self.keep = keep
+        self.scope = scope
+        self.scorer = scorer
+        self.prompt = prompt
+        self.candidates_per_call = candidates_per_call
+        self.max_query_chars = max_query_chars
+        self.max_passage_chars = max_passage_chars
+        self.max_context_chars = max_context_chars
+        self.batch_size = batch_size
+        self.max_workers = max_workers
+        self.raise_on_failure = raise_on_failure
+        # The negatives of another shard are context, too, and compete for the better half of all.
+        shown = chat_generator is not None and context > 0
+        self.needs_all_examples = scope == "all" or (shown and pool == "negatives")
+        self._client = None if chat_generator is None else ChatClient(chat_generator, _NAME)
+        self._prompt = load_prompt(prompt)
+        self._prompt.check_variables(_VARIABLES, {"query", "passages"})
+        self._encoder: DualEncoder | None = None
+
+    def ignored_parameters(self) -> list[str]:
+        """Return the parameters that cannot change the result: what was scored stays valid when they do."""
+        return ["max_workers", "raise_on_failure"]
+
+    @staticmethod
+    def depends_on() -> list[str]:
+        """Return fingerprints of data outside this class that decide over the result."""
+        return [load_prompt(_PROMPT).fingerprint]
+
+    def warm_up(self) -> None:
+        """Load the model and warm up the chat generator.
+
+        :raises ParameterError: If the model cannot be loaded.
+        """
+        self._load()
+        if self._client is not None:
+            self._client.warm_up()
+
+    async def warm_up_async(self) -> None:
+        """Load the model and warm up the chat generator."""
+        self._load()
+        if self._client is not None:
+            await self._client.warm_up_async()
+
+    def _load(self) -> DualEncoder:
+        if self._encoder is None:
+            self._encoder = DualEncoder(load_model(self.model))
+        return self._encoder
+
+    def close(self) -> None:
+        """Release what the chat generator holds."""
+        if self._client is not None:
+            self._client.close()
+
+    async def close_async(self) -> None:
+        """Release what the chat generator holds."""
+        if self._client is not None:
+            await self._client.close_async()
+
+    @component.output_types(examples=list[MiningExample])
+    def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Score and rank.
+
+        :param examples: All of them, where ``pool`` is ``negatives`` or ``scope`` is ``all``.
+        :returns: ``examples``: new examples whose lower half is dropped.
+        :raises LLMError: If the model cannot be asked, or with ``raise_on_failure`` a candidate gets no score.
+        :raises RecordError: If there are scores by the name of ``scorer`` already.
+        """
+        table = table_of(examples)
+        if not table.kept.any():
+            return {"examples": with_table(examples, table)}
+        self.warm_up()
+        if self._client is None:
+            return {"examples": with_table(examples, self._by_similarity(examples, table))}
+        verdicts, questions = self._questions(examples, table)
+        requests = self._asking(examples, table).requests(examples, table, questions)
+        answers = ask(self._client, requests, workers=self.max_workers, task=_TASK, total=len(questions))
+        for question, answer in zip(questions, answers, strict=True):
+            _take(verdicts, question, answer)
+        return {"examples": with_table(examples, self._ranked(examples, table, verdicts))}
+
+    @component.output_types(examples=list[MiningExample])
+    async def run_async(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Score and rank, asking from one event loop.
+
+        :param examples: All of them, where ``pool`` is ``negatives`` or ``scope`` is ``all``.
+        :returns: ``examples``: new examples whose lower half is dropped.
+        :raises LLMError: If the model cannot be asked, or with ``raise_on_failure`` a candidate gets no score.
+        :raises RecordError: If there are scores by the name of ``scorer`` already.
+        """
+        table = table_of(examples)
+        if not table.kept.any():
+            return {"examples": with_table(examples, table)}
+        await self.warm_up_async()
+        if self._client is None:
+            return {"examples": with_table(examples, self._by_similarity(examples, table))}
+        verdicts, questions = self._questions(examples, table)
+        requests = self._asking(examples, table).requests(examples, table, questions)
+        asked = iter(questions)
+        answers = ask_async(self._client, requests, workers=self.max_workers, task=_TASK, total=len(questions))
+        async for answer in answers:
+            _take(verdicts, next(asked), answer)
+        return {"examples": with_table(examples, self._ranked(examples, table, verdicts))}
+
+    def _questions(self, examples: list[MiningExample], table: CandidateTable) -> tuple[Verdicts, list[Question]]:
+        rows, _ = table.kept_by_rank()
+        return Verdicts(len(table.passages)), questions_of(examples, table, rows, self.candidates_per_call, _TASK)
+
+    def _asking(self, examples: list[MiningExample], table: CandidateTable) -> Asking:
+        asking = Asking(self._prompt, "listwise", self.max_query_chars, self.max_passage_chars)
+        if not self.context:
+            return asking._replace(context=lambda question: [])
+        retrieved = RetrievedContext(
+            self._load(), examples, table, pool=self.pool, size=self.context, batch_size=self.batch_size
+        )
+        return asking._replace(
+            context=lambda question: retrieved.of(question.example, question.rows),
+            max_context_chars=self.max_context_chars,
+        )
+
+    def _ranked(self, examples: list[MiningExample], table: CandidateTable, verdicts: Verdicts) -> CandidateTable:
+        assert self._client is not None
+        reasons = verdicts.reasons()
+        if reasons and self.raise_on_failure:
+            msg = f"{_NAME}: {reasons.total()} candidates got no score: {', '.join(sorted(reasons))}"
+            raise LLMError(msg)
+        report_undecided(_NAME, verdicts, int(table.kept.sum()))
+        table = verdicts.written(table, [self._client.model], self._prompt.fingerprint)
+        none = np.full(int(table.positive_offsets[-1]), np.nan, dtype=np.float32)
+        table = with_scores(table, self.scorer, verdicts.hardness, none)
+        table = table.drop(verdicts.having([FALSE_NEGATIVE]), "rag: false_negative")
+        table = table.drop(verdicts.having([UNDECIDED]), "rag: undecided")
+        return self._without_lower(examples, table, verdicts.hardness)
+
+    def _by_similarity(self, examples: list[MiningExample], table: CandidateTable) -> CandidateTable:
+        kept = np.flatnonzero(table.kept)
+        pairs = (table.example_index[kept], table.passages[kept])
+
+        def texts(numbers: NDArray[np.int64]) -> list[str]:
+            return [passage_text(table, number) for number in numbers.tolist()]
+
+        scores = np.full(len(table.passages), np.nan, dtype=np.float32)
+        queries = [example.query for example in examples]
+        scores[kept] = score_pairs(self._load(), queries, texts, pairs, self.batch_size)
+        none = np.full(int(table.positive_offsets[-1]), np.nan, dtype=np.float32)
+        return self._without_lower(examples, with_scores(table, self.scorer, scores, none), scores)
+
+    def _without_lower(
+        self, examples: list[MiningExample], table: CandidateTable, scores: NDArray[np.float32]
+    ) -> CandidateTable:
+        """Drop all but the best share; equal scores by example, then by passage, so that the order decides nothing."""
+        rows = np.flatnonzero(table.kept)
+        ids = [examples[number].id for number in table.example_index[rows]]
+        passages = [Candidate(table, int(row)).id for row in rows]
+        order = sorted(range(len(rows)), key=lambda place: (-scores[rows[place]], ids[place], passages[place]))
+        if self.scope == "all":
+            lower = rows[order[_share(self.keep, len(rows)) :]]
+        else:
+            kept = np.bincount(table.example_index[rows], minlength=len(table))
+            left = [_share(self.keep, number) for number in kept.tolist()]
+            lower_rows = []
+            for place in order:
+                number = table.example_index[rows[place]]
+                left[number] -= 1
+                if left[number] < 0:
+                    lower_rows.append(rows[place])
+            lower = np.array(lower_rows, dtype=np.int64)
+        mask = np.zeros(len(table.passages), dtype=bool)
+        mask[lower] = True
+        return table.drop(mask, "rag: lower half")
+
+
+def _check_names(model: object, scorer: object) -> None:
+    if not isinstance(model, str) or not model.strip():
+        msg = f"{_NAME}: model must be a folder or a hub id, got {model!r}"
+        raise ParameterError(msg)
+    if not isinstance(scorer, str) or not scorer.strip():
+        msg = f"{_NAME}: scorer must be a name, got {scorer!r}"
+        raise ParameterError(msg)
+
+
+def _share(keep: float, count: int) -> int:
+    # A tenth of ten is one, whatever the last bit of the product says.
+    return math.ceil(round(keep * count, 9))
+
+
+def _take(verdicts: Verdicts, question: Question, answer: Answer) -> None:
+    count = len(question.rows)
+    read = [undecided(answer.reason)] * count if answer.reply is None else read_listwise(answer.reply, count)
+    for row, judgement in zip(question.rows, read, strict=True):
+        verdicts.put(row, judgement)

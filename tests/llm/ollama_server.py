@@ -1,0 +1,232 @@
+"""A real HTTP server that speaks Ollama's API, with faults that can be programmed.
+
+It runs in this process (``with OllamaServer() as server``) or as one of its own: ``python ollama_server.py``, which
+prints its port.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import honest_judge
+
+DIGEST = "46e0c10c039e019119339687c3c1757cc81b9da49709a3b3924863ba87ca666e"
+BUSY = "server busy, please try again.  maximum pending requests exceeded"
+PROXY_PAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
+# What a fault answers: status and body.
+ERRORS = {
+    "500": (500, {"error": "llama runner process has terminated"}),
+    "503": (503, {"error": BUSY}),
+    "429": (429, {"error": "too many requests"}),
+    "404": (404, {"error": "model 'llama3.1:8b' not found"}),
+    "400": (400, {"error": "invalid format"}),
+    "overflow": (400, {"error": "the prompt is longer than the context length currently available to the model"}),
+}
+Brain = Callable[[list[dict[str, str]], dict[str, Any] | None], str]
+Fault = Callable[[int, dict[str, Any]], str | None]
+
+
+class OllamaServer(ThreadingHTTPServer):
+    """The server.
+
+    :param brain: Messages and schema → text of the answer.
+    :param fault: Number of the call, from 1, and its body → name of a fault, or None: a key of ``ERRORS``, ``slow``,
+        ``timeout``, ``cut json``, ``empty``, ``length``, ``wrong ids``, ``html``, ``drop``, ``truncate``.
+    :param latency: Seconds an answer takes.
+    :param slots: Answers made at a time; further requests wait.
+    :param models: Name → digest.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        brain: Brain = honest_judge.answer,
+        fault: Fault = lambda number, body: None,
+        latency: float = 0.0,
+        slots: int = 64,
+        models: dict[str, str] | None = None,
+        port: int = 0,
+    ) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.brain, self.fault, self.latency = brain, fault, latency
+        self.models = {"llama3.1:8b": DIGEST} if models is None else models
+        self.slots = threading.Semaphore(slots)
+        self.lock = threading.Lock()
+        self.bodies: list[dict[str, Any]] = []
+        self.answered: Counter[str] = Counter()
+        self.now = self.most_at_once = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __enter__(self) -> OllamaServer:
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that gave up is no error of the server's."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: OllamaServer
+    protocol_version = "HTTP/1.1"
+    # Without it the second write of a small answer waits for the first one's acknowledgement.
+    disable_nagle_algorithm = True
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        if self.path == "/api/version":
+            self._send(200, {"version": "0.13.1"})
+        elif self.path == "/api/tags":
+            models = [{"name": name, "model": name, "digest": digest} for name, digest in self.server.models.items()]
+            self._send(200, {"models": models})
+        else:
+            self._send(404, "404 page not found")
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/api/show":
+            known = body["model"] in self.server.models
+            self._send(*((200, {"capabilities": ["completion"]}) if known else ERRORS["404"]))
+        elif self.path in ("/api/chat", "/v1/chat/completions"):
+            self._chat(body)
+        else:
+            self._send(404, "404 page not found")
+
+    def _chat(self, body: dict[str, Any]) -> None:
+        server = self.server
+        with server.lock:
+            server.bodies.append(body)
+            number = len(server.bodies)
+            server.now += 1
+            server.most_at_once = max(server.most_at_once, server.now)
+        try:
+            with server.slots:
+                self._after(server.fault(number, body), body)
+        finally:
+            with server.lock:
+                server.now -= 1
+
+    def _after(self, fault: str | None, body: dict[str, Any]) -> None:
+        time.sleep(self.server.latency + {"slow": 0.3, "timeout": 3.0}.get(fault or "", 0.0))
+        if fault in ERRORS:
+            self._send(*ERRORS[fault])
+        elif fault == "html":
+            self._send(200, PROXY_PAGE)
+        elif fault == "drop":
+            self._drop()
+        elif fault == "cut json":
+            self._send(200, json.dumps(self._answer(fault, body))[:60])
+        else:
+            answer = self._answer(fault, body)
+            with self.server.lock:
+                self.server.answered[json.dumps(body, sort_keys=True)] += 1
+            self._stream(answer) if body.get("stream", True) and self.path == "/api/chat" else self._send(200, answer)
+
+    def _answer(self, fault: str | None, body: dict[str, Any]) -> dict[str, Any]:
+        openai = self.path.startswith("/v1")
+        schema = body.get("response_format", {}).get("json_schema", {}).get("schema") if openai else body.get("format")
+        text = self.server.brain(body["messages"], schema)
+        if fault == "wrong ids":
+            text = text.replace('"id": 1,', '"id": 77,')
+        reason = "stop"
+        if fault in ("empty", "length"):
+            text, reason = ("", "stop") if fault == "empty" else (text[: len(text) // 2], "length")
+        prompt = sum(len(message["content"].split()) for message in body["messages"])
+        if openai:
+            return _openai(text, reason, prompt)
+        context = body["options"].get("num_ctx", 4096)
+        # A prompt that is too long loses its middle, and nothing says so.
+        read = context // 2 if fault == "truncate" or prompt > context else prompt + 20
+        answer = {
+            "model": body["model"],
+            "created_at": "2026-11-24T00:00:00Z",
+            "message": {"role": "assistant", "content": text},
+            "done": True,
+            "done_reason": reason,
+            "total_duration": int(self.server.latency * 1e9) + 1_000_000,
+            "prompt_eval_count": read,
+            "eval_count": len(text) // 4,
+        }
+        if body.get("logprobs"):
+            answer["logprobs"] = _logprobs(text)
+        return answer
+
+    def _stream(self, answer: dict[str, Any]) -> None:
+        first = {**answer, "done": False, "done_reason": None}
+        last = {**answer, "message": {"role": "assistant", "content": ""}}
+        self._send(200, "".join(json.dumps(part) + "\n" for part in (first, last)))
+
+    def _drop(self) -> None:
+        """Promise more than is sent, then hang up."""
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b'{"message": {"content": "')
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
+
+    def _send(self, status: int, content: dict[str, Any] | str) -> None:
+        data = (content if isinstance(content, str) else json.dumps(content)).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html" if isinstance(content, str) else "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def _openai(text: str, reason: str, prompt: int) -> dict[str, Any]:
+    return {
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "served",
+        "choices": [{"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": text}}],
+        "usage": {
+            "prompt_tokens": prompt,
+            "completion_tokens": len(text) // 4,
+            "total_tokens": prompt + len(text) // 4,
+        },
+    }
+
+
+def _logprobs(text: str) -> list[dict[str, Any]]:
+    """One token before the label's value, then its first letters with the other labels' beside them."""
+    head, quote, rest = text.partition('"label": "')
+    if not quote:
+        return []
+    alternatives = [
+        {"token": token, "logprob": logprob, "bytes": None}
+        for token, logprob in (("false", -0.5), ("hard", -1.0), ("easy", -4.0))
+    ]
+    return [
+        {"token": head + quote, "logprob": 0.0, "bytes": None, "top_logprobs": []},
+        {"token": rest[:4], "logprob": -0.5, "bytes": None, "top_logprobs": alternatives},
+    ]
+
+
+if __name__ == "__main__":
+    with OllamaServer(latency=float(sys.argv[1]) if len(sys.argv) > 1 else 0.0, slots=8) as running:
+        print(running.url, flush=True)  # noqa: T201
+        for line in sys.stdin:
+            if line.strip() == "counts":
+                counts = running.answered
+                print(json.dumps({"answered": counts.total(), "distinct": len(counts)}), flush=True)  # noqa: T201
