@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hardneg_plugin.api import MiningResult, MiningStatistics, mine
     from hardneg_plugin.components import (
+        AnswerMatchFilter,
+        AnswerSwapGenerator,
         BM25NegativeMiner,
         DenseNegativeMiner,
         ExampleBuilder,
@@ -44,6 +46,8 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "hardneg_plugin.api": ("MiningResult", "MiningStatistics", "mine"),
     "hardneg_plugin.components": (
+        "AnswerMatchFilter",
+        "AnswerSwapGenerator",
         "BM25NegativeMiner",
         "DenseNegativeMiner",
         "ExampleBuilder",
@@ -73,6 +77,8 @@ _EXPORTS = {
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 
 __all__ = [
+    "AnswerMatchFilter",
+    "AnswerSwapGenerator",
     "BM25NegativeMiner",
     "Candidate",
     "Candidates",

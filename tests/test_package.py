@@ -29,7 +29,8 @@ def test_exports_are_what_is_visible_and_what_type_checkers_see():
 
 def test_the_components_package_agrees_with_its_lists():
     package = hardneg_plugin.components
-    homes = {name: f"hardneg_plugin.components.{file}" for name, file in package._FILES.items()}
+    files = {**package._FILES, **package._GENERATORS}
+    homes = {name: f"hardneg_plugin.components.{file}" for name, file in files.items()}
     assert type_checking_names(package) == homes
     assert set(package.__all__) == {*homes, "STAGES", "stage_class"}
     assert set(package.STAGES.values()) <= set(homes)

@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hardneg_plugin.components.answer_match_filter import AnswerMatchFilter
+    from hardneg_plugin.components.answer_swap_generator import AnswerSwapGenerator
     from hardneg_plugin.components.bm25_negative_miner import BM25NegativeMiner
     from hardneg_plugin.components.dense_negative_miner import DenseNegativeMiner
     from hardneg_plugin.components.example_builder import ExampleBuilder
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 # Stages of a recipe's `mine` list: examples in, examples out.
 STAGES = {
+    "answer_match": "AnswerMatchFilter",
+    "answer_swap": "AnswerSwapGenerator",
     "bm25": "BM25NegativeMiner",
     "classify": "LLMNegativeClassifier",
     "dense": "DenseNegativeMiner",
@@ -43,6 +47,8 @@ STAGES = {
     "sample": "NegativeSampler",
 }
 _FILES = {
+    "AnswerMatchFilter": "answer_match_filter",
+    "AnswerSwapGenerator": "answer_swap_generator",
     "BM25NegativeMiner": "bm25_negative_miner",
     "DenseNegativeMiner": "dense_negative_miner",
     "ExampleBuilder": "example_builder",
@@ -70,6 +76,8 @@ _GENERATORS = {
 
 __all__ = [
     "STAGES",
+    "AnswerMatchFilter",
+    "AnswerSwapGenerator",
     "BM25NegativeMiner",
     "DenseNegativeMiner",
     "ExampleBuilder",

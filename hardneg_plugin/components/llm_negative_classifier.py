@@ -28,7 +28,7 @@ from hardneg_plugin.components.judge_questions import (
     questions_of,
     rows_to_judge,
 )
-from hardneg_plugin.components.parameters import at_least, one_of, source_name
+from hardneg_plugin.components.parameters import all_at_least, one_of, source_name
 from hardneg_plugin.components.verdict_columns import Verdicts, report_undecided
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.ask import ask
@@ -127,12 +127,15 @@ class LLMNegativeClassifier:
         raise_on_failure: bool = False,
     ) -> None:
         one_of(_NAME, "mode", mode, get_args(Mode))
-        numbers = {"candidates_per_call": candidates_per_call, "max_workers": max_workers}
-        numbers |= {"max_query_chars": max_query_chars, "max_passage_chars": max_passage_chars}
-        for name, value in numbers.items():
-            at_least(_NAME, name, value, 1)
-        if max_candidates is not None:
-            at_least(_NAME, "max_candidates", max_candidates, 1)
+        all_at_least(
+            _NAME,
+            1,
+            candidates_per_call=candidates_per_call,
+            max_candidates=max_candidates,
+            max_query_chars=max_query_chars,
+            max_passage_chars=max_passage_chars,
+            max_workers=max_workers,
+        )
         if source is not None:
             source_name(_NAME, source)
         check_actions(_NAME, actions)
@@ -212,13 +215,7 @@ class LLMNegativeClassifier:
 
     @component.output_types(examples=list[MiningExample])
     async def run_async(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
-        """Judge, asking from one event loop.
-
-        :param examples: At most 10,000 at a time, so that memory stays bounded.
-        :returns: ``examples``: new examples with verdicts, and what ``actions`` says done.
-        :raises LLMError: If a model cannot be asked, or with ``raise_on_failure`` a candidate gets no verdict.
-        :raises RecordError: If ``source`` is none of the candidates' sources.
-        """
+        """Judge, asking from one event loop; see :meth:`run`."""
         table = table_of(examples)
         if not table.kept.any():
             return {"examples": with_table(examples, table)}

@@ -18,6 +18,16 @@ def at_least(component: str, name: str, value: int, lowest: int) -> None:
         raise ParameterError(msg)
 
 
+def all_at_least(component: str, lowest: int, **values: int | None) -> None:
+    """Check several whole numbers; None is no number to check.
+
+    :raises ParameterError: If one is no whole number, or below ``lowest``.
+    """
+    for name, value in values.items():
+        if value is not None:
+            at_least(component, name, value, lowest)
+
+
 def in_range(component: str, name: str, value: float, lowest: float, highest: float = math.inf) -> None:
     """Check a number; both ends belong to the range.
 

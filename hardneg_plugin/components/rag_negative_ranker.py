@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.components.chat_client import ChatClient
 from hardneg_plugin.components.judge_questions import Asking, Question, questions_of
-from hardneg_plugin.components.parameters import at_least, in_range, one_of
+from hardneg_plugin.components.parameters import all_at_least, at_least, in_range, one_of
 from hardneg_plugin.components.passages import passage_text
 from hardneg_plugin.components.retrieved_context import Pool, RetrievedContext
 from hardneg_plugin.components.verdict_columns import Verdicts, report_undecided
@@ -98,10 +98,16 @@ class RAGNegativeRanker:
         raise_on_failure: bool = False,
     ) -> None:
         _check_names(model, scorer)
-        numbers = {"candidates_per_call": candidates_per_call, "max_query_chars": max_query_chars}
-        numbers |= {"max_passage_chars": max_passage_chars, "max_context_chars": max_context_chars}
-        for name, value in {**numbers, "batch_size": batch_size, "max_workers": max_workers}.items():
-            at_least(_NAME, name, value, 1)
+        all_at_least(
+            _NAME,
+            1,
+            candidates_per_call=candidates_per_call,
+            max_query_chars=max_query_chars,
+            max_passage_chars=max_passage_chars,
+            max_context_chars=max_context_chars,
+            batch_size=batch_size,
+            max_workers=max_workers,
+        )
         at_least(_NAME, "context", context, 0)
         in_range(_NAME, "keep", keep, 0, 1)
         one_of(_NAME, "pool", pool, get_args(Pool))
@@ -192,13 +198,7 @@ class RAGNegativeRanker:
 
     @component.output_types(examples=list[MiningExample])
     async def run_async(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
-        """Score and rank, asking from one event loop.
-
-        :param examples: All of them, where ``pool`` is ``negatives`` or ``scope`` is ``all``.
-        :returns: ``examples``: new examples whose lower half is dropped.
-        :raises LLMError: If the model cannot be asked, or with ``raise_on_failure`` a candidate gets no score.
-        :raises RecordError: If there are scores by the name of ``scorer`` already.
-        """
+        """Score and rank, asking from one event loop; see :meth:`run`."""
         table = table_of(examples)
         if not table.kept.any():
             return {"examples": with_table(examples, table)}

@@ -58,8 +58,10 @@ class Case(NamedTuple):
         return getattr(hardneg_plugin, self.name)(**given)
 
     def finding(self, source: str) -> dict[str, str]:
-        """Return the parameters with which it adds candidates to examples that have some already."""
-        return {"source": source} if self.name.endswith(("NegativeMiner", "NegativeGenerator")) else {}
+        """Return the parameters with which it adds candidates, or scores, to examples that have some already."""
+        if self.name == "RAGNegativeRanker":
+            return {"scorer": source}
+        return {"source": source} if self.name.endswith(("NegativeMiner", "Generator")) else {}
 
 
 @lru_cache(maxsize=1)

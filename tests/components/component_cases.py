@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from answer_cases import ANSWER_CASES
 from builder_cases import BUILDER_CASES
 from component_case import Case
 from filter_cases import FILTER_CASES
 from llm_cases import LLM_CASES
 from miner_cases import MINER_CASES
 
-CASES = (*MINER_CASES, *FILTER_CASES, *LLM_CASES, *BUILDER_CASES)
+CASES = (*MINER_CASES, *FILTER_CASES, *ANSWER_CASES, *LLM_CASES, *BUILDER_CASES)
 STAGES = tuple(case for case in CASES if case.stage)
 CORPUS_MINERS = tuple(case for case in MINER_CASES if "corpus" in case.required)
 TAKES_CORPUS = tuple(case for case in CASES if "corpus" in {**case.required, **case.defaults})
