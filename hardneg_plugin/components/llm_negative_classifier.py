@@ -49,6 +49,8 @@ from hardneg_plugin.records.relabel import as_positives
 
 _NAME = "LLMNegativeClassifier"
 _TASK = "classify"
+# Whole numbers from 1 on, or None where a parameter allows it.
+_COUNTS = ("candidates_per_call", "max_candidates", "max_query_chars", "max_passage_chars", "max_workers")
 
 
 class _Round(NamedTuple):
@@ -127,15 +129,6 @@ class LLMNegativeClassifier:
         raise_on_failure: bool = False,
     ) -> None:
         one_of(_NAME, "mode", mode, get_args(Mode))
-        all_at_least(
-            _NAME,
-            1,
-            candidates_per_call=candidates_per_call,
-            max_candidates=max_candidates,
-            max_query_chars=max_query_chars,
-            max_passage_chars=max_passage_chars,
-            max_workers=max_workers,
-        )
         if source is not None:
             source_name(_NAME, source)
         check_actions(_NAME, actions)
@@ -155,6 +148,7 @@ class LLMNegativeClassifier:
         self.seed = seed
         self.max_workers = max_workers
         self.raise_on_failure = raise_on_failure
+        all_at_least(_NAME, 1, **{name: getattr(self, name) for name in _COUNTS})
         self._clients = [ChatClient(chat_generator, _NAME)]
         if second_generator is not None:
             self._clients.append(ChatClient(second_generator, _NAME))

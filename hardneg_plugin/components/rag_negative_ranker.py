@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 from haystack import component
 from haystack.components.generators.chat.types import ChatGenerator
 from numpy.typing import NDArray
 
+from hardneg_plugin.components.better_share import Scope, drop_lower
 from hardneg_plugin.components.chat_client import ChatClient
 from hardneg_plugin.components.judge_questions import Asking, Question, questions_of
 from hardneg_plugin.components.parameters import all_at_least, at_least, in_range, one_of
@@ -23,16 +23,24 @@ from hardneg_plugin.llm.exchange import Answer
 from hardneg_plugin.llm.prompt import load_prompt
 from hardneg_plugin.llm.verdicts import FALSE_NEGATIVE, UNDECIDED, read_listwise, undecided
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
-from hardneg_plugin.records.candidates import Candidate
 from hardneg_plugin.records.scores import with_scores
 from hardneg_plugin.search.dual_encoder import DualEncoder, load_model
 from hardneg_plugin.search.pair_scores import score_pairs
 
-Scope = Literal["query", "all"]
 _NAME = "RAGNegativeRanker"
 _TASK = "rank"
 _PROMPT = "rank"
 _VARIABLES = {"query", "positive", "context", "passages"}
+
+# Whole numbers from 1 on, or None where a parameter allows it.
+_COUNTS = (
+    "candidates_per_call",
+    "max_query_chars",
+    "max_passage_chars",
+    "max_context_chars",
+    "batch_size",
+    "max_workers",
+)
 
 
 @component
@@ -98,16 +106,6 @@ class RAGNegativeRanker:
         raise_on_failure: bool = False,
     ) -> None:
         _check_names(model, scorer)
-        all_at_least(
-            _NAME,
-            1,
-            candidates_per_call=candidates_per_call,
-            max_query_chars=max_query_chars,
-            max_passage_chars=max_passage_chars,
-            max_context_chars=max_context_chars,
-            batch_size=batch_size,
-            max_workers=max_workers,
-        )
         at_least(_NAME, "context", context, 0)
         in_range(_NAME, "keep", keep, 0, 1)
         one_of(_NAME, "pool", pool, get_args(Pool))
@@ -127,6 +125,7 @@ class RAGNegativeRanker:
         self.batch_size = batch_size
         self.max_workers = max_workers
         self.raise_on_failure = raise_on_failure
+        all_at_least(_NAME, 1, **{name: getattr(self, name) for name in _COUNTS})
         # The negatives of another shard are context, too, and compete for the better half of all.
         shown = chat_generator is not None and context > 0
         self.needs_all_examples = scope == "all" or (shown and pool == "negatives")
@@ -241,7 +240,7 @@ class RAGNegativeRanker:
         table = with_scores(table, self.scorer, verdicts.hardness, none)
         table = table.drop(verdicts.having([FALSE_NEGATIVE]), "rag: false_negative")
         table = table.drop(verdicts.having([UNDECIDED]), "rag: undecided")
-        return self._without_lower(examples, table, verdicts.hardness)
+        return drop_lower(examples, table, verdicts.hardness, self.keep, self.scope)
 
     def _by_similarity(self, examples: list[MiningExample], table: CandidateTable) -> CandidateTable:
         kept = np.flatnonzero(table.kept)
@@ -254,31 +253,7 @@ class RAGNegativeRanker:
         queries = [example.query for example in examples]
         scores[kept] = score_pairs(self._load(), queries, texts, pairs, self.batch_size)
         none = np.full(int(table.positive_offsets[-1]), np.nan, dtype=np.float32)
-        return self._without_lower(examples, with_scores(table, self.scorer, scores, none), scores)
-
-    def _without_lower(
-        self, examples: list[MiningExample], table: CandidateTable, scores: NDArray[np.float32]
-    ) -> CandidateTable:
-        """Drop all but the best share; equal scores by example, then by passage, so that the order decides nothing."""
-        rows = np.flatnonzero(table.kept)
-        ids = [examples[number].id for number in table.example_index[rows]]
-        passages = [Candidate(table, int(row)).id for row in rows]
-        order = sorted(range(len(rows)), key=lambda place: (-scores[rows[place]], ids[place], passages[place]))
-        if self.scope == "all":
-            lower = rows[order[_share(self.keep, len(rows)) :]]
-        else:
-            kept = np.bincount(table.example_index[rows], minlength=len(table))
-            left = [_share(self.keep, number) for number in kept.tolist()]
-            lower_rows = []
-            for place in order:
-                number = table.example_index[rows[place]]
-                left[number] -= 1
-                if left[number] < 0:
-                    lower_rows.append(rows[place])
-            lower = np.array(lower_rows, dtype=np.int64)
-        mask = np.zeros(len(table.passages), dtype=bool)
-        mask[lower] = True
-        return table.drop(mask, "rag: lower half")
+        return drop_lower(examples, with_scores(table, self.scorer, scores, none), scores, self.keep, self.scope)
 
 
 def _check_names(model: object, scorer: object) -> None:
@@ -288,11 +263,6 @@ def _check_names(model: object, scorer: object) -> None:
     if not isinstance(scorer, str) or not scorer.strip():
         msg = f"{_NAME}: scorer must be a name, got {scorer!r}"
         raise ParameterError(msg)
-
-
-def _share(keep: float, count: int) -> int:
-    # A tenth of ten is one, whatever the last bit of the product says.
-    return math.ceil(round(keep * count, 9))
 
 
 def _take(verdicts: Verdicts, question: Question, answer: Answer) -> None:
