@@ -8,12 +8,13 @@ import click
 
 from hardneg_plugin.errors import HardnegError
 
-# Verb → one line of help, in the order of a run's life; the file of a verb has its name.
+# Verb → one line of help, in the order of a run's life; the file of a verb has its name (with _ for -).
 VERBS = {
     "mine": "Mine hard negatives for a file of pairs.",
     "recipes": "List the recipes that come with hardneg.",
     "show": "Print a recipe with all defaults and overrides.",
     "validate": "Check a recipe without running it.",
+    "judge-check": "Ask a recipe's judge about pairs whose kind is known.",
     "run": "Run a recipe: mine, train, evaluate, report.",
     "evaluate": "Measure a model on a dataset, beside BM25 retrieval.",
     "export": "Print a recipe's mining stages as a Haystack pipeline.",
@@ -30,7 +31,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        command: click.Command = import_module(f"hardneg_plugin.cli.{name}").command
+        command: click.Command = import_module(f"hardneg_plugin.cli.{name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

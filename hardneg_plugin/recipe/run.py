@@ -121,7 +121,8 @@ class _Run:
         write_text(self._workspace.recipe_file, to_yaml(self._recipe.to_dict()))
         self._announce(ready)
         try:
-            check_judge_of(self._recipe, self._progress)
+            if self._recipe.llm is not None and self._recipe.llm.require_accuracy is not None:
+                check_judge_of(self._recipe, self._progress, lowest=self._recipe.llm.require_accuracy)
             rows = [self._system(name) for name in self._recipe.systems]
             rows = [*self._baselines(), *rows]
             baseline = self._recipe.evaluate.baseline if self._recipe.evaluate else None
