@@ -16,7 +16,9 @@ def parameters_of(class_: type[Any]) -> dict[str, inspect.Parameter]:
     """Return the constructor parameters of a class; Haystack's metaclass hides them from the class's signature."""
     parameters = dict(inspect.signature(class_.__init__).parameters)
     parameters.pop("self")
-    return parameters
+    # A class without a constructor of its own shows that of `object`.
+    anything = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {name: parameter for name, parameter in parameters.items() if parameter.kind not in anything}
 
 
 def signature_defaults(class_: type[Any], skip: Collection[str] = ()) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from hardneg_plugin.recipe.chat_generator import CHAT_GENERATOR, generator_of
 from hardneg_plugin.recipe.lines import bm25_line, model_line, untrained_line
 from hardneg_plugin.recipe.manifest import Manifest
 from hardneg_plugin.recipe.measuring import Measuring
-from hardneg_plugin.recipe.mining import LocalEngine, write_triplets
+from hardneg_plugin.recipe.mining import LocalEngine, Shards, write_triplets
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.reporting import Row, query_values, report_of_scores, stage_counts
 from hardneg_plugin.recipe.schema import BM25_LINE, UNTRAINED_LINE, Recipe
 from hardneg_plugin.recipe.splits import check_splits
+from hardneg_plugin.recipe.style import style_warning
 from hardneg_plugin.recipe.targets import Target, evaluation_targets
 from hardneg_plugin.recipe.training import Trainings
 from hardneg_plugin.recipe.workspace import IfExists, Workspace, write_text
@@ -173,7 +174,7 @@ class _Run:
             with self._manifest.timed(f"mine: {name}, seed {seed}"):
                 shards, mined, folders = self._engine.mine(stages, seed)
             mined_counts = stage_counts([(s.name, folder.counts()) for s, folder in zip(stages, folders, strict=True)])
-            warnings += self._warnings(name, seed, mined_counts)
+            warnings += self._warnings(name, seed, mined_counts, shards)
             counts = counts or self._labelled(mined_counts, seed)
             identity = self._trainings.identity(name, mined, seed)
             self._workspace.claim(name, seed).check(mined, identity)
@@ -186,12 +187,16 @@ class _Run:
         row.system = System(name, *base, counts, tuple(runs), tuple(warnings))
         return row
 
-    def _warnings(self, name: str, seed: int, counts: tuple[StageCounts, ...]) -> list[str]:
-        if not counts or counts[-1].kept:
-            return []
-        warning = f"seed {seed}: its stages keep no negative; it trains on in-batch negatives alone"
-        self._progress.say(f"WARNING: {name}, {warning}")
-        return [warning]
+    def _warnings(self, name: str, seed: int, counts: tuple[StageCounts, ...], shards: Shards) -> list[str]:
+        """Return, and say, what a reader must know of the negatives; style is looked at for the first seed alone."""
+        warnings = []
+        if counts and not counts[-1].kept:
+            warnings.append(f"seed {seed}: its stages keep no negative; it trains on in-batch negatives alone")
+        if seed == self._recipe.seeds[0] and (style := style_warning(shards)):
+            warnings.append(style)
+        for warning in warnings:
+            self._progress.say(f"WARNING: {name}: {warning}")
+        return warnings
 
     def _labelled(self, counts: tuple[StageCounts, ...], seed: int) -> tuple[StageCounts, ...]:
         """Say whose counts they are where there are several: the table shows those of the first seed."""
