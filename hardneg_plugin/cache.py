@@ -2,7 +2,7 @@
 
 Everything that can be computed again (corpora in Arrow, indexes, embeddings) lies under one folder, in entries that are
 named by a hash of what went into them. An entry is built beside its place and renamed into it, so one that exists is
-whole.
+whole. The answers of language models lie beside them in one file; they may have cost hours.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from typing import NamedTuple
 from hardneg_plugin.errors import CacheError
 
 CACHE_VARIABLE = "HARDNEG_CACHE"
+LLM = "llm"
+"""Kind of the answers of language models."""
+LLM_CACHE = "llm-cache.sqlite"
+"""File of the answers, in the cache folder itself; they are shown, and removed only when asked for by their kind."""
 KINDS = ("bm25", "corpus", "embeddings", "sources")
 """Folders of the cache; only what lies in them and has a name of ours is ever shown or removed."""
 # A hash, a memo about one, or what a killed build left of either.
@@ -109,7 +113,7 @@ class CacheEntry(NamedTuple):
 
 
 def entries() -> Iterator[CacheEntry]:
-    """Yield all entries with their size in bytes, sorted by kind and key; what others put there is left out."""
+    """Yield what can be computed again, with its size in bytes, by kind and key; what others put there is left out."""
     root = cache_root()
     for kind in KINDS:
         for path in sorted((root / kind).glob("*")):
@@ -119,11 +123,22 @@ def entries() -> Iterator[CacheEntry]:
             yield CacheEntry(kind, path.name, sum(file.stat().st_size for file in files if file.is_file()), path)
 
 
+def answers() -> Iterator[CacheEntry]:
+    """Yield the files of the answers of language models: SQLite's own, and its log while a run is on or was killed."""
+    for suffix in ("", "-shm", "-wal"):
+        path = cache_root() / f"{LLM_CACHE}{suffix}"
+        if path.is_file() and not path.is_symlink():
+            yield CacheEntry(LLM, path.name, path.stat().st_size, path)
+
+
 def clear(kind: str | None = None) -> int:
-    """Remove the entries of one kind, or all; return the number of bytes freed."""
+    """Remove the entries of one kind; return the number of bytes freed.
+
+    :param kind: Kind of the entries; None removes all but the answers of language models, which only ``llm`` removes.
+    """
+    chosen = answers() if kind == LLM else (entry for entry in entries() if kind in (None, entry.kind))
     freed = 0
-    for entry in list(entries()):
-        if kind in (None, entry.kind):
-            freed += entry.size
-            shutil.rmtree(entry.path) if entry.path.is_dir() else entry.path.unlink()
+    for entry in list(chosen):
+        freed += entry.size
+        shutil.rmtree(entry.path) if entry.path.is_dir() else entry.path.unlink()
     return freed

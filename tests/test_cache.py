@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from hardneg_plugin import cache
+from hardneg_plugin.cli import main
 from hardneg_plugin.errors import CacheError
 
 
@@ -124,6 +126,28 @@ def test_entries_and_clear(cache_folder):
     assert cache.clear() == 5
     assert list(cache.entries()) == []
     assert (cache_folder / "llm-cache.sqlite").is_file()
+
+
+def test_answers_of_language_models_are_shown_and_removed_only_by_their_kind(cache_folder):
+    cache_folder.mkdir()
+    (cache_folder / "llm-cache.sqlite").write_bytes(b"x" * 2_000_000)
+    (cache_folder / "llm-cache.sqlite-wal").write_bytes(b"x" * 500_000)
+    cache.build_entry("bm25", "a" * 16, build_text("12345"))
+    run = CliRunner().invoke
+    shown = run(main, ["cache"]).output.splitlines()
+    assert [line.split() for line in shown[1:3]] == [
+        ["2.0", "MB", "llm/llm-cache.sqlite"],
+        ["0.5", "MB", "llm/llm-cache.sqlite-wal"],
+    ]
+    assert shown[-1].split()[:2] == ["2.5", "MB"]
+    assert run(main, ["cache", "clear"]).output.splitlines() == [
+        "freed 0.0 MB",
+        "left 2.5 MB of answers of language models; `hardneg cache clear llm` removes them",
+    ]
+    assert [entry.path.name for entry in cache.answers()] == ["llm-cache.sqlite", "llm-cache.sqlite-wal"]
+    assert run(main, ["cache", "clear", "llm"]).output == "freed 2.5 MB\n"
+    assert list(cache_folder.glob("llm*")) == []
+    assert "no entries of kind 'llm'" in run(main, ["cache", "clear", "llm"]).output
 
 
 def test_clear_leaves_what_is_not_ours(cache_folder):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import click
 
 from hardneg_plugin import cache
@@ -10,12 +12,13 @@ from hardneg_plugin import cache
 @click.group("cache", invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Show or clear the cache of corpora and indexes.
+    """Show or clear the cache of corpora, indexes and the answers of language models.
 
     \b
     Examples:
       hardneg cache
       hardneg cache clear bm25
+      hardneg cache clear llm
     """
     if context.invoked_subcommand is None:
         show()
@@ -24,7 +27,7 @@ def command(context: click.Context) -> None:
 def show() -> None:
     """Print every entry with its size."""
     total = 0
-    for entry in cache.entries():
+    for entry in chain(cache.entries(), cache.answers()):
         total += entry.size
         click.echo(f"{entry.size / 1e6:10.1f} MB  {entry.kind}/{entry.key}")
     click.echo(f"{total / 1e6:10.1f} MB  in {cache.cache_root()} (set {cache.CACHE_VARIABLE} for another folder)")
@@ -33,9 +36,15 @@ def show() -> None:
 @command.command("clear")
 @click.argument("kind", required=False)
 def clear(kind: str | None) -> None:
-    """Remove all entries, or those of one KIND (bm25, corpus, embeddings, sources); nothing else is touched."""
-    kinds = sorted({entry.kind for entry in cache.entries()})
+    """Remove all entries, or those of one KIND (bm25, corpus, embeddings, sources, llm); nothing else is touched.
+
+    The answers of language models (llm) are removed by their kind only: they cost hours or money.
+    """
+    answers = sum(entry.size for entry in cache.answers())
+    kinds = sorted({entry.kind for entry in chain(cache.entries(), cache.answers())})
     if kind is not None and kind not in kinds:
         msg = f"no entries of kind {kind!r}; kinds: {', '.join(kinds) or 'none'}"
         raise click.ClickException(msg)
     click.echo(f"freed {cache.clear(kind) / 1e6:.1f} MB")
+    if kind is None and answers:
+        click.echo(f"left {answers / 1e6:.1f} MB of answers of language models; `hardneg cache clear llm` removes them")

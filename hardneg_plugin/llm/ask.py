@@ -7,12 +7,12 @@ import queue
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 
 from hardneg_plugin.llm.exchange import WINDOW_PER_WORKER, Answer, Exchange, Wait
 from hardneg_plugin.llm.request import LLMClient, LLMRequest
 from hardneg_plugin.llm.session import Session, current_session
+from hardneg_plugin.llm.turns import Workers
 
 
 def ask(
@@ -22,7 +22,8 @@ def ask(
 
     Questions are taken one window at a time, so they may come from a generator. Each distinct question is asked once;
     an answer is in the cache before it is yielded. A failure that may pass is tried again, and while it waits, its
-    place is free for others.
+    place is free for others. Who stops early, by an error or by asking for no more, waits for the calls under way; an
+    interruption (Ctrl-C) does not.
 
     :param client: Who is asked; called from several threads.
     :param requests: The questions.
@@ -34,13 +35,14 @@ def ask(
     """
     session = current_session()
     window = _Window(client, Exchange(client, session, task, total), session, workers)
+    wait = True
     try:
         yield from window.answers(iter(requests))
-        window.end()
-    except BaseException as error:
-        # An interrupted user does not wait for the server; a failed run keeps what it has paid for.
-        window.end(wait=isinstance(error, Exception), cancel=True)
+    except KeyboardInterrupt:
+        wait = False
         raise
+    finally:
+        window.end(wait=wait)
 
 
 class _Window:
@@ -48,7 +50,7 @@ class _Window:
 
     def __init__(self, client: LLMClient, exchange: Exchange, session: Session, workers: int) -> None:
         self._client, self._exchange, self._session = client, exchange, session
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="hardneg-llm")
+        self._workers = Workers(workers, self._call)
         self._size = workers * WINDOW_PER_WORKER
         # What threads hand back: a key and its outcome, or what ends everything.
         self._outcomes: queue.SimpleQueue[tuple[str, Answer | Wait | BaseException]] = queue.SimpleQueue()
@@ -104,10 +106,11 @@ class _Window:
     def _submit(self, key: str) -> None:
         request, tries = self._asked[key]
         self._asked[key] = (request, tries + 1)
-        self._pool.submit(self._call, key, request, tries + 1)
+        self._workers.add(key, tries)
 
-    def _call(self, key: str, request: LLMRequest, tries: int) -> None:
-        """Call once, in a thread of the pool."""
+    def _call(self, key: str) -> None:
+        """Call once, in a thread."""
+        request, tries = self._asked[key]
         try:
             self._session.begin_call()
             started = time.monotonic()
@@ -119,6 +122,8 @@ class _Window:
                 outcome = self._exchange.succeeded(key, request, reply, time.monotonic() - started)
             self._outcomes.put((key, outcome))
         except BaseException as error:
+            # Who reads the answers may be busy with one: the others must not begin calls meanwhile.
+            self._workers.stop()
             self._outcomes.put((key, error))
 
     def _wait(self) -> None:
@@ -136,5 +141,7 @@ class _Window:
         else:
             self._answered[key] = outcome
 
-    def end(self, *, wait: bool = True, cancel: bool = False) -> None:
-        self._pool.shutdown(wait=wait, cancel_futures=cancel)
+    def end(self, *, wait: bool) -> None:
+        self._workers.stop()
+        if wait:
+            self._workers.join()

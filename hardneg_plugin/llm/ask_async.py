@@ -7,16 +7,20 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from itertools import islice
+from typing import Any
 
 from hardneg_plugin.llm.exchange import WINDOW_PER_WORKER, Answer, Exchange, Wait
 from hardneg_plugin.llm.request import LLMClient, LLMRequest
 from hardneg_plugin.llm.session import Session, current_session
+from hardneg_plugin.llm.turns import Turns
 
 
 async def ask_async(
     client: LLMClient, requests: Iterable[LLMRequest], *, workers: int, task: str, total: int | None = None
 ) -> AsyncIterator[Answer]:
     """Yield the answers to some questions, in their order; as :func:`~hardneg_plugin.llm.ask.ask`, without threads.
+
+    Where the task that reads the answers is cancelled, so are the calls under way.
 
     :param client: Who is asked.
     :param requests: The questions.
@@ -39,6 +43,9 @@ async def ask_async(
             if not window.order:
                 return
             yield await window.next()
+    except asyncio.CancelledError:
+        window.cancel()
+        raise
     finally:
         await window.end()
 
@@ -48,13 +55,15 @@ class _Window:
 
     def __init__(self, client: LLMClient, exchange: Exchange, session: Session, workers: int) -> None:
         self._client, self._exchange, self._session = client, exchange, session
-        self._free = asyncio.Semaphore(workers)
+        self._turns = Turns(workers)
         self.size = workers * WINDOW_PER_WORKER
         self.order: deque[tuple[str, bool]] = deque()
         self._tasks: dict[str, asyncio.Task[Answer]] = {}
         self._known: dict[str, Answer] = {}
         self._wanted: dict[str, int] = {}
         self._calling: set[asyncio.Task[Answer]] = set()
+        # Holds the first error of any task.
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopped = False
 
     def take(self, batch: list[LLMRequest]) -> None:
@@ -67,14 +76,22 @@ class _Window:
             self.order.append((key, first and key not in known))
         for key, request in new.items():
             if key not in known:
-                self._tasks[key] = asyncio.create_task(self._ask(key, request))
+                self._tasks[key] = task = asyncio.create_task(self._ask(key, request))
+                task.add_done_callback(self._note)
+
+    def _note(self, task: asyncio.Task[Answer]) -> None:
+        if not task.cancelled() and (error := task.exception()) and not self._failure.done():
+            self._failure.set_exception(error)
 
     async def next(self) -> Answer:
         """Return the answer to the first question of the window."""
         key, asked = self.order.popleft()
         if key not in self._known:
             # A later question may be what ends everything: it must not wait for the first one's turn.
-            await self._until_done(self._tasks[key])
+            either: tuple[asyncio.Future[Any], ...] = (self._tasks[key], self._failure)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if self._failure.done():
+                self._failure.result()
             self._known[key] = self._tasks.pop(key).result()
         answer = self._known[key]
         self._wanted[key] -= 1
@@ -85,36 +102,34 @@ class _Window:
         self._exchange.repeated()
         return answer._replace(cached=True)
 
-    async def _until_done(self, wanted: asyncio.Task[Answer]) -> None:
-        while not wanted.done():
-            await asyncio.wait([wanted, *self._failing()], return_when=asyncio.FIRST_COMPLETED)
-            for task in self._tasks.values():
-                if task.done() and (error := task.exception()):
-                    raise error
-
-    def _failing(self) -> list[asyncio.Task[Answer]]:
-        # Only tasks that call may fail; waiting for thousands that queue would cost more than the calls.
-        return [task for task in self._calling if not task.done()]
-
     async def _ask(self, key: str, request: LLMRequest) -> Answer:
         tries = 0
         task = asyncio.current_task()
         assert task is not None
         while True:
+            await self._turns.take(tries)
             tries += 1
-            async with self._free:
-                self._calling.add(task)
-                try:
-                    outcome = await self._call(key, request, tries)
-                finally:
-                    self._calling.discard(task)
+            self._calling.add(task)
+            try:
+                outcome = await self._call(key, request, tries)
+            except Exception:
+                # Before the place goes to the next question.
+                self._stopped = True
+                raise
+            finally:
+                self._calling.discard(task)
+                self._turns.give()
             if isinstance(outcome, Answer):
                 return outcome
+            self._go_on()
             await asyncio.sleep(outcome.seconds)
 
-    async def _call(self, key: str, request: LLMRequest, tries: int) -> Answer | Wait:
+    def _go_on(self) -> None:
         if self._stopped:
             raise asyncio.CancelledError
+
+    async def _call(self, key: str, request: LLMRequest, tries: int) -> Answer | Wait:
+        self._go_on()
         self._session.begin_call()
         started = time.monotonic()
         try:
@@ -123,6 +138,10 @@ class _Window:
             return self._exchange.failed(error, tries)
         return self._exchange.succeeded(key, request, reply, time.monotonic() - started)
 
+    def cancel(self) -> None:
+        """Break off calls under way."""
+        self._calling.clear()
+
     async def end(self) -> None:
         """Let calls under way finish, so that they are kept, and drop the rest."""
         self._stopped = True
@@ -130,3 +149,6 @@ class _Window:
             if task not in self._calling:
                 task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self._failure.done():
+            # An error nobody waited for any more is no news.
+            self._failure.exception()

@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from typing import NamedTuple
 
-from hardneg_plugin.errors import LLMError
+from hardneg_plugin.errors import HardnegError, LLMError
 from hardneg_plugin.llm.failures import failure_of
 from hardneg_plugin.llm.request import LLMClient, LLMReply, LLMRequest, request_key
 from hardneg_plugin.llm.session import Session
@@ -72,6 +72,7 @@ class Exchange:
         """Keep an answer of the server.
 
         :param seconds: What the client measured, for servers that do not say.
+        :raises BudgetError: If the budget is in tokens and the server does not count them.
         """
         if reply.seconds is None:
             reply = replace(reply, seconds=round(seconds, 4))
@@ -79,6 +80,7 @@ class Exchange:
         self._session.answered()
         self._session.usage.called(self._task, reply)
         self._session.keep_record(key, self._client.identity, request, reply)
+        self._session.check_counted(reply)
         self._advance()
         return Answer(reply)
 
@@ -90,6 +92,9 @@ class Exchange:
         :raises LLMError: If it would fail for every question.
         """
         self._session.give_back_call()
+        if isinstance(error, HardnegError):
+            # It says already what is wrong and what to do.
+            raise error
         failure = failure_of(error)
         if failure.kind == "final":
             msg = f"the language model cannot be asked: {failure.reason}"

@@ -83,6 +83,8 @@ def _of_status(status: int, text: str) -> Failure:
     lower = text.lower()
     if any(words in lower for words in _TOO_LONG):
         return Failure("request", "prompt too long", "raise num_ctx, or cut the passages shorter")
+    if status == 413:
+        return Failure("request", "prompt too long", "cut the passages shorter, or let the server take more")
     if status in PASSING_STATUS:
         return Failure("passing", "server busy" if status in (429, 503) else f"server error {status}")
     if status == 404 and _NOT_FOUND_PAGE not in lower:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ from hardneg_plugin.errors import DatasetError
 from hardneg_plugin.llm.request import LLMReply, LLMRequest
 
 _KEYS = ("key", "request", "reply")
+# How a line begins, as the session writes it.
+_START = b'{"key":"'
 
 
 class Recorded(NamedTuple):
@@ -75,6 +78,33 @@ def recorded_of(path: Path, number: int, line: Mapping[str, Any]) -> Recorded:
     except (TypeError, ValueError) as error:
         msg = f"{path}:{number}: the recorded answer cannot be read: {error}"
         raise DatasetError(msg) from error
+
+
+def mend(path: Path) -> bool:
+    """Make the last line of a recording whole, so that another may follow.
+
+    One that was cut off, as a killed run may leave it, is removed: its answer is in the cache of answers. A file that
+    does not look like a recording is left as it is.
+
+    :returns: Whether a line was removed.
+    """
+    if not path.exists():
+        return False
+    first, last, whole = b"", b"", 0
+    with path.open("rb") as lines:
+        for line in lines:
+            first, last = first or line, line
+            whole += len(line) if line.endswith(b"\n") else 0
+    if not last or last.endswith(b"\n") or not first.startswith(_START) or not _START.startswith(last[: len(_START)]):
+        return False
+    try:
+        json.loads(last)
+    except ValueError:
+        os.truncate(path, whole)
+        return True
+    with path.open("ab") as file:
+        file.write(b"\n")
+    return False
 
 
 def known_keys(path: Path) -> set[str]:

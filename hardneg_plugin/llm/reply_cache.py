@@ -52,6 +52,8 @@ class ReplyCache:
         :raises CacheError: If the file is damaged or cannot be written.
         """
         text = json.dumps(reply.to_dict(), ensure_ascii=False, separators=(",", ":"))
+        # Half a surrogate pair, which UTF-8 cannot hold, becomes its escape, which JSON reads.
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
         self._execute("INSERT OR IGNORE INTO replies VALUES (?, ?)", (key, text))
 
     def __len__(self) -> int:

@@ -12,16 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from hardneg_plugin.cache import cache_root
+from hardneg_plugin.cache import LLM_CACHE, cache_root
 from hardneg_plugin.errors import BudgetError, LLMError
 from hardneg_plugin.llm.budget import Budget
 from hardneg_plugin.llm.progress import Shown
-from hardneg_plugin.llm.recording import known_keys, recorded_line
+from hardneg_plugin.llm.recording import known_keys, mend, recorded_line
 from hardneg_plugin.llm.reply_cache import ReplyCache
 from hardneg_plugin.llm.request import LLMReply, LLMRequest
 from hardneg_plugin.llm.usage import Usage
-
-CACHE_FILE = "llm-cache.sqlite"
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,15 @@ class Session:
         self._failed_in_a_row = 0
         self._answered = False
         self._file: IO[str] | None = None
-        self._recorded: set[str] = set()
+        self._recorded = self._keys_in_record()
         self.shown = Shown(self.say)
+
+    def _keys_in_record(self) -> set[str]:
+        if self.record is None:
+            return set()
+        if mend(self.record):
+            self.say(f"{self.record}: the last line was cut off when a run was killed; it is written again")
+        return known_keys(self.record)
 
     def begin_call(self) -> None:
         """Take one call from the budget.
@@ -103,6 +108,15 @@ class Session:
         with self._lock:
             self._failed_in_a_row, self._answered = 0, True
 
+    def check_counted(self, reply: LLMReply) -> None:
+        """Check that a budget in tokens can be kept to.
+
+        :raises BudgetError: If the server does not count them.
+        """
+        if self.budget.tokens is not None and None in (reply.prompt_tokens, reply.completion_tokens):
+            msg = "the budget is in tokens, which this server does not count; give it in calls or minutes"
+            raise BudgetError(msg)
+
     def gave_up(self, reason: str, remedy: str) -> None:
         """Say that a question used up its tries.
 
@@ -114,6 +128,8 @@ class Session:
             if self._failed_in_a_row < self.retries.breaker and not never:
                 return
             questions = f"{self._failed_in_a_row} question{'s' if self._failed_in_a_row > 1 else ''} in a row"
+            # Who asks again later may have started the server.
+            self._failed_in_a_row = 0
         msg = f"the language model does not answer: {reason}, {questions} with {self.retries.tries} tries each"
         msg += f"; {remedy}" if remedy else ""
         msg += ". Every answer so far is kept, and the same command goes on from here"
@@ -125,9 +141,9 @@ class Session:
             return
         with self._lock:
             if self._file is None:
-                self._recorded = known_keys(self.record)
                 self.record.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.record.open("a", encoding="utf-8")
+                # Half a surrogate pair, which UTF-8 cannot hold, becomes its escape, which JSON reads.
+                self._file = self.record.open("a", encoding="utf-8", errors="backslashreplace")
             if key in self._recorded:
                 return
             self._recorded.add(key)
@@ -153,7 +169,7 @@ def current_session() -> Session:
     session = _CURRENT.get()
     if session is not None:
         return session
-    path = cache_root() / CACHE_FILE
+    path = cache_root() / LLM_CACHE
     return _DEFAULTS.setdefault(path, Session(ReplyCache(path)))
 
 
@@ -174,7 +190,7 @@ def session(
     :raises DatasetError: If ``record`` is there and is no recording.
     """
     opened = Session(
-        ReplyCache(cache_root() / CACHE_FILE),
+        ReplyCache(cache_root() / LLM_CACHE),
         budget=budget or Budget(),
         record=record,
         say=say or (lambda line: None),

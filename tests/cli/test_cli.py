@@ -85,7 +85,7 @@ def test_a_missing_dataset_names_what_is_missing(runner, tmp_path):
 
 
 def test_validate_counts_what_it_checked(runner):
-    assert "5 systems, 13 stages, 1 seeds" in runner.invoke(main, ["validate", "quickstart"]).output
+    assert "7 systems, 22 stages, 1 seeds" in runner.invoke(main, ["validate", "quickstart"]).output
 
 
 def test_the_cache_is_shown_and_cleared(runner, cache_folder):

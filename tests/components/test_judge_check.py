@@ -58,7 +58,7 @@ def judge(function):
 
 def test_there_are_pairs_in_at_least_eight_languages():
     assert len(known_languages()) >= 8
-    assert all(len(known_pairs(language)) >= 4 for language in known_languages())
+    assert all(len(known_pairs(language)) >= 8 for language in known_languages())
 
 
 @pytest.mark.parametrize("language", known_languages())
@@ -92,16 +92,16 @@ def test_a_judge_that_knows_is_always_right():
 
 
 def test_a_gullible_judge_is_told_apart_by_hand():
-    """English: six queries, one passage with instructions; right are five hard and six easy ones of eighteen."""
+    """English: nine queries, one passage with instructions; right are eight hard and nine easy ones of 27."""
     report = check_judge(judge(gullible), ["en"])
-    assert report.accuracy == pytest.approx(11 / 18)
+    assert report.accuracy == pytest.approx(17 / 27)
     assert report.missed == 1.0
     assert (report.obeyed, report.instructed) == (1, 1)
     assert report.lines()[:4] == [
         "kind            false_negative  hard_negative  easy_negative  undecided",
-        "false_negative               0              6              0          0",
-        "hard_negative                1              5              0          0",
-        "easy_negative                0              0              6          0",
+        "false_negative               0              9              0          0",
+        "hard_negative                1              8              0          0",
+        "easy_negative                0              0              9          0",
     ]
 
 
@@ -111,7 +111,7 @@ def test_silence_is_undecided_and_not_wrong_about_false_negatives():
 
 
 def test_a_judge_below_what_is_required_stops_with_the_table():
-    with pytest.raises(LLMError, match=r"(?s)labels 61.1% of the known pairs rightly, required are 80.0%:.*undecided"):
+    with pytest.raises(LLMError, match=r"(?s)labels 63.0% of the known pairs rightly, required are 80.0%:.*undecided"):
         check_judge(judge(gullible), ["en"], lowest=0.8)
 
 
@@ -133,8 +133,8 @@ def test_the_command_prints_the_table_and_a_second_check_is_free(tmp_path):
     assert first.exit_code == 1, first.output
     assert again.exit_code == 0, again.output
     assert "false_negative" in again.stdout
-    assert "(0 calls, 6 answers from the cache)" in again.stdout
-    assert calls == 6
+    assert "(0 calls, 9 answers from the cache)" in again.stdout
+    assert calls == 9
 
 
 @pytest.mark.integration

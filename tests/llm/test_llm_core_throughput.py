@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 
 import pytest
@@ -13,6 +14,15 @@ from hardneg_plugin.llm.ask_async import ask_async
 from hardneg_plugin.llm.session import session
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def only_our_garbage():
+    """What other tests have loaded is not looked through: one full collection of it costs more than 2,000 answers."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def with_threads(client, requests):
