@@ -42,7 +42,7 @@ def test_phase1_loads_and_runs_in_a_fresh_process(tiny_beir, cache_folder):
 
 def test_which_system_must_be_said_where_several_have_stages():
     recipe = load_recipe("quickstart")
-    with pytest.raises(RecipeError, match="4 systems have stages; choose one with --system: in-batch, random, bm25"):
+    with pytest.raises(RecipeError, match="6 systems have stages; choose one with --system: in-batch, random, bm25"):
         export_pipeline(recipe)
     with pytest.raises(RecipeError, match="no system 'dens'"):
         export_pipeline(recipe, "dens")

@@ -171,7 +171,7 @@ def test_a_refused_run_changes_nothing_and_no_negative_is_said_loudly(recipe, tm
     runs, settings = tmp_path / "runs", ["evaluate=null", "seed=[5, 6]", "systems.bm25.sample.rank_from=90"]
     with (tmp_path / "said").open("w") as file:
         report = run_recipe(load_recipe(recipe, settings), runs, progress=Progress(Console(file=file, width=200)))
-    assert "WARNING: bm25, seed 6: its stages keep no negative" in (tmp_path / "said").read_text()
+    assert "WARNING: bm25: seed 6: its stages keep no negative" in (tmp_path / "said").read_text()
     assert [count.stage for count in report.systems[2].stages][-1] == "sample (seed 5)"
     resolved = (runs / "small" / "recipe.yaml").read_text()
     with (tmp_path / "said").open("w") as file:
