@@ -16,6 +16,7 @@ VERBS = {
     "validate": "Check a recipe without running it.",
     "judge-check": "Ask a recipe's judge about pairs whose kind is known.",
     "run": "Run a recipe: mine, train, evaluate, report.",
+    "benchmark": "Run a suite of recipes and put their results side by side.",
     "evaluate": "Measure a model on a dataset, beside BM25 retrieval.",
     "export": "Print a recipe's mining stages as a Haystack pipeline.",
     "cache": "Show or clear the cache of corpora and indexes.",

@@ -36,8 +36,9 @@ def show() -> None:
 @command.command("clear")
 @click.argument("kind", required=False)
 def clear(kind: str | None) -> None:
-    """Remove all entries, or those of one KIND (bm25, corpus, embeddings, sources, llm); nothing else is touched.
+    """Remove all entries, or those of one KIND; nothing else is touched.
 
+    Kinds are bm25, corpus, embeddings, pieces, sources, tokenizers and llm.
     The answers of language models (llm) are removed by their kind only: they cost hours or money.
     """
     answers = sum(entry.size for entry in cache.answers())

@@ -28,6 +28,11 @@ class CorpusTexts:
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
 
+    @property
+    def key(self) -> str:
+        """What the texts are told apart by in the cache."""
+        return self._corpus.key
+
     def __iter__(self) -> Iterator[str]:
         return self._corpus.iter_texts()
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from hardneg_plugin.datasets.base import MAX_TEXT_CHARS, RetrievalDataset
 from hardneg_plugin.datasets.beir import BeirSource
+from hardneg_plugin.datasets.gold import GoldSource
 from hardneg_plugin.datasets.problems import BadRows, RowProblems
 from hardneg_plugin.datasets.rows import Source
 from hardneg_plugin.datasets.sample import SampleSource
@@ -17,7 +18,7 @@ from hardneg_plugin.datasets.union import UnionSource, named_parts
 from hardneg_plugin.errors import DatasetError
 
 FILE_KINDS = ("beir", *SUFFIXES)
-SHARED_OPTIONS = ("on_bad_row", "max_text_chars", "default_language")
+SHARED_OPTIONS = ("on_bad_row", "max_text_chars", "default_language", "gold", "queries")
 KNOWN_SPECS = "sample, beir:FOLDER, jsonl:PATH, csv:PATH or parquet:PATH"
 # Between the specs of a union; a path with a plus sign between two spaces cannot be one of several.
 UNION = " + "
@@ -99,9 +100,10 @@ def load_dataset(spec: str) -> RetrievalDataset:
     where columns have other names or several could be meant, ``?anchor=…&positive=…&negative=…&language=…&answers=…``
     (``negative_1 … negative_n`` are all negatives); a bad row of pairs is left out as a whole. Every spec takes the
     options ``on_bad_row`` (``error``, the default, stops at the first bad row; ``skip`` leaves bad rows out and counts
-    them), ``max_text_chars`` (longer texts are bad rows; 100,000) and ``default_language`` (ISO 639-1 code of rows that
-    carry no language). Several specs with `` + `` between them are one dataset, whose ids begin with the name of their
-    part: ``beir:tydi/en + beir:tydi/ko``.
+    them), ``max_text_chars`` (longer texts are bad rows; 100,000), ``default_language`` (ISO 639-1 code of rows that
+    carry no language), ``gold`` (a split: its relevant passages alone are the corpus) and ``queries`` (how many of that
+    split's queries, drawn by a hash of their id). Several specs with `` + `` between them are one dataset, whose ids
+    begin with the name of their part: ``beir:tydi/en + beir:tydi/ko``.
 
     :param spec: The spec.
     :raises DatasetError: If the spec cannot be read or a file is missing.
@@ -114,7 +116,10 @@ def load_dataset(spec: str) -> RetrievalDataset:
     problems = RowProblems(on_bad_row)  # type: ignore[arg-type]
     most = _one_for_all(spec, "max_text_chars", [shared for _, shared in parts], str(MAX_TEXT_CHARS))
     longest = _whole(spec, "max_text_chars", most)
-    sources = [(_source(own, problems, longest), shared.get("default_language", "")) for own, shared in parts]
+    sources = [
+        (_cut_out(spec, _source(own, problems, longest), shared), shared.get("default_language", ""))
+        for own, shared in parts
+    ]
     if len(sources) == 1:
         ((source, language),) = sources
         return RetrievalDataset(spec, source, problems, language=language, max_text_chars=longest)
@@ -134,6 +139,16 @@ def _one_for_all(spec: str, name: str, shared: Sequence[Mapping[str, str]], defa
         msg = f"dataset {spec!r}: its parts must agree in {name}, got {', '.join(sorted(values))}"
         raise DatasetError(msg)
     return values.pop()
+
+
+def _cut_out(spec: str, source: Source, shared: Mapping[str, str]) -> Source:
+    if "gold" in shared:
+        queries = _whole(spec, "queries", shared["queries"]) if "queries" in shared else None
+        return GoldSource(source, shared["gold"], queries)
+    if "queries" in shared:
+        msg = f"dataset {spec!r}: queries={shared['queries']} is for gold=SPLIT, which is missing"
+        raise DatasetError(msg)
+    return source
 
 
 def _source(spec: Spec, problems: RowProblems, max_chars: int) -> Source:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from hardneg_plugin.datasets.rows import Query
 from hardneg_plugin.errors import EvaluationError
@@ -20,8 +20,13 @@ from hardneg_plugin.evaluation.metrics import (
     score,
 )
 from hardneg_plugin.evaluation.runs import PassageIds, Qrels, Run, hits_to_run
-from hardneg_plugin.search.dense import Encoder, encode, encode_corpus, exact_search, similarity_of
+from hardneg_plugin.records.corpus import Corpus
+from hardneg_plugin.search.corpus_pieces import encode_pieces, is_lookup_table
+from hardneg_plugin.search.dense import Encoder, Vectors, encode, encode_corpus, exact_search, similarity_of
 from hardneg_plugin.search.hits import Hits
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 Retriever = Callable[[Sequence[str], Sequence[str], int], Hits]
 """Query texts, their languages, and ``k`` → the ``k`` best rows of the corpus for each query."""
@@ -109,12 +114,18 @@ def model_retriever(model: Encoder | str | Path, corpus: CorpusTexts, *, batch_s
     """
     encoder = _load(model) if isinstance(model, str | Path) else model
     similarity = similarity_of(encoder)
-    passages = encode_corpus(encoder, corpus.iter_texts(), len(corpus), batch_size=batch_size)
+    passages = _encode(encoder, corpus, batch_size)
 
     def retrieve(texts: Sequence[str], languages: Sequence[str], k: int) -> Hits:
         return exact_search(encode(encoder, texts, kind="query", batch_size=batch_size), passages, k, similarity)
 
     return retrieve
+
+
+def _encode(encoder: Encoder, corpus: CorpusTexts, batch_size: int) -> Vectors:
+    if isinstance(corpus, Corpus) and len(corpus) and is_lookup_table(encoder):
+        return encode_pieces(cast("SentenceTransformer", encoder), corpus)
+    return encode_corpus(encoder, corpus.iter_texts(), len(corpus), batch_size=batch_size)
 
 
 def _load(model: str | Path) -> Encoder:

@@ -22,6 +22,7 @@ from hardneg_plugin.recipe.paths import resolve_paths
 from hardneg_plugin.recipe.ranges import data_errors, evaluate_errors, seed_errors, stage_errors, train_errors
 from hardneg_plugin.recipe.schema import (
     BM25_LINE,
+    RUN_PREFIX,
     SYSTEM_PREFIX,
     UNTRAINED_LINE,
     DataSection,
@@ -47,23 +48,43 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     :raises RecipeError: With everything that is wrong, one line each.
     """
     path = find_recipe(recipe)
-    raw = parse_yaml(_read(path), str(path))
+    raw = parse_yaml(read_text(path), str(path))
     if not isinstance(raw, dict):
         msg = f"{path}: expected a mapping with {', '.join(SECTIONS)}; got {type(raw).__name__}"
         raise RecipeError(msg)
-    _stop(path, shape_errors(raw))
     # The folder of a built-in recipe belongs to the installation: its paths count from where the command is run.
     builtin = path in builtin_recipes().values()
-    resolved = resolve_paths(_with_defaults(raw), Path.cwd() if builtin else path.parent)
+    folder = Path.cwd() if builtin else path.parent
+    return resolved_recipe(raw, overrides, place=str(path), folder=folder, source=None if builtin else path.resolve())
+
+
+def resolved_recipe(
+    raw: Mapping[str, Any], overrides: Sequence[str], *, place: str, folder: Path, source: Path | None
+) -> Recipe:
+    """Return a recipe from its sections.
+
+    :param raw: The sections.
+    :param overrides: As :func:`load_recipe` takes them.
+    :param place: Where it stands, for messages.
+    :param folder: What relative paths in it count from.
+    :param source: The user's own file; None where there is none.
+    :raises RecipeError: With everything that is wrong, one line each.
+    """
+    _stop(place, shape_errors(raw))
+    resolved = resolve_paths(_with_defaults(raw), folder)
     overridden = apply_overrides(resolved, overrides, mine=raw["name"] if "mine" in raw else None)
     # An override may bring a whole section, in any shape and without its defaults.
-    _stop(path, shape_errors(overridden))
+    _stop(place, shape_errors(overridden))
     overridden = _with_defaults(overridden)
-    _stop(path, _errors(overridden))
-    return _build(overridden, None if builtin else path.resolve())
+    _stop(place, _errors(overridden))
+    return _build(overridden, source)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a recipe or a suite.
+
+    :raises RecipeError: If it cannot be read as UTF-8.
+    """
     try:
         return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -71,9 +92,9 @@ def _read(path: Path) -> str:
         raise RecipeError(msg) from error
 
 
-def _stop(path: Path, errors: list[str]) -> None:
+def _stop(place: str, errors: list[str]) -> None:
     if errors:
-        msg = f"{path}: {len(errors)} mistake{'s' if len(errors) > 1 else ''}:\n" + "\n".join(
+        msg = f"{place}: {len(errors)} mistake{'s' if len(errors) > 1 else ''}:\n" + "\n".join(
             f"  {error}" for error in errors
         )
         raise RecipeError(msg)
@@ -148,17 +169,24 @@ def _stage_errors(stage: Stage, resolved: dict[str, Any], path: str) -> list[str
 
 
 def _start_errors(resolved: Mapping[str, Any]) -> list[str]:
-    """Check that a system goes on from one that is trained before it."""
+    """Check that a system goes on from one that is trained before it, or one of another run."""
     systems, errors = list(resolved["systems"]), []
     if resolved["start_from"] and resolved["train"] is None:
         errors.append("start_from: nothing is trained; give `train`")
     for system, earlier in resolved["start_from"].items():
         if system not in systems:
             errors.append(unknown_key("start_from", system, systems))
+        elif isinstance(earlier, str) and earlier.startswith(RUN_PREFIX):
+            errors += [f"start_from.{system}: {error}" for error in _other_run_errors(earlier)]
         elif earlier not in systems[: systems.index(system)]:
             before = ", ".join(systems[: systems.index(system)]) or "none"
             errors.append(f"start_from.{system}: {earlier!r} is none of the systems before it: {before}")
     return errors
+
+
+def _other_run_errors(start: str) -> list[str]:
+    run, slash, system = start.removeprefix(RUN_PREFIX).partition("/")
+    return [*name_errors("run", run), *name_errors("system", system)] if slash else ["expected run:NAME/SYSTEM"]
 
 
 def _model_errors(

@@ -21,6 +21,8 @@ class Progress:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.tasks = 0
+        """Tasks begun so far; none is begun for what is there already."""
 
     def say(self, line: str) -> None:
         """Show one line."""
@@ -29,6 +31,7 @@ class Progress:
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show a task; the block calls what it is given with the number of units just done."""
+        self.tasks += 1
         if self.console.is_terminal:
             columns = (
                 TextColumn("{task.description}"),

@@ -177,11 +177,11 @@ class _Run:
             warnings += self._warnings(name, seed, mined_counts, shards)
             counts = counts or self._labelled(mined_counts, seed)
             identity = self._trainings.identity(name, mined, seed)
-            self._workspace.claim(name, seed).check(mined, identity)
+            finished = self._workspace.claim(name, seed).check(mined, identity)
             folder = self._workspace.system(name, seed)
             self._workspace.replace_folder(folder / "triplets", mined, partial(write_triplets, shards))
             if identity is not None:
-                runs.append(self._trainings.train(name, seed, identity))
+                runs.append(self._trainings.train(name, seed, identity, finished=finished))
                 row.scores.update(self._measured(name, runs[-1]))
         base = (self._trainings.base_model, self._trainings.base_identity)
         row.system = System(name, *base, counts, tuple(runs), tuple(warnings))

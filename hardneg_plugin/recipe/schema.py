@@ -13,6 +13,8 @@ from hardneg_plugin.recipe.check import as_yaml
 
 # A stage's model may be one that the recipe trains: "system:in-batch".
 SYSTEM_PREFIX = "system:"
+# A training may go on from one of another run: "run:phase1_bm25/bm25".
+RUN_PREFIX = "run:"
 
 BM25_LINE, UNTRAINED_LINE = "BM25 retrieval", "untrained"
 """Lines of every table that no system of the recipe makes."""
@@ -134,7 +136,8 @@ class Recipe:
     :param seeds: One training run per seed and system.
     :param data: Where the examples come from.
     :param systems: Name → stages; a system without stages trains on in-batch negatives alone.
-    :param start_from: System → earlier system whose model it goes on from; all others start from the base model.
+    :param start_from: System → earlier system whose model it goes on from, or ``run:NAME/SYSTEM``, the model of the
+        same seed in the run folder NAME beside this one; all others start from the base model.
     :param llm: The language model of stages that ask one; None where there is none.
     :param train: Parameters of the trainer, defaults filled in; None does not train.
     :param evaluate: What is measured; None measures nothing.

@@ -15,6 +15,7 @@ from hardneg_plugin.recipe.manifest import Manifest
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.reporting import training_run
 from hardneg_plugin.recipe.schema import Recipe
+from hardneg_plugin.recipe.starts import Starts
 from hardneg_plugin.recipe.workspace import Workspace
 from hardneg_plugin.report import TrainingRun
 from hardneg_plugin.training import planned_steps
@@ -46,6 +47,7 @@ class Trainings:
     ) -> None:
         self._recipe, self._workspace, self._dataset, self._pairs = recipe, workspace, dataset, pairs
         self._manifest, self._progress = manifest, progress
+        self._starts = Starts(recipe, workspace, lambda: self.steps)
 
     @property
     def base_model(self) -> str:
@@ -76,12 +78,10 @@ class Trainings:
         :param mined: Fingerprint of its examples.
         :param seed: Seed of the training.
         """
-        start = self._recipe.start_from.get(name)
-        if self._recipe.train is None or (start is not None and not self._workspace.trained(start, seed)):
+        if self._recipe.train is None or not self._starts.ready(name, seed):
             return None
-        if start is None:
-            return self._fingerprint(mined, seed, self.base_identity)
-        return self._fingerprint(mined, seed, base_model_identity(self._workspace.trained_model(start, seed)))
+        start = self._starts.model(name, seed)
+        return self._fingerprint(mined, seed, self.base_identity if start is None else base_model_identity(start))
 
     def _fingerprint(self, mined: str, seed: int, start: str) -> str:
         # A parameter at its default does not count: a new one must not make an earlier training another one.
@@ -93,29 +93,38 @@ class Trainings:
         }
         return fingerprint([mined, seed, start, train])
 
-    def train(self, name: str, seed: int, identity: str) -> TrainingRun:
-        """Train a system on the triplets in its folder; a finished training is taken as it is."""
+    def train(self, name: str, seed: int, identity: str, *, finished: bool) -> TrainingRun:
+        """Train a system on the triplets in its folder.
+
+        :param name: The system.
+        :param seed: Seed of the training.
+        :param identity: Fingerprint of the training.
+        :param finished: Whether this very training is finished; it is taken as it is.
+        """
+        folder = self._workspace.system(name, seed)
+        with self._manifest.timed(f"train: {name}, seed {seed}"):
+            if finished:
+                trained = self._trained(name, seed, folder)
+            else:
+                with self._progress.task(f"train: {name}, seed {seed}", 1) as advance:
+                    self._workspace.claim(name, seed).take(identity)
+                    trained = self._trained(name, seed, folder)
+                    advance(1)
+        weights = base_model_identity(trained["model"])
+        return training_run(seed, trained["training"], trained["model"], weights, self._starts.steps(name, seed))
+
+    def _trained(self, name: str, seed: int, folder: Path) -> dict[str, Any]:
         from datasets import load_from_disk
 
-        folder = self._workspace.system(name, seed)
-        self._progress.say(f"train: {name}, seed {seed}")
-        with self._manifest.timed(f"train: {name}, seed {seed}"):
-            trainer = self._trainer(seed, folder, self._recipe.start_from.get(name))
-            trainer.warm_up()
-            self._workspace.claim(name, seed).take(identity)
-            trained = trainer.run(triplets=load_from_disk(folder / "triplets"))
-        weights = base_model_identity(trained["model"])
-        return training_run(seed, trained["training"], trained["model"], weights, self._earlier_steps(name))
-
-    def _earlier_steps(self, name: str) -> int:
-        start = self._recipe.start_from.get(name)
-        return 0 if start is None else self.steps + self._earlier_steps(start)
+        trainer = self._trainer(seed, folder, self._starts.model(name, seed))
+        trainer.warm_up()
+        return trainer.run(triplets=load_from_disk(folder / "triplets"))
 
     def _trainer(self, seed: int, folder: Path, start: str | None) -> SentenceTransformersTrainer:
         # Every system gets the same steps, also one that a filter left with fewer rows.
         budget: dict[str, Any] = {"max_steps": self.steps, "seed": seed, "output_dir": str(folder)}
         if start is not None:
-            budget["base_model"] = self._workspace.trained_model(start, seed)
+            budget["base_model"] = start
         return SentenceTransformersTrainer(**{**(self._recipe.train or {}), "corpus": self._dataset.spec, **budget})
 
     def untrained(self, seed: int) -> tuple[str, Callable[[], Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from hardneg_plugin.report.content import Cell, Section, Table
 from hardneg_plugin.report.data import ReportData
@@ -20,8 +21,19 @@ def render_markdown(data: ReportData) -> str:
     :param data: The report.
     :returns: The text of ``report.md``, ending with a newline.
     """
-    parts = [f"# {escape(data.recipe)}", f"Run of {escape(data.date)}."]
-    for section in report_sections(data):
+    return markdown_page(data.recipe, [f"Run of {data.date}."], report_sections(data))
+
+
+def markdown_page(title: str, paragraphs: Sequence[str], sections: Sequence[Section]) -> str:
+    """Render a page.
+
+    :param title: Its title.
+    :param paragraphs: Plain texts under the title.
+    :param sections: Its sections.
+    :returns: Markdown, ending with a newline.
+    """
+    parts = [f"# {escape(title)}", *map(escape, paragraphs)]
+    for section in sections:
         parts.extend(_section(section))
     return "\n\n".join(parts) + "\n"
 

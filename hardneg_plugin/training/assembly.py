@@ -12,6 +12,7 @@ from hardneg_plugin.training.encoders import has_separate_encoders
 from hardneg_plugin.training.folder import TrainingFolder
 from hardneg_plugin.training.lora import LoraAdapters
 from hardneg_plugin.training.losses import build_loss, trained_similarity
+from hardneg_plugin.training.piece_memory import preprocess_of
 from hardneg_plugin.training.progress import Progress
 from hardneg_plugin.training.prompts import prompts_of
 from hardneg_plugin.training.settings import TrainingPlan, TrainingSettings
@@ -46,7 +47,7 @@ def assemble_trainer(
     # A model has to be searched with the similarity that it was trained with.
     model.similarity_fn_name = trained_similarity(settings.loss, settings.loss_args)
     collator = TextCollator(
-        model.preprocess,
+        preprocess_of(model),
         plan.columns,
         joined=plan.joined,
         prompts=prompts_of(model),

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from hardneg_plugin.cache import build_entry, fingerprint
 from hardneg_plugin.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ STATIC_DIMS = 512
 VOCABULARY = 16_000
 _UNKNOWN = "[UNK]"
 _TEXTS_PER_BATCH = 1024
+_TOKENIZER, _LENGTHS = "tokenizer.json", "lengths.npy"
+# Raise it with every change of how pieces are learnt: what lies in the cache was learnt by these rules.
+_RULES = 1
 
 
 def build_static_model(
@@ -38,7 +43,8 @@ def build_static_model(
 ) -> SentenceTransformer:
     """Build an untrained static embedding model whose word pieces are learnt from texts.
 
-    :param texts: Texts of the corpus; iterated twice, so no generator.
+    :param texts: Texts of the corpus; iterated twice, so no generator. With an attribute ``key`` that stands for their
+        content, what is learnt from them is kept in the cache.
     :param dims: Dimensions of the embeddings.
     :param vocabulary: Number of word pieces; every character is one, whatever their number.
     :param max_length: Number of word pieces after which a text is cut; ``None`` reads all of it.
@@ -56,13 +62,30 @@ def build_static_model(
         msg = f"static_dims must be at least 1 and vocabulary at least 2, got {dims} and {vocabulary}"
         raise ParameterError(msg)
     check_repeatable(texts)
-    tokenizer = learn_tokenizer(texts, vocabulary)
-    lengths = inverse_document_frequencies(tokenizer, texts)
+    tokenizer, lengths = _learnt(texts, vocabulary)
     vectors = np.random.default_rng(seed).standard_normal((len(lengths), dims), dtype=np.float32)
     weights = torch.from_numpy(vectors * lengths[:, None])
     if max_length is not None:
         tokenizer.enable_truncation(max_length)
     return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights), Normalize()])
+
+
+def _learnt(texts: Iterable[str], vocabulary: int) -> tuple[Tokenizer, npt.NDArray[np.float32]]:
+    """Return the tokenizer and the length of each piece's vector; kept in the cache where the texts have a ``key``."""
+    from tokenizers import Tokenizer
+
+    key = getattr(texts, "key", None)
+    if key is None:
+        tokenizer = learn_tokenizer(texts, vocabulary)
+        return tokenizer, inverse_document_frequencies(tokenizer, texts)
+
+    def learn(folder: Path) -> None:
+        tokenizer = learn_tokenizer(texts, vocabulary)
+        np.save(folder / _LENGTHS, inverse_document_frequencies(tokenizer, texts))
+        tokenizer.save(str(folder / _TOKENIZER))
+
+    folder = build_entry("tokenizers", fingerprint([_RULES, key, vocabulary]), learn)
+    return Tokenizer.from_file(str(folder / _TOKENIZER)), np.load(folder / _LENGTHS)
 
 
 def check_repeatable(texts: Iterable[str]) -> None:

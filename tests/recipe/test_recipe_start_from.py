@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hardneg_plugin.errors import RecipeError
+from hardneg_plugin.errors import RecipeError, WorkspaceError
 from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.run import run_recipe
@@ -76,6 +76,21 @@ def test_a_start_that_was_trained_anew_is_another_training(recipe, tmp_path, qui
         assert (base_model_identity(one) == base_model_identity(two)) is same
 
 
+@pytest.mark.integration
+def test_a_training_goes_on_from_a_model_of_another_run(recipe, tmp_path, quiet):
+    runs = tmp_path / "runs"
+    later = ["name=later", "start_from={in-batch: 'run:small/bm25'}"]
+    with pytest.raises(WorkspaceError, match=r"start_from.in-batch: .*small/systems/bm25/seed-5/model is not there"):
+        run_recipe(load_recipe(recipe, later), runs, progress=quiet)
+    first = run_recipe(load_recipe(recipe), runs, progress=quiet)
+    second = run_recipe(load_recipe(recipe, later), runs, progress=quiet)
+    started, own = (next(s for s in second.systems if s.name == name) for name in ("in-batch", "bm25"))
+    (once,) = {run.total_steps for run in own.training}
+    assert {run.total_steps for run in started.training} == {2 * once}
+    same = next(system for system in first.systems if system.name == "bm25-then-in-batch")
+    assert [run.model_fingerprint for run in started.training] == [run.model_fingerprint for run in same.training]
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -83,6 +98,8 @@ def test_a_start_that_was_trained_anew_is_another_training(recipe, tmp_path, qui
         ("start_from={in-batch: bm25}", "start_from.in-batch: 'bm25' is none of the systems before it: none"),
         ("start_from={bm25: bm25}", "start_from.bm25: 'bm25' is none of the systems before it: in-batch"),
         ("train=null", "start_from: nothing is trained; give `train`"),
+        ("start_from={bm25: 'run:other'}", "start_from.bm25: expected run:NAME/SYSTEM"),
+        ("start_from={bm25: 'run:a/b/c'}", "start_from.bm25: system: expected letters, digits"),
         ("start_from=[bm25]", "start_from: expected a mapping, got ['bm25']"),
         ("evaluate.datasets={ko: {split: test}}", "evaluate.datasets.ko.split: unknown key (did you mean 'splits'?"),
         ("evaluate.datasets={ko: {splits: [test]}}", "evaluate.datasets.ko.dataset: missing; a text is needed"),

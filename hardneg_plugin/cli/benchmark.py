@@ -1,0 +1,51 @@
+"""``hardneg benchmark``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+
+@click.command("benchmark")
+@click.argument("suite")
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder that {data} names.")
+@click.option("--smoke", is_flag=True, help="Apply the suite's own settings for a small run.")
+@click.option("--only", multiple=True, metavar="CELL", help="Run this cell; can be given more than once.")
+@click.option("--runs", type=click.Path(path_type=Path, file_okay=False), default="runs", show_default=True)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="benchmarks/results",
+    show_default=True,
+    help="Folder of the tables and the JSON files.",
+)
+@click.option("--if-exists", type=click.Choice(["reuse", "overwrite", "error"]), default="reuse", show_default=True)
+def command(
+    suite: str,
+    data: Path | None,
+    smoke: bool,
+    only: tuple[str, ...],
+    runs: Path,
+    results: Path,
+    if_exists: Literal["reuse", "overwrite", "error"],
+) -> None:
+    """Run SUITE (a name or a file): its systems on all of its data, in tables side by side.
+
+    Stop it at any time; the same command goes on where it stopped.
+
+    \b
+    Examples:
+      hardneg benchmark pooled --data DATA
+      hardneg benchmark pooled --data DATA --smoke --results /tmp/smoke
+    """
+    from hardneg_plugin.recipe.benchmark import run_suite
+    from hardneg_plugin.recipe.find import find_suite
+    from hardneg_plugin.recipe.suite import load_suite
+
+    loaded = load_suite(find_suite(suite), data or Path.cwd(), smoke=smoke, only=only)
+    run_suite(loaded, runs, results, if_exists=if_exists)
+    page = results / f"{loaded.name}.md"
+    click.echo(page.read_text("utf-8"))
+    click.echo(f"Results: {page}", err=True)

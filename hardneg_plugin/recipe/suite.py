@@ -1,0 +1,146 @@
+"""Benchmark suites: the same systems on several data, each a recipe of its own, their results side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hardneg_plugin.errors import RecipeError
+from hardneg_plugin.recipe.check import unknown_key
+from hardneg_plugin.recipe.load import read_text, resolved_recipe
+from hardneg_plugin.recipe.schema import Recipe
+from hardneg_plugin.recipe.yaml_text import parse_yaml
+
+KEYS = ("name", "about", "seed", "systems", "start_from", "llm", "train", "evaluate", "cells", "smoke", "published")
+CELL_KEYS = ("about", "data", "systems", "start_from", "llm", "train", "evaluate", "published")
+# Sections that a cell adds its own keys to; the others it replaces.
+_MERGED = ("train", "evaluate", "llm")
+_SHARED = ("systems", "start_from", *_MERGED)
+
+Published = Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One recipe of a suite.
+
+    :param name: Name of the cell.
+    :param about: What it is, a sentence.
+    :param recipe: The recipe, named ``<suite>-<cell>``.
+    :param published: Split or dataset → line → metric → value that others published; they become lines of the tables.
+    """
+
+    name: str
+    about: str
+    recipe: Recipe
+    published: Published = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A benchmark.
+
+    :param name: Its name.
+    :param about: What it measures, and what its scores must not be taken for.
+    :param cells: Its recipes.
+    :param published: Where published values come from; empty where there are none.
+    """
+
+    name: str
+    about: str
+    cells: tuple[Cell, ...]
+    published: str = ""
+
+
+def load_suite(path: Path, data: Path, *, smoke: bool = False, only: Sequence[str] = ()) -> Suite:
+    """Return a suite.
+
+    :param path: YAML file. ``systems``, ``start_from``, ``llm``, ``train`` and ``evaluate`` of the suite are those of
+        every cell that does not say otherwise; ``{data}`` in any text stands for the folder of data.
+    :param data: Folder of data.
+    :param smoke: Apply the suite's ``smoke`` settings, which make it small.
+    :param only: Names of cells; none takes all.
+    :raises RecipeError: With everything that is wrong, one line each.
+    """
+    raw = parse_yaml(read_text(path), str(path))
+    _check_keys(raw, KEYS, str(path), ("name", "systems", "cells"))
+    cells = raw["cells"]
+    if not isinstance(cells, dict) or not cells:
+        msg = f"{path}: cells: expected a mapping of names to recipes, got {cells!r}"
+        raise RecipeError(msg)
+    if unknown := [name for name in only if name not in cells]:
+        msg = f"{path}: {unknown_key('cells', unknown[0], cells)}"
+        raise RecipeError(msg)
+    overrides = [f"{key}={value}" for key, value in (raw.get("smoke") or {}).items()] if smoke else []
+    chosen = {name: cell for name, cell in cells.items() if name in only or not only}
+    return Suite(
+        raw["name"],
+        str(raw.get("about", "")).strip(),
+        tuple(_cell(raw, name, cell, path, data, overrides) for name, cell in chosen.items()),
+        str(raw.get("published", "")).strip(),
+    )
+
+
+def _check_keys(raw: Any, known: Sequence[str], place: str, needed: Sequence[str]) -> None:
+    if not isinstance(raw, dict):
+        msg = f"{place}: expected a mapping with {', '.join(known)}; got {type(raw).__name__}"
+        raise RecipeError(msg)
+    errors = [unknown_key("", name, known) for name in raw if name not in known]
+    errors += [f"{name}: missing" for name in needed if name not in raw]
+    if errors:
+        raise RecipeError("\n".join(f"{place}: {error}" for error in errors))
+
+
+def _cell(suite: Mapping[str, Any], name: str, cell: Any, path: Path, data: Path, overrides: Sequence[str]) -> Cell:
+    place = f"{path}, cell {name}"
+    _check_keys(cell, CELL_KEYS, place, ("data",))
+    raw = {"name": f"{suite['name']}-{name}", "seed": suite.get("seed", 0), "data": cell["data"]}
+    for section in _SHARED:
+        shared, own = suite.get(section), cell.get(section)
+        if section in _MERGED and isinstance(shared, dict) and isinstance(own, dict):
+            raw[section] = {**shared, **own}
+        elif own is not None or shared is not None:
+            raw[section] = shared if own is None else own
+    recipe = resolved_recipe(
+        _filled_in(raw, data), overrides, place=place, folder=path.parent.resolve(), source=path.resolve()
+    )
+    published = cell.get("published") or {}
+    _check_published(place, published, recipe)
+    return Cell(name, str(cell.get("about", "")).strip(), recipe, published)
+
+
+def _check_published(place: str, published: Any, recipe: Recipe) -> None:
+    """Check that published values belong to something that is measured.
+
+    :raises RecipeError: If they do not, or are no numbers.
+    """
+    evaluate = recipe.evaluate
+    measured = [] if evaluate is None else [*evaluate.splits, *(evaluate.datasets or {})]
+    metrics = () if evaluate is None else evaluate.metrics
+    for target, lines in _mapping(place, "published", published).items():
+        if target not in measured:
+            msg = f"{place}: {unknown_key('published', target, measured)}"
+            raise RecipeError(msg)
+        for line, values in _mapping(place, f"published.{target}", lines).items():
+            for metric, value in _mapping(place, f"published.{target}.{line}", values).items():
+                if metric not in metrics or isinstance(value, bool) or not isinstance(value, int | float):
+                    wanted = f"a number under one of {', '.join(metrics)}"
+                    msg = f"{place}: published.{target}.{line}: expected {wanted}; got {metric}: {value!r}"
+                    raise RecipeError(msg)
+
+
+def _mapping(place: str, path: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        msg = f"{place}: {path}: expected a mapping, got {value!r}"
+        raise RecipeError(msg)
+    return value
+
+
+def _filled_in(value: Any, data: Path) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled_in(item, data) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled_in(item, data) for item in value]
+    return value.replace("{data}", str(data.resolve())) if isinstance(value, str) else value
