@@ -17,6 +17,7 @@ VERBS = {
     "judge-check": "Ask a recipe's judge about pairs whose kind is known.",
     "run": "Run a recipe: mine, train, evaluate, report.",
     "benchmark": "Run a suite of recipes and put their results side by side.",
+    "download": "Fetch a dataset of the hub and count its rows.",
     "evaluate": "Measure a model on a dataset, beside BM25 retrieval.",
     "export": "Print a recipe's mining stages as a Haystack pipeline.",
     "cache": "Show or clear the cache of corpora and indexes.",

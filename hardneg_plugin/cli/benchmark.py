@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
+
+if TYPE_CHECKING:
+    from hardneg_plugin.recipe.suite import Suite
 
 
 @click.command("benchmark")
@@ -22,6 +25,7 @@ import click
     help="Folder of the tables and the JSON files.",
 )
 @click.option("--if-exists", type=click.Choice(["reuse", "overwrite", "error"]), default="reuse", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Print downloads, disk, memory, LLM calls and time; touch nothing.")
 def command(
     suite: str,
     data: Path | None,
@@ -30,6 +34,7 @@ def command(
     runs: Path,
     results: Path,
     if_exists: Literal["reuse", "overwrite", "error"],
+    dry_run: bool,
 ) -> None:
     """Run SUITE (a name or a file): its systems on all of its data, in tables side by side.
 
@@ -39,13 +44,29 @@ def command(
     Examples:
       hardneg benchmark pooled --data DATA
       hardneg benchmark pooled --data DATA --smoke --results /tmp/smoke
+      hardneg benchmark msmarco --dry-run
     """
     from hardneg_plugin.recipe.benchmark import run_suite
     from hardneg_plugin.recipe.find import find_suite
     from hardneg_plugin.recipe.suite import load_suite
 
     loaded = load_suite(find_suite(suite), data or Path.cwd(), smoke=smoke, only=only)
+    if dry_run:
+        _print_costs(loaded)
+        return
     run_suite(loaded, runs, results, if_exists=if_exists)
     page = results / f"{loaded.name}.md"
     click.echo(page.read_text("utf-8"))
     click.echo(f"Results: {page}", err=True)
+
+
+def _print_costs(suite: Suite) -> None:
+    import torch
+
+    from hardneg_plugin.recipe.cost import estimate
+
+    gpu = torch.cuda.is_available()
+    for cell in suite.cells:
+        click.echo(f"{suite.name}, {cell.name}:")
+        for line in estimate(cell.recipe, gpu=gpu).lines():
+            click.echo(f"  {line}")

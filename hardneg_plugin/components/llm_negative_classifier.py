@@ -247,6 +247,11 @@ class LLMNegativeClassifier:
             half = -(-self._size // 2)
             yield _Round(client, questions_of(examples, table, failed, half, f"{self.seed}:again"), take)
 
+    def calls_for(self, candidates: int) -> int:
+        """Return the calls that a query with so many candidates takes, without those that are asked again."""
+        judged = min(candidates, self.max_candidates or candidates)
+        return -(-judged // self._size)
+
     @property
     def _size(self) -> int:
         return self.candidates_per_call if self.mode == "listwise" else 1

@@ -165,6 +165,10 @@ class LLMNegativeGenerator:
         """Release what the chat generator holds."""
         await self._client.close_async()
 
+    def calls_for(self, candidates: int) -> int:
+        """Return the calls that a query takes, whatever its candidates: one."""
+        return 1
+
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
         """Write passages.

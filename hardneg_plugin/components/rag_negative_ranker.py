@@ -212,6 +212,10 @@ class RAGNegativeRanker:
             _take(verdicts, next(asked), answer)
         return {"examples": with_table(examples, self._ranked(examples, table, verdicts))}
 
+    def calls_for(self, candidates: int) -> int:
+        """Return the calls that a query with so many candidates takes."""
+        return 0 if self.chat_generator is None else -(-candidates // self.candidates_per_call)
+
     def _questions(self, examples: list[MiningExample], table: CandidateTable) -> tuple[Verdicts, list[Question]]:
         rows, _ = table.kept_by_rank()
         return Verdicts(len(table.passages)), questions_of(examples, table, rows, self.candidates_per_call, _TASK)

@@ -3,6 +3,7 @@
 from hardneg_plugin.datasets.base import RetrievalDataset
 from hardneg_plugin.datasets.examples import ExampleShards
 from hardneg_plugin.datasets.rows import Passage, Qrel, Query, Source
+from hardneg_plugin.datasets.sizes import dataset_sizes
 from hardneg_plugin.datasets.spec import load_dataset, parse_spec, resolve_spec, with_options
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Query",
     "RetrievalDataset",
     "Source",
+    "dataset_sizes",
     "load_dataset",
     "parse_spec",
     "resolve_spec",

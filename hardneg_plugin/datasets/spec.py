@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from hardneg_plugin.datasets.base import MAX_TEXT_CHARS, RetrievalDataset
 from hardneg_plugin.datasets.beir import BeirSource
 from hardneg_plugin.datasets.gold import GoldSource
+from hardneg_plugin.datasets.hub import HubSource, hub_entry, hub_names
 from hardneg_plugin.datasets.problems import BadRows, RowProblems
 from hardneg_plugin.datasets.rows import Source
 from hardneg_plugin.datasets.sample import SampleSource
@@ -19,13 +20,13 @@ from hardneg_plugin.errors import DatasetError
 
 FILE_KINDS = ("beir", *SUFFIXES)
 SHARED_OPTIONS = ("on_bad_row", "max_text_chars", "default_language", "gold", "queries")
-KNOWN_SPECS = "sample, beir:FOLDER, jsonl:PATH, csv:PATH or parquet:PATH"
+KNOWN_SPECS = "sample, beir:FOLDER, jsonl:PATH, csv:PATH, parquet:PATH or a dataset of the hub"
 # Between the specs of a union; a path with a plus sign between two spaces cannot be one of several.
 UNION = " + "
 
 
 class Spec(NamedTuple):
-    """A parsed spec: kind, path (empty for ``sample``) and options."""
+    """A parsed spec: kind, path (of a dataset of the hub: its language; empty where there is none) and options."""
 
     kind: str
     path: str
@@ -59,7 +60,10 @@ def parse_spec(spec: str) -> Spec:
         raise DatasetError(msg)
     if (kind == "sample" and not colon) or (kind in FILE_KINDS and path):
         return Spec(kind, path, options)
-    msg = f"dataset {spec!r}: expected {KNOWN_SPECS}"
+    if kind in hub_names():
+        hub_entry(kind, path)
+        return Spec(kind, path, options)
+    msg = f"dataset {spec!r}: expected {KNOWN_SPECS} ({', '.join(hub_names())})"
     raise DatasetError(msg)
 
 
@@ -68,7 +72,7 @@ def resolve_spec(spec: str, folder: Path) -> str:
     if UNION in spec:
         return UNION.join(resolve_spec(part, folder) for part in spec.split(UNION))
     parsed = parse_spec(spec)
-    if not parsed.path:
+    if parsed.kind not in FILE_KINDS:
         return spec
     return str(parsed._replace(path=str((folder / _at_home(parsed.path)).resolve())))
 
@@ -98,12 +102,13 @@ def load_dataset(spec: str) -> RetrievalDataset:
 
     ``sample?passages=3600&seed=0``, ``beir:FOLDER``, or ``jsonl:``, ``csv:``, ``parquet:`` with a file or folder and,
     where columns have other names or several could be meant, ``?anchor=…&positive=…&negative=…&language=…&answers=…``
-    (``negative_1 … negative_n`` are all negatives); a bad row of pairs is left out as a whole. Every spec takes the
-    options ``on_bad_row`` (``error``, the default, stops at the first bad row; ``skip`` leaves bad rows out and counts
-    them), ``max_text_chars`` (longer texts are bad rows; 100,000), ``default_language`` (ISO 639-1 code of rows that
-    carry no language), ``gold`` (a split: its relevant passages alone are the corpus) and ``queries`` (how many of that
-    split's queries, drawn by a hash of their id). Several specs with `` + `` between them are one dataset, whose ids
-    begin with the name of their part: ``beir:tydi/en + beir:tydi/ko``.
+    (``negative_1 … negative_n`` are all negatives); a bad row of pairs is left out as a whole. Or the name of a dataset
+    of the hub: ``msmarco``, ``mr-tydi:sw``. Every spec takes the options ``on_bad_row`` (``error``, the default, stops
+    at the first bad row; ``skip`` leaves bad rows out and counts them), ``max_text_chars`` (longer texts are bad rows;
+    100,000), ``default_language`` (ISO 639-1 code of rows that carry no language), ``gold`` (a split: its relevant
+    passages alone are the corpus) and ``queries`` (how many of that split's queries, drawn by a hash of their id).
+    Several specs with `` + `` between them are one dataset, whose ids begin with the name of their part:
+    ``beir:tydi/en + beir:tydi/ko``.
 
     :param spec: The spec.
     :raises DatasetError: If the spec cannot be read or a file is missing.
@@ -160,6 +165,8 @@ def _source(spec: Spec, problems: RowProblems, max_chars: int) -> Source:
         options = ", ".join([*known, *SHARED_OPTIONS])
         msg = f"dataset {str(spec)!r}: unknown option {', '.join(unknown)}; {spec.kind} takes {options}"
         raise DatasetError(msg)
+    if spec.kind in hub_names():
+        return HubSource(spec.kind, spec.path, problems)
     if spec.kind == "beir":
         return BeirSource(_at_home(spec.path), problems)
     return SampleSource(**{name: _whole(str(spec), name, value) for name, value in spec.options.items()})

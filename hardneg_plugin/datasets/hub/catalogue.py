@@ -1,0 +1,133 @@
+"""The table of datasets that a name stands for, filled in for one language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hardneg_plugin.errors import DatasetError
+
+CATALOGUE = Path(__file__).with_name("catalogue.yaml")
+_OTHERS = "*"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files that are read in one way.
+
+    :param files: Pattern of their paths in the repository.
+    :param kind: How they are read.
+    :param repo: Dataset repository of the hub; empty where the file lies at ``url``.
+    :param revision: Commit, tag or branch of it.
+    :param url: Address of a single file elsewhere.
+    :param columns: Field → column or place.
+    :param rows: Rows of all files together; None where they are not known.
+    :param about: Whether ``rows`` is that of another release, right within 2 %.
+    :param bytes: To download; None where the hub alone knows.
+    """
+
+    files: str
+    kind: str
+    repo: str = ""
+    revision: str = ""
+    url: str = ""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    rows: int | None = None
+    about: bool = False
+    bytes: int | None = None
+
+    def __str__(self) -> str:
+        return self.url or f"{self.repo}@{self.revision}/{self.files}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A dataset in one language.
+
+    :param name: Spec that stands for it.
+    :param about: What it is.
+    :param licence: What one may do with it.
+    :param language: ISO 639-1 code.
+    :param language_name: What its files call the language.
+    :param corpus: Files of the passages.
+    :param queries: Files of the queries.
+    :param qrels: Split → files of the judgements.
+    :param sizes: Split → queries, ``passages`` and ``text_bytes``, where rows and bytes do not say it.
+    """
+
+    name: str
+    about: str
+    licence: str
+    language: str
+    language_name: str
+    corpus: tuple[Part, ...]
+    queries: tuple[Part, ...]
+    qrels: Mapping[str, tuple[Part, ...]]
+    sizes: Mapping[str, int]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All files, each once."""
+        split = [part for parts in self.qrels.values() for part in parts]
+        found: dict[str, Part] = {}
+        for part in (*self.corpus, *self.queries, *split):
+            found.setdefault(str(part), part)
+        return tuple(found.values())
+
+
+@cache
+def _catalogue(path: Path) -> Any:
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def hub_names() -> dict[str, tuple[str, ...]]:
+    """Return name → languages of the datasets; no language where a name stands for one alone."""
+    return {name: tuple(entry.get("languages", ())) for name, entry in _catalogue(CATALOGUE).items()}
+
+
+def hub_entry(name: str, language: str) -> Entry:
+    """Return a dataset.
+
+    :param name: Its name.
+    :param language: ISO 639-1 code; empty where the name stands for one language alone.
+    :raises DatasetError: If there is no such dataset, or it has no such language.
+    """
+    known = _catalogue(CATALOGUE)
+    if name not in known:
+        msg = f"{name!r} is no dataset of the hub; known: {', '.join(known)}"
+        raise DatasetError(msg)
+    raw = known[name]
+    languages = raw.get("languages", {})
+    if (language not in languages) if languages else language:
+        takes = f"{name}:LANG with one of {', '.join(languages)}" if languages else f"{name} alone"
+        msg = f"dataset {name}:{language}: expected {takes}"
+        raise DatasetError(msg)
+    code = language or raw["language"]
+    names = {"lang": code, "name": languages.get(code, "")}
+    return Entry(
+        name=f"{name}:{language}" if language else name,
+        about=raw["about"],
+        licence=raw["licence"],
+        language=code,
+        language_name=names["name"],
+        corpus=tuple(_part(part, names) for part in raw["corpus"]),
+        queries=tuple(_part(part, names) for part in raw["queries"]),
+        qrels={split: tuple(_part(part, names) for part in parts) for split, parts in raw["qrels"].items()},
+        sizes={key: size for key, value in raw["sizes"].items() if (size := _own(value, code)) is not None},
+    )
+
+
+def _part(raw: Mapping[str, Any], names: Mapping[str, str]) -> Part:
+    filled = {**raw, "files": raw.get("files", "").format(**names)}
+    return Part(**{**filled, **{key: _own(raw.get(key), names["lang"]) for key in ("rows", "bytes")}})
+
+
+def _own(value: Any, language: str) -> int | None:
+    """Return a number that is given for all languages, or for each."""
+    found = value.get(language, value.get(_OTHERS)) if isinstance(value, dict) else value
+    return None if found is None else int(found)
