@@ -96,7 +96,8 @@ class SentenceTransformersTrainer:
     :param pooling: ``mean`` or ``cls`` for a plain transformer; None is the model's own, else mean.
     :param seed: Seed of batches, dropout and new weights.
     :param static_dims: Dimensions of ``static``.
-    :param vocabulary: Largest number of word pieces of ``static``.
+    :param vocabulary: Largest number of word pieces of ``static``, or the folder or hub id of a tokenizer to take them
+        from: one that knows languages which ``corpus`` does not hold.
     :param save_steps: Steps between two checkpoints; 0 for none.
     :param arguments: Further ``SentenceTransformerTrainingArguments``.
     :param corpus: Dataset spec or document store whose texts the word pieces of ``static`` are learnt from.
@@ -125,7 +126,7 @@ class SentenceTransformersTrainer:
         pooling: Literal["mean", "cls"] | None = None,
         seed: int = 42,
         static_dims: int = STATIC_DIMS,
-        vocabulary: int = VOCABULARY,
+        vocabulary: int | str = VOCABULARY,
         save_steps: int = 500,
         arguments: dict[str, Any] | None = None,
         corpus: str | DocumentStore | None = None,

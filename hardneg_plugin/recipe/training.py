@@ -20,6 +20,7 @@ from hardneg_plugin.recipe.workspace import Workspace
 from hardneg_plugin.report import TrainingRun
 from hardneg_plugin.training import planned_steps
 from hardneg_plugin.training.base_model import STATIC, base_model_identity
+from hardneg_plugin.training.settings import vocabulary_identity
 
 # They change when and how it is shown, not what is trained.
 _NO_PART = ("progress", "save_steps")
@@ -91,6 +92,8 @@ class Trainings:
             for key, value in (self._recipe.train or {}).items()
             if key not in _NO_PART and (key not in defaults or value != defaults[key])
         }
+        if "vocabulary" in train:
+            train["vocabulary"] = vocabulary_identity(train["vocabulary"])
         return fingerprint([mined, seed, start, train])
 
     def train(self, name: str, seed: int, identity: str, *, finished: bool) -> TrainingRun:

@@ -36,7 +36,7 @@ def load_base_model(
     seed: int = 42,
     corpus_texts: Iterable[str] | None = None,
     static_dims: int = STATIC_DIMS,
-    vocabulary: int = VOCABULARY,
+    vocabulary: int | str = VOCABULARY,
     encoders: Encoders = TIED,
     prompts: Mapping[str, str] | None = None,
 ) -> SentenceTransformer:
@@ -50,7 +50,7 @@ def load_base_model(
     :param seed: Seed of weights that are not loaded (``static`` only).
     :param corpus_texts: Texts that the word pieces of ``static`` are learnt from; iterated twice.
     :param static_dims: Dimensions of ``static``.
-    :param vocabulary: Number of word pieces of ``static``.
+    :param vocabulary: Number of word pieces of ``static``, or the folder or hub id of a tokenizer to take them from.
     :param encoders: ``tied``: one encoder for queries and passages; ``separate``: two, which start alike. The texts
         then have to be encoded with ``encode_query`` and ``encode_document``.
     :param prompts: Texts to put before every ``query`` and every ``passage``; what is not given is the model's own.

@@ -44,7 +44,7 @@ class TrainingSettings:
     seed: int = 42
     corpus_texts: Iterable[str] | None = None
     static_dims: int = STATIC_DIMS
-    vocabulary: int = VOCABULARY
+    vocabulary: int | str = VOCABULARY
     save_steps: int = 500
     arguments: Mapping[str, Any] = field(default_factory=dict)
     encoders: Encoders = TIED
@@ -64,10 +64,7 @@ class TrainingSettings:
             msg = f"seed must be a whole number from 0 to 2**32 - 1, got {self.seed!r}"
             raise ParameterError(msg)
         for name, lowest in _LOWEST.items():
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < lowest):
-                msg = f"{name} must be a whole number of at least {lowest}, got {value!r}"
-                raise ParameterError(msg)
+            _check_size(name, getattr(self, name), lowest)
         if self.save_steps < 0:
             msg = f"save_steps must be 0 (no checkpoints) or more, got {self.save_steps!r}"
             raise ParameterError(msg)
@@ -84,6 +81,15 @@ class TrainingSettings:
         check_prompts(self.prompts)
         if self.lora is not None:
             check_lora(self.lora)
+
+
+def _check_size(name: str, value: object, lowest: int) -> None:
+    if name == "vocabulary" and isinstance(value, str) and value.strip():
+        # A tokenizer; it is loaded with the model.
+        return
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < lowest):
+        msg = f"{name} must be a whole number of at least {lowest}, got {value!r}"
+        raise ParameterError(msg)
 
 
 @dataclass(frozen=True)
@@ -139,12 +145,17 @@ def plan_training(dataset: datasets.Dataset, settings: TrainingSettings) -> Trai
     return TrainingPlan(columns, keys, joined, scores, steps, warmup, record)
 
 
+def vocabulary_identity(vocabulary: int | str) -> int | str:
+    """Return the number of word pieces to learn, or what tells one tokenizer from another."""
+    return base_model_identity(vocabulary) if isinstance(vocabulary, str) else vocabulary
+
+
 def _record(settings: TrainingSettings, keys: TextKeys, steps: int, warmup: int) -> dict[str, Any]:
     static = None
     if settings.base_model == STATIC and settings.corpus_texts is not None:
         static = {
             "dims": settings.static_dims,
-            "vocabulary": settings.vocabulary,
+            "vocabulary": vocabulary_identity(settings.vocabulary),
             "corpus": _digest(settings.corpus_texts),
         }
     return {

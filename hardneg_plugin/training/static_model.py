@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hardneg_plugin.cache import build_entry, fingerprint
-from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.errors import ParameterError, TrainingError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -37,7 +37,7 @@ def build_static_model(
     texts: Iterable[str],
     *,
     dims: int = STATIC_DIMS,
-    vocabulary: int = VOCABULARY,
+    vocabulary: int | str = VOCABULARY,
     max_length: int | None = None,
     seed: int = 42,
 ) -> SentenceTransformer:
@@ -46,7 +46,8 @@ def build_static_model(
     :param texts: Texts of the corpus; iterated twice, so no generator. With an attribute ``key`` that stands for their
         content, what is learnt from them is kept in the cache.
     :param dims: Dimensions of the embeddings.
-    :param vocabulary: Number of word pieces; every character is one, whatever their number.
+    :param vocabulary: Number of word pieces to learn (every character is one, whatever their number), or the folder or
+        hub id of a tokenizer whose pieces are taken: for languages that the corpus does not hold.
     :param max_length: Number of word pieces after which a text is cut; ``None`` reads all of it.
     :param seed: Seed of the first vectors.
     :returns: A model of one ``StaticEmbedding`` and a ``Normalize`` module, on the CPU or the GPU as
@@ -58,7 +59,7 @@ def build_static_model(
     from sentence_transformers.base.modules import Normalize
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-    if dims < 1 or vocabulary < 2:
+    if dims < 1 or (isinstance(vocabulary, int) and vocabulary < 2):
         msg = f"static_dims must be at least 1 and vocabulary at least 2, got {dims} and {vocabulary}"
         raise ParameterError(msg)
     check_repeatable(texts)
@@ -70,22 +71,47 @@ def build_static_model(
     return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights), Normalize()])
 
 
-def _learnt(texts: Iterable[str], vocabulary: int) -> tuple[Tokenizer, npt.NDArray[np.float32]]:
+def _learnt(texts: Iterable[str], vocabulary: int | str) -> tuple[Tokenizer, npt.NDArray[np.float32]]:
     """Return the tokenizer and the length of each piece's vector; kept in the cache where the texts have a ``key``."""
     from tokenizers import Tokenizer
 
     key = getattr(texts, "key", None)
+    given = load_tokenizer(vocabulary) if isinstance(vocabulary, str) else None
     if key is None:
-        tokenizer = learn_tokenizer(texts, vocabulary)
+        tokenizer = given or learn_tokenizer(texts, int(vocabulary))
         return tokenizer, inverse_document_frequencies(tokenizer, texts)
 
     def learn(folder: Path) -> None:
-        tokenizer = learn_tokenizer(texts, vocabulary)
+        tokenizer = given or learn_tokenizer(texts, int(vocabulary))
         np.save(folder / _LENGTHS, inverse_document_frequencies(tokenizer, texts))
         tokenizer.save(str(folder / _TOKENIZER))
 
-    folder = build_entry("tokenizers", fingerprint([_RULES, key, vocabulary]), learn)
+    pieces = vocabulary if given is None else given.to_str()
+    folder = build_entry("tokenizers", fingerprint([_RULES, key, pieces]), learn)
     return Tokenizer.from_file(str(folder / _TOKENIZER)), np.load(folder / _LENGTHS)
+
+
+def load_tokenizer(name: str) -> Tokenizer:
+    """Load the word pieces of a tokenizer; no code from its repository is ever run.
+
+    :param name: Folder or hub id of a tokenizer with a ``tokenizer.json``.
+    :raises TrainingError: If there is none.
+    """
+    from transformers import AutoTokenizer
+
+    folder = Path(name).expanduser()
+    try:
+        loaded = AutoTokenizer.from_pretrained(
+            str(folder) if folder.is_dir() else name, local_files_only=folder.is_dir()
+        )
+        tokenizer: Tokenizer = loaded.backend_tokenizer
+    except (OSError, ValueError, AttributeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        msg = f"vocabulary: no tokenizer can be loaded from {name!r}: {reason}"
+        raise TrainingError(msg) from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def check_repeatable(texts: Iterable[str]) -> None:

@@ -44,7 +44,7 @@ def train(
     seed: int = 42,
     corpus_texts: Iterable[str] | None = None,
     static_dims: int = STATIC_DIMS,
-    vocabulary: int = VOCABULARY,
+    vocabulary: int | str = VOCABULARY,
     save_steps: int = 500,
     resume: bool = True,
     arguments: Mapping[str, Any] | None = None,
@@ -85,7 +85,7 @@ def train(
     :param corpus_texts: For ``static``: texts that its word pieces are learnt from; a list or dataset column, no
         generator.
     :param static_dims: For ``static``: dimensions of the embeddings.
-    :param vocabulary: For ``static``: number of word pieces.
+    :param vocabulary: For ``static``: number of word pieces, or the folder or hub id of a tokenizer.
     :param save_steps: Steps between two checkpoints; 0 for none.
     :param resume: Whether to use what ``output_dir`` holds; ``False`` removes an earlier training there.
     :param arguments: Further ``SentenceTransformerTrainingArguments``, such as ``gradient_accumulation_steps``,

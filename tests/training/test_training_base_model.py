@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 
@@ -158,3 +159,41 @@ def test_identity_of_a_local_model_is_its_files(tmp_path):
     (tmp_path / "weights").write_bytes(b"two")
     assert base_model_identity(str(tmp_path)) != first
     assert base_model_identity("google-bert/bert-base-multilingual-cased") == "google-bert/bert-base-multilingual-cased"
+
+
+class KeyedTexts(list):
+    """Texts with a name for their content, as a corpus has it."""
+
+    key = "colours"
+
+
+def test_what_is_learnt_from_a_named_corpus_is_learnt_once(cache_folder, monkeypatch):
+    from hardneg_plugin.training import static_model
+
+    texts = ["red wine", "blue sky", "green grass"]
+    plain = load_base_model("static", corpus_texts=texts, static_dims=4, vocabulary=50)
+    first = load_base_model("static", corpus_texts=KeyedTexts(texts), static_dims=4, vocabulary=50)
+    monkeypatch.setattr(static_model, "learn_tokenizer", None)
+    again = load_base_model("static", corpus_texts=KeyedTexts(texts), static_dims=4, vocabulary=50)
+    assert len(list((cache_folder / "tokenizers").iterdir())) == 1
+    for model in (first, again):
+        assert model[0].tokenizer.to_str() == plain[0].tokenizer.to_str()
+        assert torch.equal(model[0].embedding.weight, plain[0].embedding.weight)
+
+
+def test_word_pieces_may_come_from_a_tokenizer(shared, cache_folder):
+    folder = str(shared / "models/mbert-tokenizer")
+    model = load_base_model("static", corpus_texts=KeyedTexts(["a b", "a"]), static_dims=4, vocabulary=folder)
+    assert model[0].num_embeddings == 119_547
+    # No [CLS] and no [SEP]; a language that the corpus does not hold has pieces of its own.
+    assert model[0].tokenizer.encode("নদী", add_special_tokens=False).tokens == ["নদী"]
+    (kept,) = (cache_folder / "tokenizers").glob("*/lengths.npy")
+    lengths = np.load(kept)
+    # ln(1 + N / n): "a" is in both texts, "b" in one, and what is in none counts as in one.
+    for piece, expected in (("a", np.log(2)), ("b", np.log(3)), ("নদী", np.log(3))):
+        assert lengths[model[0].tokenizer.token_to_id(piece)] == pytest.approx(expected)
+
+
+def test_a_tokenizer_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(TrainingError, match="vocabulary: no tokenizer can be loaded from"):
+        load_base_model("static", corpus_texts=["a"], static_dims=4, vocabulary=str(tmp_path))
