@@ -61,12 +61,12 @@ def command(
 
 
 def _print_costs(suite: Suite) -> None:
-    import torch
+    from hardneg_plugin.recipe.estimate import estimate
 
-    from hardneg_plugin.recipe.cost import estimate
-
-    gpu = torch.cuda.is_available()
     for cell in suite.cells:
         click.echo(f"{suite.name}, {cell.name}:")
-        for line in estimate(cell.recipe, gpu=gpu).lines():
+        cores, card = (estimate(cell.recipe, gpu=gpu) for gpu in (False, True))
+        # The last line is the time; a static model needs no card.
+        times = [card.lines()[-1], cores.lines()[-1]] if card.device != cores.device else [cores.lines()[-1]]
+        for line in [*cores.lines()[:-1], *times]:
             click.echo(f"  {line}")

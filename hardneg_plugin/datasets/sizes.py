@@ -10,6 +10,7 @@ from hardneg_plugin.datasets.files import find_file
 from hardneg_plugin.datasets.hub import hub_entry, hub_names
 from hardneg_plugin.datasets.hub.catalogue import Entry
 from hardneg_plugin.datasets.spec import UNION, Spec, parse_spec
+from hardneg_plugin.errors import DatasetError
 
 _BLOCK = 8_000_000
 # Text takes about so many times the bytes of its gzipped file.
@@ -85,12 +86,14 @@ def _of_hub(entry: Entry) -> Sizes:
 
 def _of_beir(folder: Path) -> Sizes:
     corpus = find_file(folder / "corpus.jsonl")
-    passages = _lines(corpus) if corpus else 0
+    if corpus is None:
+        msg = f"beir:{folder}: no such folder, or no corpus.jsonl in it"
+        raise DatasetError(msg)
     queries: dict[str, int] = {}
     for path in sorted((folder / "qrels").glob("*.tsv")):
         with path.open(encoding="utf-8", errors="surrogateescape") as file:
             queries[path.stem] = len({line.split("\t", 1)[0] for line in file} - {"query-id"})
-    return Sizes(passages, corpus.stat().st_size if corpus else 0, queries)
+    return Sizes(_lines(corpus), corpus.stat().st_size, queries)
 
 
 def _of_pairs(path: Path) -> Sizes:

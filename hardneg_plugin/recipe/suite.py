@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +74,7 @@ def load_suite(path: Path, data: Path, *, smoke: bool = False, only: Sequence[st
     if unknown := [name for name in only if name not in cells]:
         msg = f"{path}: {unknown_key('cells', unknown[0], cells)}"
         raise RecipeError(msg)
-    overrides = [f"{key}={value}" for key, value in (raw.get("smoke") or {}).items()] if smoke else []
+    overrides = [f"{key}={json.dumps(value)}" for key, value in (raw.get("smoke") or {}).items()] if smoke else []
     chosen = {name: cell for name, cell in cells.items() if name in only or not only}
     return Suite(
         raw["name"],

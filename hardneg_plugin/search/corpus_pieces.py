@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardneg_plugin.cache import build_entry, fingerprint
+from hardneg_plugin.search.vector_memory import empty_vectors
 from hardneg_plugin.search.vector_space import Vectors
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def encode_pieces(model: SentenceTransformer, corpus: Corpus) -> Vectors:
     import torch
 
     ids, ends = corpus_pieces(model[0].tokenizer, corpus)
-    vectors = np.empty((len(corpus), int(model.get_embedding_dimension() or 0)), np.float32)
+    vectors = empty_vectors(len(corpus), int(model.get_embedding_dimension() or 0))
     starts = np.concatenate([[0], ends[:-1]])
     with torch.inference_mode():
         for first in range(0, len(corpus), _PASSAGE_BLOCK):

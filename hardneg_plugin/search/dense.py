@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.search.hits import Hits
+from hardneg_plugin.search.vector_memory import empty_vectors
 from hardneg_plugin.search.vector_space import Similarity as Similarity
 from hardneg_plugin.search.vector_space import VectorRows, VectorSpace, known_similarity
 from hardneg_plugin.search.vector_space import Vectors as Vectors
@@ -25,6 +26,7 @@ Kind = Literal["query", "passage"]
 
 # 256 x 32,768 products are 32 MB: the product runs near full speed, and few passages are candidates more than once.
 _QUERY_BLOCK = 256
+_QUERY_BLOCK_ON_DISK = 4096
 _PASSAGE_BLOCK = 32_768
 # Texts held in memory at once while a corpus is encoded.
 _TEXT_BLOCK = 10_000
@@ -109,7 +111,7 @@ def encode_corpus(model: Encoder, texts: Iterable[str], count: int, *, batch_siz
     while block := list(islice(remaining, _TEXT_BLOCK)):
         encoded = encode(model, block, kind="passage", batch_size=batch_size)
         if vectors is None:
-            vectors = np.empty((count, encoded.shape[1]), dtype=np.float32)
+            vectors = empty_vectors(count, encoded.shape[1])
         if done + len(block) <= count:
             vectors[done : done + len(block)] = encoded
         done += len(block)
@@ -165,8 +167,10 @@ def search_exactly(space: VectorSpace, queries: NDArray[np.int64], found: int, h
     :param found: Passages per query, at most as many as there are.
     :param hits: Hits of all queries.
     """
-    for start in range(0, len(queries), _QUERY_BLOCK):
-        block = queries[start : start + _QUERY_BLOCK]
+    # Every block of queries reads all passages: from disk, few large blocks cost less than many small ones.
+    size = _QUERY_BLOCK_ON_DISK if isinstance(space.passages, np.memmap) else _QUERY_BLOCK
+    for start in range(0, len(queries), size):
+        block = queries[start : start + size]
         best = _search_block(space, block, found)
         hits.rows[block, :found], hits.scores[block, :found] = best.rows, best.scores
 
