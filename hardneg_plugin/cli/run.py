@@ -35,7 +35,9 @@ from hardneg_plugin.cli.options import recipe_argument, set_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="Append every answer of a language model to this file, for replay without one.",
 )
+@click.pass_context
 def command(
+    context: click.Context,
     recipe: str,
     overrides: tuple[str, ...],
     runs: Path,
@@ -55,11 +57,25 @@ def command(
     """
     from rich.console import Console
 
+    from hardneg_plugin.recipe.find import builtin_suites
     from hardneg_plugin.recipe.load import load_recipe
     from hardneg_plugin.recipe.run import run_recipe
     from hardneg_plugin.report import render_terminal
 
+    if recipe in builtin_suites():
+        _run_suite(context, recipe, runs, if_exists, given=bool(overrides or budget or record))
+        return
     loaded = load_recipe(recipe, overrides)
     report = run_recipe(loaded, runs, if_exists=if_exists, budget=budget, record=record)
     render_terminal(report, Console())
     click.echo(f"\nReport: {runs / loaded.name / 'report.md'}", err=True)
+
+
+def _run_suite(context: click.Context, suite: str, runs: Path, if_exists: str, *, given: bool) -> None:
+    """Run a suite under the name of a recipe: several recipes, one after the other."""
+    from hardneg_plugin.cli.benchmark import command as benchmark
+
+    if given:
+        msg = f"{suite} is a suite of recipes, which takes no --set, --budget or --record; see hardneg benchmark --help"
+        raise click.UsageError(msg)
+    context.invoke(benchmark, suite=suite, runs=runs, results=runs / "results", if_exists=if_exists)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import Any
 
 import xxhash
 
+from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.datasets.importer import id_fault, import_corpus, text_fault
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.datasets.rows import Qrel, Query, Source
@@ -67,6 +69,11 @@ class RetrievalDataset:
         :param number: How many; 0 takes the part off the list.
         """
         self._problems.recall(part, {kind: number} if number else {}, ())
+
+    @cached_property
+    def sources(self) -> frozenset[str]:
+        """Fingerprints of what it is read from: of each part of a union, and of the whole that a part is cut out of."""
+        return frozenset(_leaves(self._source.identity()))
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -155,3 +162,13 @@ class RetrievalDataset:
                 yield qrel, ("unknown passage", f"passage {qrel.passage_id!r} is not in {self._source.where('corpus')}")
             else:
                 yield qrel, None
+
+
+def _leaves(identity: Mapping[str, Any]) -> Iterator[str]:
+    if "union" in identity:
+        for _, _, part in identity["union"]:
+            yield from _leaves(part)
+    elif "gold" in identity:
+        yield from _leaves(identity["gold"][0])
+    else:
+        yield fingerprint(identity)

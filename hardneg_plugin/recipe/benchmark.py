@@ -14,7 +14,9 @@ from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.run import run_recipe
 from hardneg_plugin.recipe.suite import Suite
 from hardneg_plugin.recipe.workspace import IfExists, write_text
-from hardneg_plugin.report.suite import CellReport, result_files, suite_csv, suite_markdown
+from hardneg_plugin.report.latex import latex_page
+from hardneg_plugin.report.plots import plots_of
+from hardneg_plugin.report.suite import CellReport, result_files, suite_csv, suite_markdown, suite_sections
 
 
 def run_suite(
@@ -32,7 +34,8 @@ def run_suite(
 
     :param suite: The suite.
     :param runs: Folder of run folders.
-    :param results: Folder for ``<suite>.md``, ``<suite>.csv`` and ``<system>/<dataset>.json``.
+    :param results: Folder for ``<suite>.md``, ``.csv`` and ``.tex``, and for ``<suite>/``: charts, and a folder
+        for each system with a file for each dataset.
     :param if_exists: ``reuse`` goes on with earlier runs, ``overwrite`` starts anew, ``error`` refuses earlier ones.
     :param progress: Where progress is shown.
     :param tell: Called with each cell's report as soon as it is there.
@@ -59,9 +62,14 @@ def run_suite(
 def _write(suite: Suite, cells: list[CellReport], results: Path) -> None:
     results.mkdir(parents=True, exist_ok=True)
     write_text(results / f"{suite.name}.md", suite_markdown(suite.name, _paragraphs(suite), cells))
+    write_text(results / f"{suite.name}.tex", latex_page(suite_sections(cells)))
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows(suite_csv(cells))
     write_text(results / f"{suite.name}.csv", table.getvalue())
+    charts = results / suite.name
+    charts.mkdir(exist_ok=True)
+    for name, drawing in plots_of(cells[-1].name, cells[-1].report):
+        write_text(charts / name, drawing)
     for system, dataset, result in result_files(suite.name, cells[-1]):
         folder = results / suite.name / _file_name(system)
         folder.mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,16 @@ def estimate(recipe: Recipe, *, gpu: bool) -> Cost:
     return _Estimate(recipe, gpu).cost()
 
 
+def training_memory(tokens: float) -> float:
+    """Return the bytes of an accelerator's memory that training mBERT takes.
+
+    :param tokens: Tokens of a batch, padding included, whose gradients are computed at once.
+    """
+    memory, transformer = _rates()["memory"], _rates()["transformer"]
+    parameters = transformer["parameters"] + memory["embedding_parameters"]
+    return float(parameters * memory["parameter_bytes"] + tokens * memory["activation_bytes"])
+
+
 @cache
 def _rates() -> Any:
     return yaml.safe_load(_RATES.read_text("utf-8"))
@@ -110,7 +120,9 @@ class _Estimate:
         for spec in (self._recipe.data.spec, *(other.dataset for other in others)):
             for part in map(parse_spec, spec.split(UNION)):
                 files = download_plan(part.kind, part.path) if part.kind in hub_names() else []
-                missing = {**{file.where: file for file in files if not file.present}, **missing}
+                for file in files:
+                    if not file.present:
+                        missing.setdefault(file.where, file)
         return tuple(missing.values())
 
     def _targets(self) -> list[Sizes]:
@@ -181,14 +193,14 @@ class _Estimate:
         return float(min(mean or self._rates["passage_tokens"], train.get("max_length") or 512))
 
     def _training_memory(self) -> float:
-        train, rates = self._recipe.train or {}, self._rates["memory"]
-        parameters = self._rates["transformer"]["parameters"] + rates["embedding_parameters"]
+        train = self._recipe.train or {}
         rows = int(train["batch_size"])
         if "cached" in str(train.get("loss")):
             # What the backward pass needs is kept for a small batch at a time.
             rows = min(rows, (train.get("loss_args") or {}).get("mini_batch_size", _MINI_BATCH))
-        tokens = rows * (self._rates["query_tokens"] + self._most_passages() * self._tokens())
-        return float(parameters * rates["parameter_bytes"] + tokens * rates["activation_bytes"])
+        # Passages are padded to the longest of a batch, about twice the mean.
+        longest = min(2 * self._tokens(), train.get("max_length") or 512)
+        return training_memory(rows * (self._rates["query_tokens"] + self._most_passages() * longest))
 
     def _disk(self, targets: Sequence[Sizes], trainings: int) -> float:
         text = self._data.text_bytes + sum(sizes.text_bytes for sizes in targets)

@@ -52,7 +52,7 @@ class LocalEngine:
         self, workspace: Workspace, shards: Shards, *, data: str, filled: Mapping[str, Any], progress: Progress
     ) -> None:
         self._workspace, self._shards, self._progress = workspace, shards, progress
-        self._data, self._filled = data, filled
+        self.data, self._filled = data, filled
 
     def mine(self, stages: Sequence[Stage], seed: int) -> tuple[Shards, str, list[StageFolder]]:
         """Run a system's stages; parts that are there are not computed again.
@@ -61,7 +61,7 @@ class LocalEngine:
         :param seed: Seed of the stages that take one.
         :returns: The shards behind the last stage, their fingerprint, and the folders of all stages.
         """
-        shards, before, folders = self._shards, self._data, []
+        shards, before, folders = self._shards, self.data, []
         for stage in stages:
             params = self._params(stage, seed)
             before = stage_fingerprint(stage, params, self._filled["corpus"], before)
@@ -74,7 +74,7 @@ class LocalEngine:
 
     def fingerprint(self, stages: Sequence[Stage], seed: int) -> str | None:
         """Return what :meth:`mine` would; None where a model that it mines with is still to be trained."""
-        before = self._data
+        before = self.data
         for stage in stages:
             model = str(stage.params.get("model", ""))
             if model.startswith(SYSTEM_PREFIX) and not self._workspace.trained(model.removeprefix(SYSTEM_PREFIX), seed):

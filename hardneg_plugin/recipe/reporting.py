@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,6 +74,7 @@ def report_of_scores(
     rows: Sequence[Row],
     targets: Sequence[Target],
     baseline: str | None = None,
+    leaked: Mapping[str, Mapping[str, int]] | None = None,
 ) -> ReportData:
     """Return the report.
 
@@ -83,6 +84,7 @@ def report_of_scores(
     :param rows: Rows of the tables.
     :param targets: What was measured on.
     :param baseline: Row that the others are compared with; None takes the first that is trained, or the first.
+    :param leaked: Label of a target → how much of it was trained on.
     """
     left_out = {f"{part}: {kind}": number for part, kinds in dataset.left_out.items() for kind, number in kinds.items()}
     return ReportData(
@@ -91,7 +93,9 @@ def report_of_scores(
         dataset=dataset.spec,
         dataset_fingerprint=fingerprint,
         systems=tuple(row.system for row in rows),
-        splits=tuple(_split(target, rows, baseline) for target in targets),
+        splits=tuple(
+            replace(_split(target, rows, baseline), leaked=(leaked or {}).get(target.label, {})) for target in targets
+        ),
         skipped_rows=left_out,
         versions=package_versions(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from hardneg_plugin.evaluation import Scores
 from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.recipe.asking import check_judge_of, recipe_session
 from hardneg_plugin.recipe.chat_generator import CHAT_GENERATOR, generator_of
+from hardneg_plugin.recipe.leaks import leaked
 from hardneg_plugin.recipe.lines import bm25_line, model_line, untrained_line
 from hardneg_plugin.recipe.manifest import Manifest
 from hardneg_plugin.recipe.measuring import Measuring
@@ -128,7 +130,7 @@ class _Run:
             rows = [*self._baselines(), *rows]
             baseline = self._recipe.evaluate.baseline if self._recipe.evaluate else None
             report = report_of_scores(
-                self._recipe.name, self._dataset, self._data_fingerprint, rows, self._targets, baseline
+                self._recipe.name, self._dataset, self._data_fingerprint, rows, self._targets, baseline, self._leaked()
             )
             write_results(report, self._workspace.folder, query_values(rows, self._targets))
         finally:
@@ -136,6 +138,12 @@ class _Run:
             self._manifest.asked(current_session().usage.to_dict())
             self._manifest.write()
         return report
+
+    def _leaked(self) -> Mapping[str, Mapping[str, int]]:
+        """Count what of the targets is trained on; the draw of the examples is part of what they are told by."""
+        if self._recipe.train is None:
+            return {}
+        return leaked(self._workspace, self._shards, self._targets, self._engine.data, self._progress)
 
     def _check_claims(self) -> int:
         """Refuse to mix two recipes in one folder, before anything in it changes; return the trainings that are ready.

@@ -144,6 +144,8 @@ class SplitResults:
     :param baseline: System that the others are compared with; empty where nothing is compared.
     :param comparisons: One entry per system and metric that are compared; the same systems in each of these metrics.
     :param group: Group of splits it belongs to, such as ``zero-shot``; empty without one.
+    :param leaked: How many ``queries`` and ``relevant passages`` there are, and, with ``exact`` and ``near`` before it,
+        how many of each the training holds as they stand or nearly; empty where it was not counted.
     """
 
     split: str
@@ -158,6 +160,7 @@ class SplitResults:
     baseline: str = ""
     comparisons: tuple[SystemComparison, ...] = ()
     group: str = ""
+    leaked: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

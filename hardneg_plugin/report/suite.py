@@ -11,6 +11,7 @@ from hardneg_plugin.report.comparisons import comparison_notes, marks_of
 from hardneg_plugin.report.content import Cell, Section, Table
 from hardneg_plugin.report.data import ReportData, SplitResults, System, SystemResult, TrainingRun
 from hardneg_plugin.report.markdown import markdown_page
+from hardneg_plugin.report.tables import leakage_notes
 
 _NOTHING = "–"
 
@@ -55,6 +56,7 @@ def _sections(cell: CellReport) -> Iterator[Section]:
     groups = tuple(_groups(report, place) for place in dict.fromkeys(chosen) if len(_group_names(report)) > 1)
     differences = (_differences(report),) if any(split.comparisons for split in report.splits) else ()
     notes = [cell.about] if cell.about else []
+    notes += [note for split in report.splits for note in leakage_notes(split)]
     notes += [*comparison_notes(report.splits[0]), "Columns name the dataset or split, and its judged queries."]
     yield Section(cell.name, (*tables, *groups, *differences, _budget(report)), tuple(notes))
 
@@ -180,6 +182,7 @@ def result_files(suite: str, cell: CellReport) -> Iterator[tuple[str, str, dict[
                         "group": split.group,
                         "queries": split.queries,
                         "relevance": split.relevance,
+                        "trained_on": dict(split.leaked),
                     },
                     "means": dict(result.means),
                     "deviations": dict(result.deviations),

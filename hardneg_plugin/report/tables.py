@@ -67,6 +67,7 @@ def _split_notes(split: SplitResults, trained: Sequence[SystemResult]) -> list[s
             f"{split.without_relevant:,} of {split.queries:,} queries have no relevant passage"
             " and count 0 in binary metrics."
         )
+    notes += leakage_notes(split)
     if trained:
         notes.append("Bold or *: the best trained system of each metric, to three decimals.")
     seeds = sorted({len(result.seeds) for result in split.results if result.deviations})
@@ -75,6 +76,17 @@ def _split_notes(split: SplitResults, trained: Sequence[SystemResult]) -> list[s
             f"Systems with ± were trained with {' or '.join(map(str, seeds))} seeds:"
             " mean ± sample standard deviation over seeds."
         )
+    return notes
+
+
+def leakage_notes(split: SplitResults) -> list[str]:
+    """Say how much of a split was trained on; nothing where it was none of it."""
+    notes = []
+    for what in ("queries", "relevant passages"):
+        exact, near = split.leaked.get(f"exact {what}", 0), split.leaked.get(f"near {what}", 0)
+        if exact or near:
+            of = f"{split.leaked[what]:,} {what} of {split.split}"
+            notes.append(f"Leakage: of the {of} the training holds {exact:,}, and near-copies of {near:,} more.")
     return notes
 
 

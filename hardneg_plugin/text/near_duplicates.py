@@ -47,7 +47,7 @@ def first_alike(records: Sequence[tuple[str, ...]], lowest: float) -> list[int]:
     buckets: dict[tuple[int, bytes], list[int]] = {}
     found = []
     for number, record in enumerate(records):
-        keys = list(_bands(record[0], rows))
+        keys = list(band_keys(record[0], rows))
         near = {earlier for key in keys for earlier in buckets.get(key, ())}
         alike = next((earlier for earlier in sorted(near) if _alike(records[earlier], record, lowest)), -1)
         found.append(alike)
@@ -73,7 +73,12 @@ def _alike(first: tuple[str, ...], second: tuple[str, ...], lowest: float) -> bo
     return all(jaccard(one, other) >= lowest for one, other in zip(first, second, strict=True))
 
 
-def _bands(text: str, rows: int) -> Iterator[tuple[int, bytes]]:
+def band_keys(text: str, rows: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the bands of a text's signature: texts that are alike share one of them, most likely.
+
+    :param text: The text in the form in which it is compared.
+    :param rows: Hashes of a band, from :func:`band_rows`.
+    """
     signature = _signature(text)
     for band in range(HASHES // rows):
         yield band, signature[band * rows : (band + 1) * rows].tobytes()

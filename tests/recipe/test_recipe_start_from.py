@@ -134,3 +134,53 @@ def test_one_run_measures_on_several_datasets(recipe, tmp_path, quiet, tiny_beir
 def test_a_model_is_not_trained_on_its_test(recipe, tmp_path, quiet):
     with pytest.raises(RecipeError, match=r"data.train: 'train' of .* is measured on, too \(train\)"):
         run_recipe(load_recipe(recipe, ["evaluate.splits=[test, train]"]), tmp_path / "runs", progress=quiet)
+
+
+def test_a_test_that_is_trained_on_is_refused_under_any_name(tmp_path, quiet, tiny_beir: Path):
+    recipe = tmp_path / "seen.yaml"
+    recipe.write_text(
+        f"name: seen\ndata: {{dataset: 'beir:{tiny_beir} + sample?passages=1000', train: test}}\n"
+        "systems: {in-batch: []}\ntrain: {base_model: static, max_steps: 1}\n"
+        f"evaluate: {{datasets: {{tiny: {{dataset: 'beir:{tiny_beir}?gold=test'}}}}}}\n"
+    )
+    with pytest.raises(RecipeError, match=r"data.train: 'test' of .* is measured on, too \(tiny\)"):
+        run_recipe(load_recipe(str(recipe)), tmp_path / "runs", progress=quiet)
+
+
+@pytest.mark.integration
+def test_queries_that_were_trained_on_are_counted_and_said(tmp_path, make_beir):
+    passages = [
+        {"_id": str(n), "text": text} for n, text in enumerate(("The Nile flows north.", "Tea is hot.", "Bees."))
+    ]
+    queries = [
+        ("a", "where does the Nile flow"),
+        ("b", "is tea hot"),
+        ("c", "Where does the Nile flow?"),
+        ("d", "bees"),
+    ]
+    folder = make_beir(
+        passages,
+        [{"_id": name, "text": text} for name, text in queries],
+        {"train": [("a", "0", 1), ("b", "1", 1)], "test": [("c", "0", 1), ("d", "2", 1)]},
+    )
+    recipe = tmp_path / "leaky.yaml"
+    recipe.write_text(
+        f"name: leaky\ndata: {{dataset: 'beir:{folder}'}}\nsystems: {{in-batch: []}}\n"
+        "train: {base_model: static, static_dims: 4, vocabulary: 100, max_steps: 1}\nevaluate: {splits: [test]}\n"
+    )
+    with (tmp_path / "said").open("w") as file:
+        report = run_recipe(
+            load_recipe(str(recipe)), tmp_path / "runs", progress=Progress(Console(file=file, width=200))
+        )
+    assert report.splits[0].leaked == {
+        "queries": 2,
+        "exact queries": 1,
+        "near queries": 0,
+        "relevant passages": 2,
+        "exact relevant passages": 1,
+        "near relevant passages": 0,
+    }
+    assert "WARNING: test: 1 of 2 queries were trained on, or nearly" in (tmp_path / "said").read_text()
+    assert "Leakage: of the 2 queries of test the training holds 1, and near-copies of 0 more." in render_markdown(
+        report
+    )

@@ -94,6 +94,13 @@ def test_a_suite_writes_tables_and_self_describing_files_and_does_nothing_twice(
     assert result["measured_on"]["group"] == "seen"
     assert [run["steps"] for run in result["training"]] == [3, 3]
     assert [seed["seed"] for seed in result["seeds"]] == [1, 2]
+    assert {path.name for path in (tmp_path / "results/tiny").glob("*.svg")} == {
+        "all-scores.svg",
+        "all-gain.svg",
+        "others-scores.svg",
+        "others-gain.svg",
+    }
+    assert (tmp_path / "results/tiny.tex").read_text().count(r"\begin{table}") == 10
     rows = list(csv.DictReader((tmp_path / "results/tiny.csv").open()))
     assert {(row["cell"], row["measured_on"]) for row in rows} == {
         ("all", "test"),
