@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hardneg_plugin.components.example_builder import ExampleBuilder
     from hardneg_plugin.components.example_joiner import ExampleJoiner
     from hardneg_plugin.components.known_positive_filter import KnownPositiveFilter
+    from hardneg_plugin.components.language_filter import LanguageFilter
     from hardneg_plugin.components.llm_negative_classifier import LLMNegativeClassifier
     from hardneg_plugin.components.llm_negative_generator import LLMNegativeGenerator
     from hardneg_plugin.components.negative_document_builder import NegativeDocumentBuilder
@@ -38,6 +39,7 @@ STAGES = {
     "dense": "DenseNegativeMiner",
     "generate": "LLMNegativeGenerator",
     "known_positives": "KnownPositiveFilter",
+    "language": "LanguageFilter",
     "parent_document": "ParentDocumentFilter",
     "positive_aware": "PositiveAwareFilter",
     "quality": "QualityFilter",
@@ -54,6 +56,7 @@ _FILES = {
     "ExampleBuilder": "example_builder",
     "ExampleJoiner": "example_joiner",
     "KnownPositiveFilter": "known_positive_filter",
+    "LanguageFilter": "language_filter",
     "LLMNegativeClassifier": "llm_negative_classifier",
     "LLMNegativeGenerator": "llm_negative_generator",
     "NegativeDocumentBuilder": "negative_document_builder",
@@ -85,6 +88,7 @@ __all__ = [
     "KnownPositiveFilter",
     "LLMNegativeClassifier",
     "LLMNegativeGenerator",
+    "LanguageFilter",
     "NegativeDocumentBuilder",
     "NegativeSampler",
     "ParentDocumentFilter",

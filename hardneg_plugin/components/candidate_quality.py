@@ -8,7 +8,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.passages import passage_text
+from hardneg_plugin.components.passages import declared_language, passage_text
 from hardneg_plugin.components.text_rules import TextRules
 from hardneg_plugin.records import CandidateTable, MiningExample
 from hardneg_plugin.text import normalise
@@ -69,14 +69,7 @@ def text_digests(table: CandidateTable) -> Hashes:
 
 def _fault(table: CandidateTable, passage: int, language: str, rules: TextRules) -> str:
     text = passage_text(table, passage)
-    return rules.fault(text, "passage") or rules.wrong_language(text, language, _declared(table, passage))
-
-
-def _declared(table: CandidateTable, passage: int) -> str:
-    if passage < 0:
-        return str(table.own[-1 - passage].meta.get("language") or "")
-    assert table.corpus is not None
-    return table.corpus.language(passage)
+    return rules.fault(text, "passage") or rules.wrong_language(text, language, declared_language(table, passage))
 
 
 def _drop(table: CandidateTable, rows: NDArray[np.int64], faults: Sequence[str]) -> CandidateTable:

@@ -34,3 +34,15 @@ def passage_texts(table: CandidateTable, passages: Sequence[int] | NDArray[np.in
     if table.corpus is None or not in_corpus.all():
         return [passage_text(table, int(passage)) for passage in rows]
     return table.corpus.texts(rows)
+
+
+def declared_language(table: CandidateTable, passage: int) -> str:
+    """Return the language that a passage carries; empty where it carries none.
+
+    :param table: The candidates.
+    :param passage: Its number in the table: a row of the corpus, or below 0 a document of the table's own.
+    """
+    if passage < 0:
+        return str(table.own[-1 - passage].meta.get("language") or "")
+    assert table.corpus is not None
+    return table.corpus.language(passage)

@@ -21,6 +21,18 @@ FILTER_CASES = (
         ),
     ),
     Case(
+        name="LanguageFilter",
+        module="language_filter",
+        stage=True,
+        required={},
+        defaults={"keep": "same"},
+        custom={"keep": "other"},
+        bad=(
+            ({"keep": "all"}, "keep must be one of same, other; got 'all'"),
+            ({"keep": None}, "keep must be one of same, other; got None"),
+        ),
+    ),
+    Case(
         name="ParentDocumentFilter",
         module="parent_document_filter",
         stage=True,
