@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder that {data} names.")
 @click.option("--smoke", is_flag=True, help="Apply the suite's own settings for a small run.")
 @click.option("--only", multiple=True, metavar="CELL", help="Run this cell; can be given more than once.")
+@click.option("--model", "models", multiple=True, metavar="NAME=MODEL", help="Measure this model, too; repeatable.")
+@click.option("--no-train", is_flag=True, help="Run no system: measure BM25 retrieval and the models given.")
 @click.option("--runs", type=click.Path(path_type=Path, file_okay=False), default="runs", show_default=True)
 @click.option(
     "--results",
@@ -31,6 +33,8 @@ def command(
     data: Path | None,
     smoke: bool,
     only: tuple[str, ...],
+    models: tuple[str, ...],
+    no_train: bool,
     runs: Path,
     results: Path,
     if_exists: Literal["reuse", "overwrite", "error"],
@@ -45,19 +49,42 @@ def command(
       hardneg benchmark pooled --data DATA
       hardneg benchmark pooled --data DATA --smoke --results /tmp/smoke
       hardneg benchmark msmarco --dry-run
+      hardneg benchmark tydi --no-train --model e5=intfloat/multilingual-e5-small
     """
     from hardneg_plugin.recipe.benchmark import run_suite
     from hardneg_plugin.recipe.find import find_suite
     from hardneg_plugin.recipe.suite import load_suite
 
-    loaded = load_suite(find_suite(suite), data or Path.cwd(), smoke=smoke, only=only)
+    loaded = load_suite(
+        find_suite(suite), data or Path.cwd(), smoke=smoke, only=only, models=_named(models), train=not no_train
+    )
     if dry_run:
         _print_costs(loaded)
         return
+    _announce(loaded)
     run_suite(loaded, runs, results, if_exists=if_exists)
-    page = results / f"{loaded.name}.md"
+    page = results / f"{loaded.page}.md"
     click.echo(page.read_text("utf-8"))
     click.echo(f"Results: {page}", err=True)
+
+
+def _named(models: tuple[str, ...]) -> dict[str, str]:
+    named = dict(model.partition("=")[::2] for model in models)
+    if broken := [name for name, model in named.items() if not model]:
+        msg = f"--model {broken[0]}: expected NAME=MODEL"
+        raise click.UsageError(msg)
+    return named
+
+
+def _announce(suite: Suite) -> None:
+    """Say how long each cell will take on this machine, about."""
+    import torch
+
+    from hardneg_plugin.recipe.estimate import estimate
+
+    for cell in suite.cells:
+        cost = estimate(cell.recipe, gpu=torch.cuda.is_available())
+        click.echo(f"{cell.name}: {cost.lines()[-1]}", err=True)
 
 
 def _print_costs(suite: Suite) -> None:

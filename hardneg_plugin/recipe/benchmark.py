@@ -42,8 +42,8 @@ def run_suite(
     :raises HardnegError: If a cell cannot be run.
     """
     progress = progress or Progress()
-    if if_exists == "error" and (results / f"{suite.name}.md").exists():
-        msg = f"{results / f'{suite.name}.md'} exists; --if-exists reuse goes on with it, overwrite starts anew"
+    if if_exists == "error" and (results / f"{suite.page}.md").exists():
+        msg = f"{results / f'{suite.page}.md'} exists; --if-exists reuse goes on with it, overwrite starts anew"
         raise WorkspaceError(msg)
     cells = []
     for number, cell in enumerate(suite.cells, 1):
@@ -61,17 +61,17 @@ def run_suite(
 
 def _write(suite: Suite, cells: list[CellReport], results: Path) -> None:
     results.mkdir(parents=True, exist_ok=True)
-    write_text(results / f"{suite.name}.md", suite_markdown(suite.name, _paragraphs(suite), cells))
-    write_text(results / f"{suite.name}.tex", latex_page(suite_sections(cells)))
+    write_text(results / f"{suite.page}.md", suite_markdown(suite.name, _paragraphs(suite), cells))
+    write_text(results / f"{suite.page}.tex", latex_page(suite_sections(cells)))
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows(suite_csv(cells))
-    write_text(results / f"{suite.name}.csv", table.getvalue())
-    charts = results / suite.name
+    write_text(results / f"{suite.page}.csv", table.getvalue())
+    charts = results / suite.page
     charts.mkdir(exist_ok=True)
     for name, drawing in plots_of(cells[-1].name, cells[-1].report):
         write_text(charts / name, drawing)
     for system, dataset, result in result_files(suite.name, cells[-1]):
-        folder = results / suite.name / _file_name(system)
+        folder = results / suite.page / _file_name(system)
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False)
         write_text(folder / f"{_file_name(dataset)}.json", text + "\n")

@@ -12,6 +12,7 @@ from hardneg_plugin.records import Corpus
 from hardneg_plugin.report import TrainingRun
 from hardneg_plugin.search.bm25 import BM25Index, index_key
 from hardneg_plugin.text import Analyzer
+from hardneg_plugin.training.base_model import base_model_identity
 
 
 def bm25_line() -> Line:
@@ -31,6 +32,15 @@ def untrained_line(identity: str, load: Callable[[], Any]) -> Line:
     """
     model = cache(load)
     return Line("untrained", None, lambda _: identity, lambda corpus: model_retriever(model(), corpus))
+
+
+def given_line(name: str, model: str) -> Line:
+    """Return a model that the recipe does not train.
+
+    :param name: Its name in the recipe.
+    :param model: Folder or hub id.
+    """
+    return Line(name, None, lambda _: base_model_identity(model), lambda corpus: model_retriever(model, corpus))
 
 
 def model_line(name: str, run: TrainingRun) -> Line:

@@ -150,7 +150,7 @@ def _errors(resolved: dict[str, Any]) -> list[str]:
         errors += wrong or train_errors(resolved["train"])
     if resolved["evaluate"] is not None:
         wrong = check_call(EvaluateSection, resolved["evaluate"], "evaluate")
-        errors += wrong or [*evaluate_errors(resolved["evaluate"]), *_baseline_errors(resolved)]
+        errors += wrong or [*evaluate_errors(resolved["evaluate"]), *_line_errors(resolved)]
     return errors
 
 
@@ -206,9 +206,20 @@ def _model_errors(
     return []
 
 
+def _line_errors(resolved: Mapping[str, Any]) -> list[str]:
+    """Check that every line of a table has a name of its own, and that the baseline is one of them."""
+    errors = []
+    for name in resolved["evaluate"]["models"] or {}:
+        errors += system_name_errors(name, "evaluate.models")
+        if name in resolved["systems"]:
+            errors.append(f"evaluate.models.{name}: a system has that name, choose another")
+    return [*errors, *_baseline_errors(resolved)]
+
+
 def _baseline_errors(resolved: Mapping[str, Any]) -> list[str]:
     baseline = resolved["evaluate"]["baseline"]
-    lines = [BM25_LINE, *([UNTRAINED_LINE, *resolved["systems"]] if resolved["train"] else [])]
+    models = resolved["evaluate"]["models"] or {}
+    lines = [BM25_LINE, *models, *([UNTRAINED_LINE, *resolved["systems"]] if resolved["train"] else [])]
     if baseline is None or baseline in lines:
         return []
     return [f"evaluate.baseline: {baseline!r} is no line of the table; lines: {', '.join(lines)}"]

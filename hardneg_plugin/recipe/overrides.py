@@ -14,7 +14,14 @@ from hardneg_plugin.recipe.paths import resolve_paths
 from hardneg_plugin.recipe.yaml_text import parse_yaml
 
 # Sections whose keys are the user's own: a new one may be added.
-OPEN_MAPPINGS = ("train.arguments", "train.loss_args", "evaluate.relevance", "evaluate.datasets", "start_from")
+OPEN_MAPPINGS = (
+    "train.arguments",
+    "train.loss_args",
+    "evaluate.relevance",
+    "evaluate.datasets",
+    "evaluate.models",
+    "start_from",
+)
 
 
 def apply_overrides(resolved: dict[str, Any], overrides: Sequence[str], *, mine: str | None = None) -> dict[str, Any]:

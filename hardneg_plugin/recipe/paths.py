@@ -35,7 +35,8 @@ def resolve_paths(value: Any, folder: Path, names: Sequence[str] = ()) -> Any:
         return _spec(value, folder)
     if place in _FILES:
         return str((folder / Path(value).expanduser()).resolve())
-    return _model(value, folder) if place in _MODELS else value
+    given = tuple(names[:2]) == ("evaluate", "models")
+    return _model(value, folder) if place in _MODELS or given else value
 
 
 def _spec(spec: str, folder: Path) -> str:

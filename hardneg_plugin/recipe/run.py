@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.recipe.asking import check_judge_of, recipe_session
 from hardneg_plugin.recipe.chat_generator import CHAT_GENERATOR, generator_of
 from hardneg_plugin.recipe.leaks import leaked
-from hardneg_plugin.recipe.lines import bm25_line, model_line, untrained_line
+from hardneg_plugin.recipe.lines import bm25_line, given_line, model_line, untrained_line
 from hardneg_plugin.recipe.manifest import Manifest
 from hardneg_plugin.recipe.measuring import Measuring
 from hardneg_plugin.recipe.mining import LocalEngine, Shards, write_triplets
@@ -30,7 +30,7 @@ from hardneg_plugin.recipe.training import Trainings
 from hardneg_plugin.recipe.workspace import IfExists, Workspace, write_text
 from hardneg_plugin.recipe.yaml_text import to_yaml
 from hardneg_plugin.report import ReportData, StageCounts, System, TrainingRun, write_results
-from hardneg_plugin.training.base_model import STATIC
+from hardneg_plugin.training.base_model import STATIC, base_model_identity
 
 
 def run_recipe(
@@ -229,4 +229,12 @@ class _Run:
                 scores = self._measuring.measure(line)
             base = (self._trainings.base_model, self._trainings.base_identity)
             rows.append(Row(System(UNTRAINED_LINE, *base), {None: scores}))
-        return rows
+        return [*rows, *self._given_models(self._measuring)]
+
+    def _given_models(self, measuring: Measuring) -> Iterator[Row]:
+        models = (self._recipe.evaluate.models or {}) if self._recipe.evaluate else {}
+        for name, model in models.items():
+            with self._manifest.timed(f"evaluate: {name}"):
+                yield Row(
+                    System(name, model, base_model_identity(model)), {None: measuring.measure(given_line(name, model))}
+                )

@@ -75,15 +75,17 @@ class EvaluateSection:
 
     :param splits: Splits of the dataset that is trained on.
     :param datasets: Name → other dataset: ``{dataset, splits, relevance, group}``.
+    :param models: Name → folder or hub id of a sentence-transformers model that is measured as it is: a further line.
     :param metrics: Names as ir_measures spells them.
     :param relevance: Split → lowest grade that counts as relevant; 1 where a split is not named (null: in none).
     :param top_k: Passages retrieved per query.
     :param baseline: Line that the others are compared with (paired randomisation test, Holm-corrected): a system,
-        ``BM25 retrieval`` or ``untrained``; null takes the first trained system.
+        a model, ``BM25 retrieval`` or ``untrained``; null takes the first trained system.
     """
 
     splits: tuple[str, ...] = ()
     datasets: Mapping[str, Any] | None = None
+    models: Mapping[str, str] | None = None
     metrics: tuple[str, ...] = METRICS
     relevance: Mapping[str, int] | None = None
     top_k: int = 100

@@ -42,11 +42,15 @@ def name_errors(path: str, name: object) -> list[str]:
     return []
 
 
-def system_name_errors(system: str) -> list[str]:
-    """Return what is wrong with the name of a system."""
+def system_name_errors(system: str, section: str = "systems") -> list[str]:
+    """Return what is wrong with the name of a line of the tables.
+
+    :param system: The name.
+    :param section: Where in the recipe it stands.
+    """
     if system.lower() in _TAKEN:
-        return [f"systems.{system}: the name is taken by the line {_TAKEN[system.lower()]!r} that every table has"]
-    return name_errors(f"systems.{system}", system)
+        return [f"{section}.{system}: the name is taken by the line {_TAKEN[system.lower()]!r} that every table has"]
+    return name_errors(f"{section}.{system}", system)
 
 
 def _systems_errors(systems: Any) -> list[str]:

@@ -47,22 +47,35 @@ class Suite:
     :param about: What it measures, and what its scores must not be taken for.
     :param cells: Its recipes.
     :param published: Where published values come from; empty where there are none.
+    :param page: Name of its results: a part of a suite does not take the place of the whole.
     """
 
     name: str
     about: str
     cells: tuple[Cell, ...]
     published: str = ""
+    page: str = ""
 
 
-def load_suite(path: Path, data: Path, *, smoke: bool = False, only: Sequence[str] = ()) -> Suite:
+def load_suite(
+    path: Path,
+    data: Path,
+    *,
+    smoke: bool = False,
+    only: Sequence[str] = (),
+    models: Mapping[str, str] | None = None,
+    train: bool = True,
+) -> Suite:
     """Return a suite.
 
     :param path: YAML file. ``systems``, ``start_from``, ``llm``, ``train`` and ``evaluate`` of the suite are those of
-        every cell that does not say otherwise; ``{data}`` in any text stands for the folder of data.
+        every cell that does not say otherwise; in any text ``{data}`` stands for the folder of data and ``{suite}`` for
+        what the run folders of all cells begin with.
     :param data: Folder of data.
     :param smoke: Apply the suite's ``smoke`` settings, which make it small.
     :param only: Names of cells; none takes all.
+    :param models: Name → folder or hub id of a model to measure beside the suite's own lines.
+    :param train: Whether to run the suite's systems; without, only BM25 retrieval and ``models`` are measured.
     :raises RecipeError: With everything that is wrong, one line each.
     """
     raw = parse_yaml(read_text(path), str(path))
@@ -75,12 +88,19 @@ def load_suite(path: Path, data: Path, *, smoke: bool = False, only: Sequence[st
         msg = f"{path}: {unknown_key('cells', unknown[0], cells)}"
         raise RecipeError(msg)
     overrides = [f"{key}={json.dumps(value)}" for key, value in (raw.get("smoke") or {}).items()] if smoke else []
+    overrides += [f"evaluate.models.{name}={json.dumps(model)}" for name, model in (models or {}).items()]
+    if not train:
+        overrides += ["systems={}", "start_from={}", "train=null", "evaluate.baseline=null"]
+    # A small run, or one that only measures, has run folders and results of its own.
+    run = "-".join([str(raw["name"]), *(["smoke"] if smoke else []), *([] if train else ["measured"])])
     chosen = {name: cell for name, cell in cells.items() if name in only or not only}
+    words = {"{data}": str(data.resolve()), "{suite}": run}
     return Suite(
         raw["name"],
         str(raw.get("about", "")).strip(),
-        tuple(_cell(raw, name, cell, path, data, overrides) for name, cell in chosen.items()),
+        tuple(_cell(raw, name, cell, path, words, overrides) for name, cell in chosen.items()),
         str(raw.get("published", "")).strip(),
+        "-".join([run, *only]),
     )
 
 
@@ -94,10 +114,12 @@ def _check_keys(raw: Any, known: Sequence[str], place: str, needed: Sequence[str
         raise RecipeError("\n".join(f"{place}: {error}" for error in errors))
 
 
-def _cell(suite: Mapping[str, Any], name: str, cell: Any, path: Path, data: Path, overrides: Sequence[str]) -> Cell:
+def _cell(
+    suite: Mapping[str, Any], name: str, cell: Any, path: Path, words: Mapping[str, str], overrides: Sequence[str]
+) -> Cell:
     place = f"{path}, cell {name}"
     _check_keys(cell, CELL_KEYS, place, ("data",))
-    raw = {"name": f"{suite['name']}-{name}", "seed": suite.get("seed", 0), "data": cell["data"]}
+    raw = {"name": f"{words['{suite}']}-{name}", "seed": suite.get("seed", 0), "data": cell["data"]}
     for section in _SHARED:
         shared, own = suite.get(section), cell.get(section)
         if section in _MERGED and isinstance(shared, dict) and isinstance(own, dict):
@@ -105,7 +127,7 @@ def _cell(suite: Mapping[str, Any], name: str, cell: Any, path: Path, data: Path
         elif own is not None or shared is not None:
             raw[section] = shared if own is None else own
     recipe = resolved_recipe(
-        _filled_in(raw, data), overrides, place=place, folder=path.parent.resolve(), source=path.resolve()
+        _filled_in(raw, words), overrides, place=place, folder=path.parent.resolve(), source=path.resolve()
     )
     published = cell.get("published") or {}
     _check_published(place, published, recipe)
@@ -139,9 +161,12 @@ def _mapping(place: str, path: str, value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _filled_in(value: Any, data: Path) -> Any:
+def _filled_in(value: Any, words: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
-        return {key: _filled_in(item, data) for key, item in value.items()}
+        return {key: _filled_in(item, words) for key, item in value.items()}
     if isinstance(value, list):
-        return [_filled_in(item, data) for item in value]
-    return value.replace("{data}", str(data.resolve())) if isinstance(value, str) else value
+        return [_filled_in(item, words) for item in value]
+    if isinstance(value, str):
+        for word, meaning in words.items():
+            value = value.replace(word, meaning)
+    return value

@@ -58,7 +58,8 @@ def _sections(cell: CellReport) -> Iterator[Section]:
     notes = [cell.about] if cell.about else []
     notes += [note for split in report.splits for note in leakage_notes(split)]
     notes += [*comparison_notes(report.splits[0]), "Columns name the dataset or split, and its judged queries."]
-    yield Section(cell.name, (*tables, *groups, *differences, _budget(report)), tuple(notes))
+    budget = (_budget(report),) if any(system.training for system in report.systems) else ()
+    yield Section(cell.name, (*tables, *groups, *differences, *budget), tuple(notes))
 
 
 def _scores(cell: CellReport, place: int) -> Table:

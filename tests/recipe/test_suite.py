@@ -131,9 +131,51 @@ def test_the_command_runs_one_cell_in_its_small_size(suite_file, tmp_path):
     arguments += ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    (row,) = [r for r in csv.DictReader((tmp_path / "results/tiny.csv").open()) if r["system"] == "bm25"][:1]
+    (row,) = [r for r in csv.DictReader((tmp_path / "results/tiny-smoke-all.csv").open()) if r["system"] == "bm25"][:1]
     assert row["steps"] == "1"
     assert "## others" not in result.stdout
+
+
+@pytest.mark.integration
+def test_models_are_measured_beside_the_lines_and_without_training(suite_file, tmp_path, tiny_model_folder):
+    arguments = [
+        "benchmark",
+        str(suite_file),
+        "--data",
+        str(tmp_path),
+        "--no-train",
+        "--model",
+        f"mine={tiny_model_folder}",
+    ]
+    arguments += ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    files = result_texts(tmp_path / "results")
+    assert {name.split("/")[1] for name in files} == {"BM25-retrieval", "mine"}
+    assert json.loads(files["tiny-measured/mine/all-test.json"])["base_model"]["name"] == str(tiny_model_folder)
+    assert not (tmp_path / "runs/tiny-measured-all/systems").exists()
+
+
+@pytest.fixture
+def tiny_model_folder(tmp_path):
+    from hardneg_plugin.training.static_model import build_static_model
+
+    build_static_model(["red wine and blue sky"], dims=8, vocabulary=200).save(str(tmp_path / "model"))
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        ("{bm25: a/b}", "evaluate.models.bm25: a system has that name"),
+        ("{untrained: a/b}", "evaluate.models.untrained: the name is taken by the line"),
+        ("[a/b]", "evaluate.models: expected a mapping"),
+    ],
+)
+def test_a_model_needs_a_name_of_its_own(suite_file, tmp_path, models, message):
+    suite_file.write_text(suite_file.read_text().replace("baseline: in-batch", f"models: {models}"))
+    with pytest.raises(RecipeError, match=message):
+        load_suite(suite_file, tmp_path)
 
 
 def test_cells_take_what_the_suite_says_and_add_their_own(suite_file, tmp_path):
