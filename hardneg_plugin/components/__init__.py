@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from hardneg_plugin.components.answer_match_filter import AnswerMatchFilter
     from hardneg_plugin.components.answer_swap_generator import AnswerSwapGenerator
     from hardneg_plugin.components.bm25_negative_miner import BM25NegativeMiner
+    from hardneg_plugin.components.cluster_negative_miner import ClusterNegativeMiner
     from hardneg_plugin.components.dense_negative_miner import DenseNegativeMiner
     from hardneg_plugin.components.example_builder import ExampleBuilder
     from hardneg_plugin.components.example_joiner import ExampleJoiner
@@ -36,6 +37,7 @@ STAGES = {
     "answer_swap": "AnswerSwapGenerator",
     "bm25": "BM25NegativeMiner",
     "classify": "LLMNegativeClassifier",
+    "cluster": "ClusterNegativeMiner",
     "dense": "DenseNegativeMiner",
     "generate": "LLMNegativeGenerator",
     "known_positives": "KnownPositiveFilter",
@@ -52,6 +54,7 @@ _FILES = {
     "AnswerMatchFilter": "answer_match_filter",
     "AnswerSwapGenerator": "answer_swap_generator",
     "BM25NegativeMiner": "bm25_negative_miner",
+    "ClusterNegativeMiner": "cluster_negative_miner",
     "DenseNegativeMiner": "dense_negative_miner",
     "ExampleBuilder": "example_builder",
     "ExampleJoiner": "example_joiner",
@@ -82,6 +85,7 @@ __all__ = [
     "AnswerMatchFilter",
     "AnswerSwapGenerator",
     "BM25NegativeMiner",
+    "ClusterNegativeMiner",
     "DenseNegativeMiner",
     "ExampleBuilder",
     "ExampleJoiner",

@@ -217,7 +217,10 @@ class _Estimate:
     def _dense_stages(self) -> int:
         """Return the models that stages mine with."""
         mined = {
-            str(s.params.get("model")) for stages in self._recipe.systems.values() for s in stages if s.name == "dense"
+            str(s.params.get("model"))
+            for stages in self._recipe.systems.values()
+            for s in stages
+            if s.name in ("cluster", "dense")
         }
         return len(mined) * len(self._recipe.seeds)
 
@@ -238,7 +241,10 @@ def _after(stage: Stage, candidates: Counter[str]) -> Counter[str]:
 
 
 def _differs_by_seed(stages: Sequence[Stage]) -> bool:
-    return any(stage.name == "random" or str(stage.params.get("model")).startswith(SYSTEM_PREFIX) for stage in stages)
+    return any(
+        stage.name in ("cluster", "random") or str(stage.params.get("model")).startswith(SYSTEM_PREFIX)
+        for stage in stages
+    )
 
 
 def _is_static(base_model: str) -> bool:

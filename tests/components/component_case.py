@@ -63,6 +63,10 @@ class Case(NamedTuple):
             return {"scorer": source}
         return {"source": source} if self.name.endswith(("NegativeMiner", "Generator")) else {}
 
+    def anywhere(self) -> dict[str, Any]:
+        """Return the parameters with which it finds any passage, for a query without a positive."""
+        return {"clusters": 1, "around": "query"} if self.name == "ClusterNegativeMiner" else {}
+
 
 @lru_cache(maxsize=1)
 def _model_folder() -> tempfile.TemporaryDirectory[str]:

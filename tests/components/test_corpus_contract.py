@@ -44,7 +44,8 @@ def test_a_document_store_gives_the_candidates_that_a_spec_gives(case, tmp_path,
     store.write_documents(documents)
     example = MiningExample("q", "a red apple")
     from_spec, from_store = (
-        case.build(corpus, top_k=2).run(examples=[example])["examples"][0] for corpus in (spec, store)
+        case.build(corpus, top_k=2, **case.anywhere()).run(examples=[example])["examples"][0]
+        for corpus in (spec, store)
     )
     assert list(map(repr, from_store.candidates)) == list(map(repr, from_spec.candidates))
     assert len(from_store.candidates) == 2
@@ -72,7 +73,9 @@ def test_an_empty_document_store_is_an_error(case):
 def test_the_language_of_a_store_s_documents_is_kept(case):
     store = InMemoryDocumentStore()
     store.write_documents([Document(id="k", content="한강은 서울을 지나 서해로 흐른다", meta={"language": "ko"})])
-    example = case.build(store).run(examples=[MiningExample("q", "한강은 어디로 흐르나")])["examples"][0]
+    example = case.build(store, **case.anywhere()).run(examples=[MiningExample("q", "한강은 어디로 흐르나")])[
+        "examples"
+    ][0]
     assert example.candidates[0].document.meta == {"language": "ko"}
 
 
