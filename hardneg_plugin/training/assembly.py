@@ -39,10 +39,12 @@ def assemble_trainer(
     """
     from transformers import set_seed
 
+    from hardneg_plugin.training.table_gradient import sum_gradients_by_row
     from hardneg_plugin.training.trainer import RetrievalTrainer
 
     set_seed(settings.seed)
     model = _base_model(settings)
+    sum_gradients_by_row(model)
     loss = build_loss(settings.loss, settings.loss_args, model)
     # A model has to be searched with the similarity that it was trained with.
     model.similarity_fn_name = trained_similarity(settings.loss, settings.loss_args)
