@@ -14,6 +14,7 @@ from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.training import TrainingResult, planned_steps, train
 from hardneg_plugin.training.base_model import STATIC
 from hardneg_plugin.training.encoders import ENCODERS
+from hardneg_plugin.training.languages import BATCH_LANGUAGES, MIXED, check_languages
 from hardneg_plugin.training.losses import LOSSES
 from hardneg_plugin.training.settings import TrainingSettings
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY
@@ -45,6 +46,7 @@ _CHOICES: Mapping[str, Sequence[object]] = {
     "pooling": (None, "mean", "cls"),
     "progress": ("auto", "none"),
     "encoders": ENCODERS,
+    "batch_languages": BATCH_LANGUAGES,
 }
 
 
@@ -106,7 +108,13 @@ class SentenceTransformersTrainer:
     :param lora: Arguments of PEFT's ``LoraConfig``, such as ``{"r": 16}``, to train adapters that are merged into the
         saved model; ``{}`` takes PEFT's defaults, None trains all weights.
     :param prompts: Texts before every ``query`` and every ``passage``, saved with the model; None keeps its own.
-    :raises ParameterError: If a length is not above 0, a choice is unknown, or ``static`` has no corpus.
+    :param language_exponent: Draw the rows of a language with n of them in proportion to ``n ** language_exponent``,
+        from 0 (all languages alike) to 1 (as they are), as many per epoch as the triplets have; they need a column
+        ``language``. None takes every row once.
+    :param batch_languages: ``mixed``, or ``same``: every batch holds one language, which may make a few batches more;
+        needs a column ``language``.
+    :raises ParameterError: If a length is not above 0, a choice is unknown, ``static`` has no corpus, or
+        ``language_exponent`` is not from 0 to 1.
     """
 
     version: ClassVar[int] = 1
@@ -134,9 +142,14 @@ class SentenceTransformersTrainer:
         encoders: Literal["tied", "separate"] = "tied",
         lora: dict[str, Any] | None = None,
         prompts: dict[str, str] | None = None,
+        language_exponent: float | None = None,
+        batch_languages: Literal["mixed", "same"] = "mixed",
     ) -> None:
         _check_corpus_of(base_model, corpus)
-        _check_choices(loss=loss, pooling=pooling, progress=progress, encoders=encoders)
+        _check_choices(
+            loss=loss, pooling=pooling, progress=progress, encoders=encoders, batch_languages=batch_languages
+        )
+        check_languages(language_exponent, batch_languages)
         planned_steps(1, batch_size, epochs, max_steps=max_steps)
         self.output_dir = output_dir
         self.base_model = base_model
@@ -154,6 +167,8 @@ class SentenceTransformersTrainer:
         self.encoders = encoders
         self.lora = lora
         self.prompts = prompts
+        self.language_exponent = language_exponent
+        self.batch_languages = batch_languages
 
     def warm_up(self) -> None:
         """Check the settings: a pipeline does so before it mines what is trained on.
@@ -215,7 +230,13 @@ class SentenceTransformersTrainer:
             "encoders": self.encoders,
             "lora": self.lora,
             "prompts": self.prompts,
+            **self._languages(),
         }
+
+    def _languages(self) -> dict[str, Any]:
+        """Return the settings of languages that were chosen."""
+        chosen = {"language_exponent": self.language_exponent} if self.language_exponent is not None else {}
+        return chosen if self.batch_languages == MIXED else {**chosen, "batch_languages": self.batch_languages}
 
     def _corpus_texts(self) -> CorpusTexts | None:
         if self.base_model != STATIC or self.corpus is None:

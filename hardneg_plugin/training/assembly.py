@@ -10,6 +10,7 @@ from hardneg_plugin.training.batches import DistinctBatches
 from hardneg_plugin.training.collator import TextCollator
 from hardneg_plugin.training.encoders import has_separate_encoders
 from hardneg_plugin.training.folder import TrainingFolder
+from hardneg_plugin.training.languages import LanguageBatches
 from hardneg_plugin.training.lora import LoraAdapters
 from hardneg_plugin.training.losses import build_loss, trained_similarity
 from hardneg_plugin.training.piece_memory import preprocess_of
@@ -62,10 +63,16 @@ def assemble_trainer(
         train_dataset=dataset.select_columns(plan.column_names).with_format(None),
         loss=loss,
         data_collator=collator,
-        batches=DistinctBatches(plan.keys, settings.batch_size, settings.seed),
+        batches=_batches(settings, plan),
         progress=report,
         adapters=None if settings.lora is None else LoraAdapters(model, settings.lora),
     )
+
+
+def _batches(settings: TrainingSettings, plan: TrainingPlan) -> DistinctBatches:
+    if plan.languages is None:
+        return DistinctBatches(plan.keys, settings.batch_size, settings.seed)
+    return LanguageBatches(plan.keys, plan.languages, settings.batch_size, settings.seed)
 
 
 def _base_model(settings: TrainingSettings) -> SentenceTransformer:

@@ -49,24 +49,41 @@ class DistinctBatches:
         return batches_per_epoch(len(self._keys), self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        rng = np.random.default_rng((self._seed, self.epoch))
-        packing = _Packing(self._keys, len(self), rng)
-        packing.fill(rng.permutation(len(self._keys)))
-        if packing.crowded and not self._warned:
+        batches, crowded = self._pack(np.random.default_rng((self._seed, self.epoch)))
+        if crowded and not self._warned:
             self._warned = True
-            logger.warning(
-                "%d of %d rows share a batch with a row of the same query or passage: "
-                "it occurs in more rows than an epoch has batches (%d)",
-                packing.crowded,
-                len(self._keys),
-                len(self),
-            )
-        for batch in rng.permutation(len(self)):
-            yield packing.batches[batch]
+            self._warn(crowded)
+        yield from batches
+
+    def _pack(self, rng: np.random.Generator) -> tuple[list[list[int]], int]:
+        """Return the batches of the epoch, and how many rows share one where they should not."""
+        return pack(self._keys, len(self), rng)
+
+    def _warn(self, crowded: int) -> None:
+        logger.warning(
+            "%d of %d rows share a batch with a row of the same query or passage: "
+            "it occurs in more rows than an epoch has batches (%d)",
+            crowded,
+            len(self._keys),
+            len(self),
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch (from 0) whose batches come next; the trainer calls this."""
         self.epoch = epoch
+
+
+def pack(keys: TextKeys, batches: int, rng: np.random.Generator) -> tuple[list[list[int]], int]:
+    """Pack all rows of some keys into batches.
+
+    :param keys: Hashes of the texts of each row.
+    :param batches: Number of batches.
+    :param rng: What shuffles rows and batches.
+    :returns: The batches, and how many rows share one where they should not.
+    """
+    packing = _Packing(keys, batches, rng)
+    packing.fill(rng.permutation(len(keys)))
+    return [packing.batches[batch] for batch in rng.permutation(batches)], packing.crowded
 
 
 class _Packing:

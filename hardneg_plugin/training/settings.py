@@ -13,10 +13,17 @@ from hardneg_plugin.training.arguments import check_arguments
 from hardneg_plugin.training.base_model import STATIC, PoolingMode, base_model_identity
 from hardneg_plugin.training.columns import TextKeys, TrainingColumns, find_columns, read_keys
 from hardneg_plugin.training.encoders import ENCODERS, TIED, Encoders
+from hardneg_plugin.training.languages import (
+    MIXED,
+    BatchLanguages,
+    LanguageShares,
+    check_languages,
+    share_languages,
+)
 from hardneg_plugin.training.lora import check_lora
 from hardneg_plugin.training.losses import GUIDE, LOSSES, check_loss_args, check_negatives
 from hardneg_plugin.training.prompts import check_prompts
-from hardneg_plugin.training.schedule import checked_warmup_steps, planned_steps, warmup_steps
+from hardneg_plugin.training.schedule import batches_per_epoch, checked_warmup_steps, planned_steps, warmup_steps
 from hardneg_plugin.training.scores import TeacherScores, find_scores, scores_digest
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY, check_repeatable
 
@@ -50,6 +57,8 @@ class TrainingSettings:
     encoders: Encoders = TIED
     lora: Mapping[str, Any] | None = None
     prompts: Mapping[str, str] | None = None
+    language_exponent: float | None = None
+    batch_languages: BatchLanguages = MIXED
 
     def check(self) -> None:
         """Check what needs neither the table nor the model.
@@ -79,6 +88,7 @@ class TrainingSettings:
         check_arguments(self.arguments)
         check_loss_args(self.loss, self.loss_args)
         check_prompts(self.prompts)
+        check_languages(self.language_exponent, self.batch_languages)
         if self.lora is not None:
             check_lora(self.lora)
 
@@ -100,6 +110,7 @@ class TrainingPlan:
     :param keys: Hashes of its texts.
     :param joined: Whether the loss takes all negatives of a batch as one feature.
     :param scores: Where the teacher's scores are, for a loss that learns them.
+    :param languages: What an epoch takes of each language; ``None`` where languages do not matter.
     :param steps: Optimizer steps in all.
     :param warmup_steps: Steps of them during which the learning rate rises.
     :param record: Everything that decides over the weights, in JSON values.
@@ -109,6 +120,7 @@ class TrainingPlan:
     keys: TextKeys
     joined: bool
     scores: TeacherScores | None
+    languages: LanguageShares | None
     steps: int
     warmup_steps: int
     record: Mapping[str, Any]
@@ -131,18 +143,27 @@ def plan_training(dataset: datasets.Dataset, settings: TrainingSettings) -> Trai
     accumulation = settings.arguments.get("gradient_accumulation_steps", 1)
     planned_steps(len(dataset) or 1, settings.batch_size, settings.epochs, accumulation, settings.max_steps)
     keys = read_keys(dataset, columns)
-    steps = planned_steps(len(keys), settings.batch_size, settings.epochs, accumulation, settings.max_steps)
+    languages = share_languages(dataset, settings.language_exponent, settings.batch_languages)
+    batches = (
+        languages.batches_per_epoch(settings.batch_size)
+        if languages
+        else batches_per_epoch(len(keys), settings.batch_size)
+    )
+    steps = planned_steps(batches, 1, settings.epochs, accumulation, settings.max_steps)
     if "warmup_steps" in settings.arguments:
         warmup = checked_warmup_steps(steps, settings.arguments["warmup_steps"])
     else:
         warmup = warmup_steps(steps, settings.warmup)
     joined = check_negatives(settings.loss, settings.loss_args, keys, settings.batch_size)
     record = _record(settings, keys, steps, warmup)
+    if languages:
+        languages.check_batches(settings.batch_size, keys)
+        record["languages"] = languages.digest
     scores = None
     if LOSSES[settings.loss].scored:
         scores = find_scores(dataset, columns, settings.loss)
         record["scores"] = scores_digest(dataset, scores)
-    return TrainingPlan(columns, keys, joined, scores, steps, warmup, record)
+    return TrainingPlan(columns, keys, joined, scores, languages, steps, warmup, record)
 
 
 def vocabulary_identity(vocabulary: int | str) -> int | str:
@@ -185,6 +206,10 @@ def _chosen(settings: TrainingSettings) -> dict[str, Any]:
         chosen["lora"] = dict(settings.lora)
     if settings.prompts:
         chosen["prompts"] = dict(settings.prompts)
+    if settings.language_exponent is not None:
+        chosen["language_exponent"] = settings.language_exponent
+    if settings.batch_languages != MIXED:
+        chosen["batch_languages"] = settings.batch_languages
     return chosen
 
 

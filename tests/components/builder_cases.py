@@ -73,6 +73,8 @@ BUILDER_CASES = (
             "encoders": "tied",
             "lora": None,
             "prompts": None,
+            "language_exponent": None,
+            "batch_languages": "mixed",
         },
         custom={
             "loss": "triplet",
@@ -94,6 +96,8 @@ BUILDER_CASES = (
             "encoders": "separate",
             "lora": {"r": 4},
             "prompts": {"query": "query: "},
+            "language_exponent": 0.3,
+            "batch_languages": "same",
         },
         bad=(
             *NO_CORPUS[1:],
@@ -101,6 +105,8 @@ BUILDER_CASES = (
             ({"loss": "cosine"}, "loss must be one of multiple_negatives_ranking, "),
             ({"pooling": "max"}, "pooling must be one of None, mean, cls; got 'max'"),
             ({"encoders": "both"}, "encoders must be one of tied, separate; got 'both'"),
+            ({"batch_languages": "one"}, "batch_languages must be one of mixed, same; got 'one'"),
+            ({"language_exponent": 2}, "language_exponent must be None or a number from 0 to 1, got 2"),
             ({"progress": "bar"}, "progress must be one of auto, none; got 'bar'"),
             ({"batch_size": 0}, "batch_size must be above 0, got 0"),
             ({"epochs": 0}, "epochs must be above 0, got 0"),
