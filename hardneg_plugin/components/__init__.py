@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hardneg_plugin.components.answer_swap_generator import AnswerSwapGenerator
     from hardneg_plugin.components.bm25_negative_miner import BM25NegativeMiner
     from hardneg_plugin.components.cluster_negative_miner import ClusterNegativeMiner
+    from hardneg_plugin.components.cross_encoder_filter import CrossEncoderFilter
     from hardneg_plugin.components.dense_negative_miner import DenseNegativeMiner
     from hardneg_plugin.components.example_builder import ExampleBuilder
     from hardneg_plugin.components.example_joiner import ExampleJoiner
@@ -38,6 +39,7 @@ STAGES = {
     "bm25": "BM25NegativeMiner",
     "classify": "LLMNegativeClassifier",
     "cluster": "ClusterNegativeMiner",
+    "cross_encoder": "CrossEncoderFilter",
     "dense": "DenseNegativeMiner",
     "generate": "LLMNegativeGenerator",
     "known_positives": "KnownPositiveFilter",
@@ -55,6 +57,7 @@ _FILES = {
     "AnswerSwapGenerator": "answer_swap_generator",
     "BM25NegativeMiner": "bm25_negative_miner",
     "ClusterNegativeMiner": "cluster_negative_miner",
+    "CrossEncoderFilter": "cross_encoder_filter",
     "DenseNegativeMiner": "dense_negative_miner",
     "ExampleBuilder": "example_builder",
     "ExampleJoiner": "example_joiner",
@@ -86,6 +89,7 @@ __all__ = [
     "AnswerSwapGenerator",
     "BM25NegativeMiner",
     "ClusterNegativeMiner",
+    "CrossEncoderFilter",
     "DenseNegativeMiner",
     "ExampleBuilder",
     "ExampleJoiner",

@@ -34,6 +34,9 @@ def find_recipe(recipe: str) -> Path:
     :param recipe: Path, or name of one that comes with the package.
     :raises RecipeError: If there is neither.
     """
+    if recipe in builtin_suites() and recipe not in builtin_recipes() and not Path(recipe).is_file():
+        msg = f"{recipe} is a suite of recipes: `hardneg benchmark {recipe}`, with --dry-run to see what it needs"
+        raise RecipeError(msg)
     return _find("recipe", recipe, builtin_recipes())
 
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from dense_models import saved_model
+from dense_models import saved_cross_encoder, saved_model
 
 import hardneg_plugin
 
 # Stand for real ones where a test runs the component.
 CORPUS = "a dataset spec"
 MODEL = "a model"
+CROSS_ENCODER = "a cross-encoder"
 
 
 class Case(NamedTuple):
@@ -53,13 +54,13 @@ class Case(NamedTuple):
         """Make the component with its required parameters and some more."""
         given = {**self.required, **parameters}
         if spec is not CORPUS:
-            real = {CORPUS: lambda: spec, MODEL: tiny_model}
-            given = {name: real[value]() if value in (CORPUS, MODEL) else value for name, value in given.items()}
+            real = {CORPUS: lambda: spec, MODEL: tiny_model, CROSS_ENCODER: tiny_cross_encoder}
+            given = {name: real[value]() if value in tuple(real) else value for name, value in given.items()}
         return getattr(hardneg_plugin, self.name)(**given)
 
     def finding(self, source: str) -> dict[str, str]:
         """Return the parameters with which it adds candidates, or scores, to examples that have some already."""
-        if self.name == "RAGNegativeRanker":
+        if self.name in ("RAGNegativeRanker", "CrossEncoderFilter"):
             return {"scorer": source}
         return {"source": source} if self.name.endswith(("NegativeMiner", "Generator")) else {}
 
@@ -78,6 +79,18 @@ def _model_folder() -> tempfile.TemporaryDirectory[str]:
 def tiny_model() -> str:
     """Return the folder of a small model; it lives as long as the process."""
     return _model_folder().name
+
+
+@lru_cache(maxsize=1)
+def _cross_encoder_folder() -> tempfile.TemporaryDirectory[str]:
+    folder = tempfile.TemporaryDirectory()
+    saved_cross_encoder(folder.name)
+    return folder
+
+
+def tiny_cross_encoder() -> str:
+    """Return the folder of a small cross-encoder; it lives as long as the process."""
+    return _cross_encoder_folder().name
 
 
 def whole(name: str, lowest: int, got: object) -> tuple[dict[str, Any], str]:

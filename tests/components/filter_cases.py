@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from component_case import Case, number, whole
+from component_case import CROSS_ENCODER, Case, number, whole
 
 FILTER_CASES = (
     Case(
@@ -18,6 +18,43 @@ FILTER_CASES = (
             ({"near_duplicate": -0.5}, "near_duplicate must be a number from 0 to 1, got -0.5"),
             ({"near_duplicate": True}, "near_duplicate must be a number from 0 to 1, got True"),
             ({"near_duplicate": "0.9"}, "near_duplicate must be a number from 0 to 1, got '0.9'"),
+        ),
+    ),
+    Case(
+        name="CrossEncoderFilter",
+        module="cross_encoder_filter",
+        stage=True,
+        required={"model": CROSS_ENCODER},
+        defaults={
+            "scorer": None,
+            "absolute_margin": 3.0,
+            "relative_margin": None,
+            "max_score": None,
+            "min_score": None,
+            "reference": "max",
+            "batch_size": 32,
+            "max_length": None,
+            "device": None,
+        },
+        custom={
+            "scorer": "reader",
+            "absolute_margin": None,
+            "relative_margin": 0.1,
+            "max_score": 5.0,
+            "min_score": -9.0,
+            "reference": "min",
+            "batch_size": 2,
+            "max_length": 32,
+            "device": "cpu",
+        },
+        bad=(
+            ({"model": " "}, "model must be a name, got ' '"),
+            ({"model": None}, "model must be a name, got None"),
+            ({"scorer": ""}, "scorer must be a name, got ''"),
+            ({"absolute_margin": None}, "no rule is on; give one of relative_margin, absolute_margin"),
+            ({"reference": "first"}, "reference must be one of "),
+            whole("batch_size", 1, 0),
+            whole("max_length", 1, 0),
         ),
     ),
     Case(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hardneg_plugin.evaluation.leakage import Leakage, LeakageCounter
+import pytest
+
+from hardneg_plugin.evaluation.leakage import LeakageCounter, LeakedTexts, count_leakage
+from hardneg_plugin.text import normalise
 from hardneg_plugin.text.near_duplicates import jaccard
 
 LONG = "the longest river of the continent rises in the mountains of the south and flows north into the sea"
@@ -24,7 +27,7 @@ def test_case_punctuation_and_width_do_not_hide_a_text():
 
 def test_a_near_copy_is_found_and_a_text_on_the_same_subject_is_not():
     assert jaccard(LONG, NEAR) >= 0.8
-    assert count([LONG], [NEAR]) == Leakage(1, 0, 1, ((NEAR, LONG),))
+    assert count([LONG], [NEAR]) == LeakedTexts(1, 0, 1, ((NEAR, LONG),))
     assert count([LONG], ["the longest river of the continent is the Nile"]).near == 0
 
 
@@ -34,9 +37,81 @@ def test_a_text_is_counted_once_however_often_it_occurs():
 
 
 def test_texts_without_letters_are_nothing_in_common():
-    assert count(["???", "..."], ["!!!", ""]) == Leakage(2, 0, 0)
+    assert count(["???", "..."], ["!!!", ""]) == LeakedTexts(2, 0, 0)
 
 
 def test_nothing_found_is_nothing():
-    assert count([], ["a"]) == Leakage(0, 0, 0)
-    assert count(["a question"], []) == Leakage(1, 0, 0)
+    assert count([], ["a"]) == LeakedTexts(0, 0, 0)
+    assert count(["a question"], []) == LeakedTexts(1, 0, 0)
+
+
+# A question, and a word of it with what it is replaced by: some of its 5-grams differ, fewer than a fifth.
+SCRIPTS = {
+    "ar": ("ما هي أطول الأنهار في القارة الإفريقية وأين تقع منابعها بالتحديد", "القارة الإفريقية", "القارة الافريقية"),
+    "ko": (
+        "아프리카 대륙에서 가장 긴 강은 무엇이며 그 강은 어느 나라의 산에서 시작하여 어디로 흐르는가",
+        "흐르는가",
+        "흐르나요",
+    ),
+    "th": ("แม่น้ำที่ยาวที่สุดในทวีปแอฟริกาคือแม่น้ำอะไรและไหลลงสู่ทะเลใด", "ทะเลใด", "ทะเลอะไร"),
+    "te": ("ఆఫ్రికా ఖండంలో అతి పొడవైన నది ఏది మరియు అది ఎక్కడ పుడుతుంది", "పుడుతుంది", "పుడుతుందా"),
+}
+
+
+@pytest.mark.parametrize("language", SCRIPTS)
+def test_near_copies_are_found_in_every_script(language):
+    text, before, after = SCRIPTS[language]
+    changed = text.replace(before, after)
+    assert 0.8 <= jaccard(normalise(text), normalise(changed)) < 1
+    assert count([text], [changed]) == LeakedTexts(1, 0, 1, ((changed, text),))
+    assert count([text], [f"«{text}»؟"]).exact == 1
+    others = [other for name, (other, _, _) in SCRIPTS.items() if name != language]
+    assert count([text], others) == LeakedTexts(1, 0, 0)
+
+
+def test_queries_and_positives_are_counted_apart():
+    train = [
+        ("Who wrote Faust?", LONG),
+        ("who wrote faust", "Goethe wrote it."),
+        ("東京の人口は？", "東京都の人口は約１４００万人です。"),
+        (LONG, "a passage of its own"),
+    ]
+    queries = ["WHO WROTE FAUST", "東京の人口は", NEAR, "goethe wrote it", "another question"]
+    positives = [NEAR, "東京都の人口は約1400万人です", "who wrote faust", "another passage"]
+    found = count_leakage(iter(train), queries, positives)
+    assert (found.train_pairs, found.test_queries, found.test_positives) == (4, 5, 4)
+    assert (found.queries_exact, found.queries_near) == (2, 1)
+    assert (found.positives_exact, found.positives_near) == (1, 1)
+    assert found.examples == (
+        ("exact query", "Who wrote Faust?", "WHO WROTE FAUST"),
+        ("near query", LONG, NEAR),
+        ("exact positive", "東京都の人口は約１４００万人です。", "東京都の人口は約1400万人です"),
+        ("near positive", LONG, NEAR),
+        ("exact query", "東京の人口は？", "東京の人口は"),
+    )
+    assert found.lines() == [
+        "Compared with 4 training pairs.",
+        "2 of 5 test queries (40.0 %) are copies of training queries.",
+        "1 of 5 test queries (20.0 %) are near-copies of training queries.",
+        "1 of 4 test positives (25.0 %) are copies of training positives.",
+        "1 of 4 test positives (25.0 %) are near-copies of training positives.",
+    ]
+
+
+def test_a_clean_test_is_said_to_be_clean():
+    found = count_leakage([("a", "b")] * 1200, ["c"] * 1000, [])
+    assert found.examples == ()
+    assert found.lines() == [
+        "Compared with 1,200 training pairs.",
+        "None of 1,000 test queries is a copy or near-copy of training queries.",
+        "None of 0 test positives is a copy or near-copy of training positives.",
+    ]
+
+
+def test_the_order_of_the_training_decides_over_no_count():
+    train = [(NEAR, "x y z"), (LONG, NEAR), (LONG.upper(), LONG)]
+    counts = [
+        (found.queries_exact, found.queries_near, found.positives_exact, found.positives_near)
+        for found in (count_leakage(order, [LONG], [LONG, "x, y, z"]) for order in (train, train[::-1]))
+    ]
+    assert counts == [(1, 0, 2, 0)] * 2

@@ -219,6 +219,16 @@ def test_an_unknown_cell_or_suite_is_named(suite_file, tmp_path):
     assert "no suite 'nothing': neither a file nor one of" in result.output
 
 
+def test_a_suite_under_the_name_of_a_recipe_says_what_it_is():
+    run = CliRunner().invoke
+    refused = run(main, ["run", "all_phases", "--set", "seed=1"])
+    assert refused.exit_code == 2
+    assert "all_phases is a suite of recipes, which takes no --set, --budget or --record" in refused.output
+    shown = run(main, ["validate", "all_phases"])
+    assert shown.exit_code == 1
+    assert "`hardneg benchmark all_phases`, with --dry-run to see what it needs" in shown.output
+
+
 @pytest.mark.parametrize("name", builtin_suites())
 def test_every_suite_that_comes_with_the_package_is_whole(name, tmp_path):
     for smoke in (False, True):
