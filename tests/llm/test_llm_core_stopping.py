@@ -166,7 +166,8 @@ def test_an_interrupted_program_does_not_wait_for_the_server(script):
 @pytest.mark.integration
 def test_a_program_that_forgets_its_answers_ends():
     code = FORGOTTEN.format(here=str(Path(__file__).parent), seconds=0.01)
-    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=60).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_no_thread_is_started_for_what_the_cache_answers():
