@@ -47,6 +47,7 @@ class Hub:
         self.environment = {
             **kept,
             "HF_ENDPOINT": url,
+            "NO_PROXY": "*",
             "HF_HOME": str(folder / "hf"),
             "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
