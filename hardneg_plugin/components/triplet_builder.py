@@ -55,6 +55,7 @@ class TripletBuilder:
     :param shape: One of the shapes.
     :param num_negatives: Negatives of a row, best rank first; None takes all that are kept.
     :param ids: Add ``anchor_id``, ``positive_id`` and ``negative_ids`` behind the texts.
+    :param language: Add the ``language`` of the query last, for a trainer that balances or parts languages.
     :param scores: Scorer whose scores are written: ``scores`` (the positive's, then the negatives'), in place of
         ``labels`` in a labelled list; ``score``, in place of ``label``, in a labelled pair.
     :raises ParameterError: If a parameter is out of range.
@@ -64,7 +65,12 @@ class TripletBuilder:
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(
-        self, shape: Shape = "n-tuple", num_negatives: int | None = None, ids: bool = False, scores: str | None = None
+        self,
+        shape: Shape = "n-tuple",
+        num_negatives: int | None = None,
+        ids: bool = False,
+        scores: str | None = None,
+        language: bool = False,
     ) -> None:
         one_of("TripletBuilder", "shape", shape, get_args(Shape))
         if num_negatives is not None:
@@ -73,6 +79,7 @@ class TripletBuilder:
         self.num_negatives = num_negatives
         self.ids = ids
         self.scores = scores
+        self.language = language
 
     @component.output_types(triplets=Any)
     def run(self, examples: list[MiningExample]) -> dict[str, Any]:
@@ -101,7 +108,8 @@ class TripletBuilder:
             "labeled-list": ["anchor", "passages", "scores" if self.scores else "labels"],
         }[self.shape]
         pair_ids = ["passage_id"] if self.shape == "labeled-pair" else ["positive_id", "negative_ids"]
-        return columns + (["anchor_id", *pair_ids] if self.ids else [])
+        further = ["anchor_id", *pair_ids] if self.ids else []
+        return [*columns, *further, *(["language"] if self.language else [])]
 
     def _pairs(self, examples: list[MiningExample]) -> Iterator[_Pair]:
         table = table_of(examples)
@@ -121,7 +129,8 @@ class TripletBuilder:
                 yield _Pair(example, text, positive.id, negatives, negative_ids, scores)
 
     def _rows(self, pair: _Pair, width: int) -> Iterator[Row]:
-        row: Row = {"anchor": pair.example.query, "anchor_id": pair.example.id}
+        example = pair.example
+        row: Row = {"anchor": example.query, "anchor_id": example.id, "language": example.language}
         if self.shape == "labeled-pair":
             yield from _labelled_pairs(row, pair)
             return

@@ -170,18 +170,19 @@ def _asked(folder: StageFolder, parts: int) -> dict[str, float]:
     return dict(total)
 
 
-def write_triplets(shards: Shards, folder: Path) -> None:
+def write_triplets(shards: Shards, folder: Path, *, language: bool = False) -> None:
     """Write the triplets of all shards as one ``datasets.Dataset``; the same examples give the same bytes.
 
     :param shards: Examples behind the last stage.
     :param folder: An empty folder.
+    :param language: Whether to write the language of each query.
     """
     import pyarrow as pa
     from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
 
-    builder = TripletBuilder(shape="n-tuple")
+    builder = TripletBuilder(shape="n-tuple", language=language)
     tables = [builder.run(examples=shard)["triplets"].data.table for shard in shards]
     table = pa.concat_tables(tables, promote_options="default").combine_chunks()
     # The library's own fingerprint is drawn at random; it would be the only thing that differs between two runs.

@@ -189,7 +189,9 @@ class _Run:
             identity = self._trainings.identity(name, mined, seed)
             finished = self._workspace.claim(name, seed).check(mined, identity)
             folder = self._workspace.system(name, seed)
-            self._workspace.replace_folder(folder / "triplets", mined, partial(write_triplets, shards))
+            write = partial(write_triplets, shards, language=self._trainings.by_language)
+            made_of = f"{mined} language" if self._trainings.by_language else mined
+            self._workspace.replace_folder(folder / "triplets", made_of, write)
             if identity is not None:
                 runs.append(self._trainings.train(name, seed, identity, finished=finished))
                 row.scores.update(self._measured(name, runs[-1]))

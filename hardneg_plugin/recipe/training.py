@@ -20,6 +20,7 @@ from hardneg_plugin.recipe.workspace import Workspace
 from hardneg_plugin.report import TrainingRun
 from hardneg_plugin.training import planned_steps
 from hardneg_plugin.training.base_model import STATIC, base_model_identity
+from hardneg_plugin.training.languages import MIXED
 from hardneg_plugin.training.settings import vocabulary_identity
 
 # They change when and how it is shown, not what is trained.
@@ -54,6 +55,12 @@ class Trainings:
     def base_model(self) -> str:
         """What all trainings start from that do not go on from another; empty where nothing is trained."""
         return str(self._recipe.train["base_model"]) if self._recipe.train else ""
+
+    @property
+    def by_language(self) -> bool:
+        """Whether the trainer looks at the language of a row."""
+        train = self._recipe.train or {}
+        return train.get("language_exponent") is not None or train.get("batch_languages", MIXED) != MIXED
 
     @cached_property
     def base_identity(self) -> str:

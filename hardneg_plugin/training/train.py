@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from hardneg_plugin.training.assembly import assemble_trainer
 from hardneg_plugin.training.base_model import PoolingMode
 from hardneg_plugin.training.encoders import TIED, Encoders
 from hardneg_plugin.training.folder import TrainingFolder
+from hardneg_plugin.training.languages import MIXED, BatchLanguages
 from hardneg_plugin.training.model_card import write_model_card
 from hardneg_plugin.training.progress import Progress, ProgressChoice, progress_reporter
 from hardneg_plugin.training.quiet import quiet_libraries
@@ -52,6 +54,8 @@ def train(
     encoders: Encoders = TIED,
     lora: Mapping[str, Any] | None = None,
     prompts: Mapping[str, str] | None = None,
+    language_exponent: float | None = None,
+    batch_languages: BatchLanguages = MIXED,
 ) -> TrainingResult:
     """Train a retrieval model; go on where an interrupted training stopped; return at once where it is finished.
 
@@ -98,31 +102,18 @@ def train(
         instead of a transformer's own weights; ``{}`` takes PEFT's defaults. They are merged into the saved model.
     :param prompts: Texts to put before every ``query`` and every ``passage``, saved with the model; what is not given
         is the base model's own.
+    :param language_exponent: Draw the rows of a language with n of them in proportion to ``n ** language_exponent``,
+        as many per epoch as the table has; needs a column ``language``. ``None`` takes every row once.
+    :param batch_languages: ``mixed``, or ``same``: every batch holds one language; needs a column ``language``.
     :raises ParameterError: If a parameter cannot work.
     :raises RecordError: If the table has the wrong columns, a blank text, or not the scores that the loss needs.
     :raises TrainingError: If warm-up, loss or model and table do not fit together, ``output_dir`` holds another
         training, ``lora`` is given without PEFT, or the loss is no longer a number.
     """
+    given = locals()
     settings = TrainingSettings(
-        base_model=base_model,
-        loss=loss,
-        loss_args=loss_args or {},
-        epochs=epochs,
-        max_steps=max_steps,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        warmup=warmup,
-        max_length=max_length,
-        pooling=pooling,
-        seed=seed,
-        corpus_texts=corpus_texts,
-        static_dims=static_dims,
-        vocabulary=vocabulary,
-        save_steps=save_steps,
-        arguments=arguments or {},
-        encoders=encoders,
-        lora=lora,
-        prompts=prompts,
+        **{setting.name: given[setting.name] for setting in fields(TrainingSettings)}
+        | {"loss_args": loss_args or {}, "arguments": arguments or {}}
     )
     return _train(dataset, settings, TrainingFolder(Path(output_dir)), progress_reporter(progress), resume=resume)
 

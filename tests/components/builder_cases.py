@@ -40,8 +40,8 @@ BUILDER_CASES = (
         module="triplet_builder",
         stage=False,
         required={},
-        defaults={"shape": "n-tuple", "num_negatives": None, "ids": False, "scores": None},
-        custom={"shape": "triplet", "num_negatives": 2, "ids": True, "scores": "dense:m"},
+        defaults={"shape": "n-tuple", "num_negatives": None, "ids": False, "scores": None, "language": False},
+        custom={"shape": "triplet", "num_negatives": 2, "ids": True, "scores": "dense:m", "language": True},
         bad=(
             ({"shape": "pairs"}, "shape must be one of n-tuple, triplet, labeled-pair, labeled-list; got 'pairs'"),
             whole("num_negatives", 1, 0),

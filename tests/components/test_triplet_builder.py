@@ -164,3 +164,12 @@ def test_a_kept_candidate_without_text_is_an_error_and_a_dropped_one_is_not():
     with pytest.raises(RecordError, match="example 'a': candidate 'g' has no text"):
         rows([example])
     assert rows([drop(example, {"g": "empty"})]) == [{"anchor": "query", "positive": "yes", "negative_1": "made up"}]
+
+
+def test_the_language_of_the_query_stands_last_where_it_is_asked_for():
+    example = MiningExample("q", "질문", (Document(id="p", content="답"),), language="ko")
+    for shape in ("n-tuple", "triplet", "labeled-pair", "labeled-list"):
+        triplets = TripletBuilder(shape=shape, ids=True, language=True).run(examples=[example])["triplets"]
+        assert triplets.column_names[-1] == "language"
+        assert set(triplets["language"]) == {"ko"}
+    assert "language" not in TripletBuilder().run(examples=[example])["triplets"].column_names

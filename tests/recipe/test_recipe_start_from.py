@@ -184,3 +184,22 @@ def test_queries_that_were_trained_on_are_counted_and_said(tmp_path, make_beir):
     assert "Leakage: of the 2 queries of test the training holds 1, and near-copies of 0 more." in render_markdown(
         report
     )
+
+
+@pytest.mark.integration
+def test_a_recipe_balances_and_parts_languages(tmp_path, quiet):
+    recipe = tmp_path / "spoken.yaml"
+    recipe.write_text(
+        "name: spoken\ndata: {dataset: 'sample?passages=1000', limit: 80}\nsystems: {in-batch: []}\n"
+        "train: {base_model: static, static_dims: 8, vocabulary: 500, max_steps: 4, batch_size: 8,\n"
+        "  language_exponent: 0.3, batch_languages: same}\n"
+    )
+    report = run_recipe(load_recipe(str(recipe)), tmp_path / "runs", progress=quiet)
+    (system,) = report.systems
+    assert system.training[0].total_steps == 4
+    from datasets import load_from_disk
+
+    (folder,) = (tmp_path / "runs/spoken/systems/in-batch").glob("seed-*/triplets")
+    triplets = load_from_disk(folder)
+    assert triplets.column_names == ["anchor", "positive", "language"]
+    assert len(set(triplets["language"])) > 4
