@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, overload
 
@@ -41,43 +41,6 @@ def sample_queries(queries: Sequence[Query], limit: int | None, seed: int) -> li
     return [query for query in queries if query.id in drawn]
 
 
-def balance_languages(queries: Sequence[Query], limit: int, exponent: float, seed: int) -> list[Query]:
-    """Return ``limit`` queries, those of a language with n of them in proportion to ``n ** exponent``.
-
-    What a language has too few of is shared among the others (Conneau et al., 2020, draw with an exponent of 0.3).
-
-    :param queries: Queries that carry their language.
-    :param limit: Queries to draw; as many as there are takes all.
-    :param exponent: 0 gives every language alike, 1 leaves the shares as they are.
-    :param seed: Seed of the draw, which depends on ids alone, as in :func:`sample_queries`.
-    """
-    groups: dict[str, list[Query]] = {}
-    for query in queries:
-        groups.setdefault(query.language, []).append(query)
-    quotas = _quotas({language: len(group) for language, group in groups.items()}, limit, exponent)
-    drawn = {query.id for name, group in groups.items() for query in sample_queries(group, quotas[name], seed)}
-    return [query for query in queries if query.id in drawn]
-
-
-def _quotas(sizes: Mapping[str, int], limit: int, exponent: float) -> dict[str, int]:
-    quotas = dict.fromkeys(sizes, 0)
-    left = min(limit, sum(sizes.values()))
-    # Languages that are used up leave; the rest shares what they could not take.
-    while left:
-        open_ = [language for language in sorted(sizes) if quotas[language] < sizes[language]]
-        weights = {language: sizes[language] ** exponent for language in open_}
-        total = sum(weights.values())
-        shares = {language: left * weights[language] / total for language in open_}
-        taken = {language: min(int(shares[language]), sizes[language] - quotas[language]) for language in open_}
-        if not any(taken.values()):
-            # Fewer queries than languages: the largest shares first.
-            taken = dict.fromkeys(sorted(open_, key=lambda language: -shares[language])[:left], 1)
-        for language, number in taken.items():
-            quotas[language] += number
-            left -= number
-    return quotas
-
-
 class ExampleShards(Sequence[list[MiningExample]]):
     """The examples of a split in shards, made anew whenever one is asked for; none has candidates yet.
 
@@ -92,8 +55,6 @@ class ExampleShards(Sequence[list[MiningExample]]):
     :param split: The split whose queries become examples.
     :param limit: Draw this many queries; None takes all.
     :param limit_per_language: Draw at most this many of each language first; None takes all.
-    :param language_exponent: Draw the ``limit`` by language, in proportion to this power of its queries; None does not
-        look at languages.
     :param seed: Seed of the draw.
     :param relevance: Lowest grade that makes a passage a positive.
     :param shard_size: Examples in a shard, at most 10,000.
@@ -108,7 +69,6 @@ class ExampleShards(Sequence[list[MiningExample]]):
         *,
         limit: int | None = None,
         limit_per_language: int | None = None,
-        language_exponent: float | None = None,
         seed: int = 0,
         relevance: int = 1,
         shard_size: int = SHARD_SIZE,
@@ -134,11 +94,7 @@ class ExampleShards(Sequence[list[MiningExample]]):
         if not queries:
             msg = f"{dataset.spec}: no query of split {split!r} has a passage of grade {relevance} or more"
             raise DatasetError(msg)
-        drawn = sample_by_language(queries, limit_per_language, seed)
-        if limit is not None and language_exponent is not None:
-            self.queries = balance_languages(drawn, limit, language_exponent, seed)
-        else:
-            self.queries = sample_queries(drawn, limit, seed)
+        self.queries = sample_queries(sample_by_language(queries, limit_per_language, seed), limit, seed)
 
     def __len__(self) -> int:
         return -(-len(self.queries) // self._shard_size)

@@ -46,11 +46,6 @@ def data_errors(data: Mapping[str, Any]) -> list[str]:
         for name in ("limit", "limit_per_language", "relevance")
         if data[name] is not None and data[name] < 1
     ]
-    exponent = data["language_exponent"]
-    if exponent is not None and not 0 <= exponent <= 1:
-        errors.append(f"data.language_exponent: expected a number from 0 to 1, got {exponent}")
-    if exponent is not None and data["limit"] is None:
-        errors.append("data.language_exponent: says how `limit` is shared among languages; give one")
     if not 1 <= data["shard_size"] <= SHARD_SIZE:
         errors.append(f"data.shard_size: expected 1 to {SHARD_SIZE:,}, got {data['shard_size']}")
     try:

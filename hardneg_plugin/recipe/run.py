@@ -87,7 +87,6 @@ class _Run:
                 data.train,
                 limit=data.limit,
                 limit_per_language=data.limit_per_language,
-                language_exponent=data.language_exponent,
                 seed=recipe.seeds[0],
                 relevance=data.relevance,
                 shard_size=data.shard_size,
@@ -97,7 +96,6 @@ class _Run:
         drawn = [data.limit and [data.limit, recipe.seeds[0]], data.relevance, data.shard_size, data.language]
         # Only where it is given: runs from before there was such a limit stay valid.
         drawn += [[data.limit_per_language, recipe.seeds[0]]] if data.limit_per_language else []
-        drawn += [f"language_exponent={data.language_exponent}"] if data.language_exponent is not None else []
         self._engine = LocalEngine(
             workspace,
             self._shards,

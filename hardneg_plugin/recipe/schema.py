@@ -28,8 +28,6 @@ class DataSection:
     :param train: Split whose queries are mined for and trained on.
     :param limit: Number of queries to draw from it; null takes all.
     :param limit_per_language: Most queries of each language, drawn first; null takes all.
-    :param language_exponent: Draw the ``limit`` in proportion to this power of each language's queries, from 0 (every
-        language alike) to 1; null does not look at languages.
     :param relevance: Lowest grade that makes a passage a positive.
     :param on_bad_row: ``error`` or ``skip``.
     :param language: ISO 639-1 code of rows that carry no language.
@@ -40,7 +38,6 @@ class DataSection:
     train: str = "train"
     limit: int | None = None
     limit_per_language: int | None = None
-    language_exponent: float | None = None
     relevance: int = 1
     on_bad_row: Literal["error", "skip"] = "error"
     language: str = ""

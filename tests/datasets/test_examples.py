@@ -4,7 +4,7 @@ import pytest
 from haystack.dataclasses import Document
 
 from hardneg_plugin.datasets import ExampleShards, Query, load_dataset
-from hardneg_plugin.datasets.examples import balance_languages, sample_queries
+from hardneg_plugin.datasets.examples import sample_queries
 from hardneg_plugin.errors import DatasetError, ParameterError
 
 
@@ -110,29 +110,3 @@ def test_real_data(shared):
     shards = ExampleShards(load_dataset(f"beir:{shared / 'data' / 'msmarco'}"), "train")
     assert (len(shards.queries), shards.pairs, shards.without_positives) == (6479, 6480, 0)
     assert len(shards[0]) == 6479
-
-
-def by_language(**sizes):
-    return [Query(f"{code}{n}", "text", code) for code, size in sizes.items() for n in range(size)]
-
-
-@pytest.mark.parametrize(
-    ("sizes", "limit", "exponent", "expected"),
-    [
-        ({"en": 90, "sw": 10}, 20, 0.0, {"en": 10, "sw": 10}),
-        ({"en": 90, "sw": 10}, 20, 1.0, {"en": 18, "sw": 2}),
-        # Square roots 9 and 3 of 12 parts.
-        ({"en": 81, "sw": 9}, 12, 0.5, {"en": 9, "sw": 3}),
-        # Swahili has no more than four; the others share the rest.
-        ({"en": 90, "ko": 90, "sw": 4}, 60, 0.0, {"en": 28, "ko": 28, "sw": 4}),
-        ({"en": 3, "sw": 2}, 99, 0.3, {"en": 3, "sw": 2}),
-        ({"en": 5, "ko": 5, "sw": 5}, 2, 0.0, {"en": 1, "ko": 1, "sw": 0}),
-    ],
-)
-def test_languages_are_drawn_by_a_power_of_their_size(sizes, limit, exponent, expected):
-    queries = by_language(**sizes)
-    drawn = balance_languages(queries, limit, exponent, seed=1)
-    assert {code: sum(query.language == code for query in drawn) for code in sizes} == expected
-    assert drawn == sorted(drawn, key=queries.index)
-    again = balance_languages(queries[::-1], limit, exponent, seed=1)
-    assert {query.id for query in again} == {query.id for query in drawn}
