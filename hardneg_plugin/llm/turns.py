@@ -7,10 +7,12 @@ wait for hundreds of timeouts until one question has used up its tries and shows
 from __future__ import annotations
 
 import asyncio
+import atexit
 import heapq
 import queue
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from itertools import count
 
@@ -18,7 +20,8 @@ from itertools import count
 class Workers:
     """Threads that call for one question at a time.
 
-    They are daemons: an interrupted program does not wait for a server. They start when they are needed.
+    They are daemons: an interrupted program does not wait for a server. They start when they are needed. A program
+    that ends with answers nobody asked for waits for the calls under way, so that they are kept.
 
     :param most: Most threads.
     :param call: Calls for the question of a key; it lets no error out.
@@ -30,6 +33,7 @@ class Workers:
         self._threads: list[threading.Thread] = []
         self._numbers = count()
         self._stopped = False
+        _living.add(self)
 
     def add(self, key: str, tries: int) -> None:
         """Put a question into the queue.
@@ -58,6 +62,22 @@ class Workers:
         if not sys.is_finalizing():
             for thread in self._threads:
                 thread.join()
+
+    def finish(self) -> None:
+        """Stop and wait, unless somebody stopped them before and chose whether to wait."""
+        if not self._stopped:
+            self.stop()
+            self.join()
+
+
+_living: weakref.WeakSet[Workers] = weakref.WeakSet()
+
+
+@atexit.register
+def _finish() -> None:
+    # A thread that writes while the interpreter goes down under it aborts the whole program.
+    for workers in list(_living):
+        workers.finish()
 
 
 class Turns:

@@ -74,7 +74,7 @@ def test_one_table_with_every_line_and_equal_steps(recipe, tmp_path, quiet):
     folder = tmp_path / "runs" / "small"
     assert {path.name for path in folder.iterdir()} == {
         ".hardneg-run", ".lock", "recipe.yaml", "manifest.json", "stages", "systems", "lines", "results.json",
-        "per_query.parquet", "report.md",
+        "per_query.parquet", "report.md", "leakage.json",
     }  # fmt: skip
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["sessions"][0]["peak_memory_bytes"] > 0
