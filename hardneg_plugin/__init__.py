@@ -61,7 +61,6 @@ _EXPORTS = {
         "LLMNegativeClassifier",
         "LLMNegativeGenerator",
         "LanguageFilter",
-        "LanguageFilter",
         "NegativeDocumentBuilder",
         "NegativeSampler",
         "ParentDocumentFilter",
