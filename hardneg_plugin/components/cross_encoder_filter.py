@@ -9,10 +9,11 @@ from typing import Any, ClassVar, get_args
 import numpy as np
 from haystack import component
 
-from hardneg_plugin.components.parameters import at_least, in_range, one_of
+from hardneg_plugin.components.parameters import at_least, in_range, name_given, one_of
 from hardneg_plugin.components.passages import passage_text
-from hardneg_plugin.components.positive_aware_filter import PositiveAwareFilter
+from hardneg_plugin.components.positive_aware_filter import RULES, PositiveAwareFilter
 from hardneg_plugin.components.score_columns import Reference, finite_number
+from hardneg_plugin.components.stored_results import stored_scores
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.scores import with_scores
@@ -58,6 +59,7 @@ class CrossEncoderFilter:
     """
 
     version: ClassVar[int] = 1
+    replayable: ClassVar[tuple[str, ...]] = RULES
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(
@@ -73,10 +75,9 @@ class CrossEncoderFilter:
         max_length: int | None = None,
         device: str | None = None,
     ) -> None:
-        for name, value in (("model", model), ("scorer", scorer)):
-            if (name == "model" or value is not None) and (not isinstance(value, str) or not value.strip()):
-                msg = f"{_NAME}: {name} must be a name, got {value!r}"
-                raise ParameterError(msg)
+        name_given(_NAME, "model", model)
+        if scorer is not None:
+            name_given(_NAME, "scorer", scorer)
         _check_rules(
             {"relative_margin": relative_margin, "absolute_margin": absolute_margin},
             {"max_score": max_score, "min_score": min_score},
@@ -136,6 +137,19 @@ class CrossEncoderFilter:
             return {"examples": with_table(examples, table)}
         self.warm_up()
         return self._rules.run(examples=with_table(examples, self._scored(examples, table)))
+
+    def replay(self, examples: list[MiningExample], stored: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Filter by the scores that an earlier run left, without the model.
+
+        :param examples: Examples as they reach this filter now.
+        :param stored: The same examples behind the earlier run.
+        :raises RecordError: If a kept candidate has no stored score.
+        """
+        table = table_of(examples)
+        if not table.kept.any():
+            return {"examples": with_table(examples, table)}
+        scored = stored_scores(_NAME, table, table_of(stored), self.scorer_name)
+        return self._rules.run(examples=with_table(examples, scored))
 
     def _scored(self, examples: list[MiningExample], table: CandidateTable) -> CandidateTable:
         kept = np.flatnonzero(table.kept)

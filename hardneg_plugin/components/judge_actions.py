@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from hardneg_plugin.components.parameters import in_range, one_of
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.llm.verdicts import FALSE_NEGATIVE, LABELS, UNDECIDED
-from hardneg_plugin.records import CandidateTable
+from hardneg_plugin.records import CandidateTable, MiningExample, with_table
+from hardneg_plugin.records.relabel import as_positives
 
 ACTIONS = {"false_negative": "drop", "hard_negative": "keep", "easy_negative": "drop", "undecided": "drop"}
 """What happens unless a component is told otherwise."""
@@ -19,18 +20,36 @@ UNSURE_PROBABILITY = (0.2, 0.8)
 _CHOICES = ("drop", "keep", "positive")
 
 
-def apply_actions(table: CandidateTable, judged: NDArray[np.bool_], actions: Mapping[str, str]) -> CandidateTable:
-    """Return the table without the rows whose label is to be dropped, as ``verdict: <label>``.
+def act_on_labels(
+    examples: list[MiningExample],
+    table: CandidateTable,
+    judged: NDArray[np.int64],
+    actions: Mapping[str, str] | None,
+    concerned: NDArray[np.bool_] | None,
+) -> list[MiningExample]:
+    """Return the examples with what is to be done with each label done.
 
-    :param table: Candidates with verdicts.
-    :param judged: Rows that the actions are about, shape ``(m,)``.
-    :param actions: Label → ``drop``, ``keep`` or ``positive``.
+    Rows are dropped as ``verdict: <label>``, relabelled as ``verdict: positive``, or never judged as
+    ``verdict: not judged``.
+
+    :param examples: ``n`` examples.
+    :param table: Their ``m`` candidates, with verdicts.
+    :param judged: Rows that the actions are about.
+    :param actions: Label → ``drop``, ``keep`` or ``positive``; those left out as by default.
+    :param concerned: Rows to drop where they are not among the judged, shape ``(m,)``; None drops none.
     """
+    inside = np.zeros(len(table.passages), dtype=bool)
+    inside[judged] = True
     labels = np.array(table.label.strings(), dtype=object)
+    actions = {**ACTIONS, **(actions or {})}
     for label, action in actions.items():
         if action == "drop":
-            table = table.drop(judged & (labels == label), f"verdict: {label}")
-    return table
+            table = table.drop(inside & (labels == label), f"verdict: {label}")
+    if concerned is not None:
+        table = table.drop(concerned & ~inside, "verdict: not judged")
+    if actions[FALSE_NEGATIVE] != "positive":
+        return with_table(examples, table)
+    return as_positives(examples, table, inside & (labels == FALSE_NEGATIVE), "verdict: positive")
 
 
 def check_actions(component: str, actions: object) -> None:

@@ -10,12 +10,12 @@ from haystack import component
 from haystack.components.generators.chat.types import ChatGenerator
 from numpy.typing import NDArray
 
+from hardneg_plugin.components.asks_models import AsksModels
 from hardneg_plugin.components.chat_client import ChatClient
 from hardneg_plugin.components.judge_actions import (
-    ACTIONS,
     UNSURE_LABELS,
     UNSURE_PROBABILITY,
-    apply_actions,
+    act_on_labels,
     check_actions,
     check_unsure,
 )
@@ -29,6 +29,7 @@ from hardneg_plugin.components.judge_questions import (
     rows_to_judge,
 )
 from hardneg_plugin.components.parameters import all_at_least, one_of, source_name
+from hardneg_plugin.components.stored_results import stored_verdicts
 from hardneg_plugin.components.verdict_columns import Verdicts, report_undecided
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.ask import ask
@@ -37,7 +38,6 @@ from hardneg_plugin.llm.exchange import Answer
 from hardneg_plugin.llm.prompt import load_prompt
 from hardneg_plugin.llm.verdicts import (
     CONTRADICTION,
-    FALSE_NEGATIVE,
     UNDECIDED,
     Judgement,
     read_listwise,
@@ -45,7 +45,6 @@ from hardneg_plugin.llm.verdicts import (
     undecided,
 )
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
-from hardneg_plugin.records.relabel import as_positives
 
 _NAME = "LLMNegativeClassifier"
 _TASK = "classify"
@@ -62,7 +61,7 @@ class _Round(NamedTuple):
 
 
 @component
-class LLMNegativeClassifier:
+class LLMNegativeClassifier(AsksModels):
     """Asks a language model whether each candidate answers the query, is a hard negative or an easy one.
 
     On human-graded data a third of the first ten mined negatives are really positives; a judge finds most of them.
@@ -107,6 +106,7 @@ class LLMNegativeClassifier:
     """
 
     version: ClassVar[int] = 1
+    replayable: ClassVar[tuple[str, ...]] = ("actions", "max_candidates")
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(
@@ -165,26 +165,6 @@ class LLMNegativeClassifier:
         """Return fingerprints of data outside this class that decide over the result."""
         return [load_prompt(f"classify_{mode}").fingerprint for mode in get_args(Mode)]
 
-    def warm_up(self) -> None:
-        """Warm up the chat generators."""
-        for client in self._clients:
-            client.warm_up()
-
-    async def warm_up_async(self) -> None:
-        """Warm up the chat generators."""
-        for client in self._clients:
-            await client.warm_up_async()
-
-    def close(self) -> None:
-        """Release what the chat generators hold."""
-        for client in self._clients:
-            client.close()
-
-    async def close_async(self) -> None:
-        """Release what the chat generators hold."""
-        for client in self._clients:
-            await client.close_async()
-
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
         """Judge.
@@ -223,6 +203,20 @@ class LLMNegativeClassifier:
             async for answer in answers:
                 take(next(asked), answer)
         return {"examples": self._decided(examples, table, verdicts, judged)}
+
+    def replay(self, examples: list[MiningExample], stored: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Apply this component's actions to the verdicts that an earlier run left, asking nobody.
+
+        :param examples: Examples as they reach this component now.
+        :param stored: The same examples behind the earlier run.
+        :raises RecordError: If a candidate that is to be judged has no verdict by this prompt.
+        """
+        table = table_of(examples)
+        if not table.kept.any():
+            return {"examples": with_table(examples, table)}
+        judged = rows_to_judge(_NAME, table, self.source, self.max_candidates)
+        table = stored_verdicts(_NAME, table, table_of(stored), judged, self._prompt.fingerprint)
+        return {"examples": self._acted(examples, table, judged)}
 
     def _rounds(
         self, examples: list[MiningExample], table: CandidateTable, verdicts: Verdicts, rows: NDArray[np.int64]
@@ -282,14 +276,13 @@ class LLMNegativeClassifier:
             raise LLMError(msg)
         report_undecided(_NAME, verdicts, len(judged))
         table = verdicts.written(table, [client.model for client in self._clients], self._prompt.fingerprint)
-        inside = np.zeros(len(table.passages), dtype=bool)
-        inside[judged] = True
-        actions = {**ACTIONS, **(self.actions or {})}
-        table = apply_actions(table, inside, actions)
+        return self._acted(examples, table, judged)
+
+    def _acted(
+        self, examples: list[MiningExample], table: CandidateTable, judged: NDArray[np.int64]
+    ) -> list[MiningExample]:
+        concerned = None
         if self.max_candidates is not None:
-            concerned = table.ranks[self.source] > 0 if self.source is not None else np.ones_like(inside)
-            table = table.drop(concerned & ~inside, "verdict: not judged")
-        if actions[FALSE_NEGATIVE] != "positive":
-            return with_table(examples, table)
-        labels = np.array(table.label.strings(), dtype=object)
-        return as_positives(examples, table, inside & (labels == FALSE_NEGATIVE), "verdict: positive")
+            every = np.ones(len(table.passages), dtype=bool)
+            concerned = table.ranks[self.source] > 0 if self.source is not None else every
+        return act_on_labels(examples, table, judged, self.actions, concerned)

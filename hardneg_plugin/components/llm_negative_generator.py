@@ -11,6 +11,7 @@ from haystack import component
 from haystack.components.generators.chat.types import ChatGenerator
 from haystack.dataclasses import Document
 
+from hardneg_plugin.components.asks_models import AsksModels
 from hardneg_plugin.components.chat_client import ChatClient
 from hardneg_plugin.components.generated_passages import drop_faulty, report_unwritten
 from hardneg_plugin.components.parameters import at_least, in_range, source_name
@@ -38,7 +39,7 @@ _TOKENS_AROUND = 100
 
 
 @component
-class LLMNegativeGenerator:
+class LLMNegativeGenerator(AsksModels):
     """Adds passages to each example's candidates that a language model wrote: on topic, but without the answer.
 
     One question per example gives ``num_passages`` of them. Each is checked, and one that fails is added as well, but
@@ -135,6 +136,7 @@ class LLMNegativeGenerator:
         self.max_workers = max_workers
         self.raise_on_failure = raise_on_failure
         self._client = ChatClient(chat_generator, _NAME)
+        self._clients = [self._client]
         self._prompt = load_prompt(prompt)
         self._prompt.check_variables(_VARIABLES, _NEEDED)
         words = _PLACEHOLDERS.sub(" ", f"{self._prompt.system} {self._prompt.user}")
@@ -148,22 +150,6 @@ class LLMNegativeGenerator:
     def depends_on() -> list[str]:
         """Return fingerprints of rules and data outside this class that decide over the result."""
         return [analysis_fingerprint(), load_prompt(_PROMPT).fingerprint]
-
-    def warm_up(self) -> None:
-        """Warm up the chat generator."""
-        self._client.warm_up()
-
-    async def warm_up_async(self) -> None:
-        """Warm up the chat generator."""
-        await self._client.warm_up_async()
-
-    def close(self) -> None:
-        """Release what the chat generator holds."""
-        self._client.close()
-
-    async def close_async(self) -> None:
-        """Release what the chat generator holds."""
-        await self._client.close_async()
 
     def calls_for(self, candidates: int) -> int:
         """Return the calls that a query takes, whatever its candidates: one."""

@@ -45,8 +45,16 @@ def source_name(component: str, value: object) -> None:
 
     :raises ParameterError: If it is no text, or blank.
     """
+    name_given(component, "source", value)
+
+
+def name_given(component: str, name: str, value: object, what: str = "a name") -> None:
+    """Check a parameter that names something.
+
+    :raises ParameterError: If it is no text, or blank.
+    """
     if not isinstance(value, str) or not value.strip():
-        msg = f"{component}: source must be a name, got {value!r}"
+        msg = f"{component}: {name} must be {what}, got {value!r}"
         raise ParameterError(msg)
 
 

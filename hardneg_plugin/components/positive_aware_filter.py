@@ -9,9 +9,10 @@ import numpy as np
 from haystack import component
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.parameters import at_least, in_range, one_of
+from hardneg_plugin.components.parameters import at_least, in_range, name_given, one_of
 from hardneg_plugin.components.passages import passage_text
 from hardneg_plugin.components.score_columns import Reference, candidate_scores, finite_number, reference_scores
+from hardneg_plugin.components.stored_results import stored_scores
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.scores import with_scores
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from hardneg_plugin.search.dense import Encoder
 
 _NAME = "PositiveAwareFilter"
+# Parameters that are applied to scores, wherever these come from.
+RULES = ("relative_margin", "absolute_margin", "max_score", "min_score", "reference")
 _REMEDY = "set `model`, and one model scores the candidates of all sources"
 
 
@@ -62,6 +65,7 @@ class PositiveAwareFilter:
     """
 
     version: ClassVar[int] = 1
+    replayable: ClassVar[tuple[str, ...]] = RULES
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(
@@ -120,15 +124,31 @@ class PositiveAwareFilter:
         if not table.kept.any():
             return {"examples": with_table(examples, table)}
         self.warm_up()
-        scorer = self.scorer or f"model:{self.model}"
         if self._encoder is not None:
-            table = _scored(self._encoder, examples, table, scorer, self.batch_size)
-        scores = candidate_scores(_NAME, examples, table, scorer, _REMEDY)
-        return {"examples": with_table(examples, self._without_near(examples, table, scores, scorer))}
+            table = _scored(self._encoder, examples, table, self._scorer_name, self.batch_size)
+        return {"examples": with_table(examples, self._without_near(examples, table))}
 
-    def _without_near(
-        self, examples: list[MiningExample], table: CandidateTable, scores: NDArray[np.float64], scorer: str
-    ) -> CandidateTable:
+    @property
+    def _scorer_name(self) -> str:
+        return self.scorer or f"model:{self.model}"
+
+    def replay(self, examples: list[MiningExample], stored: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Filter by the scores that an earlier run left, without the model.
+
+        :param examples: Examples as they reach this filter now.
+        :param stored: The same examples behind the earlier run.
+        :raises RecordError: If a kept candidate has no stored score.
+        """
+        table = table_of(examples)
+        if not table.kept.any():
+            return {"examples": with_table(examples, table)}
+        if self.model is not None:
+            table = stored_scores(_NAME, table, table_of(stored), self._scorer_name)
+        return {"examples": with_table(examples, self._without_near(examples, table))}
+
+    def _without_near(self, examples: list[MiningExample], table: CandidateTable) -> CandidateTable:
+        scorer = self._scorer_name
+        scores = candidate_scores(_NAME, examples, table, scorer, _REMEDY)
         if self.relative_margin is not None or self.absolute_margin is not None:
             positive = reference_scores(_NAME, examples, table, scorer, self.reference)[table.example_index]
             table = table.drop(np.isnan(positive), "margin: no positive")
@@ -145,9 +165,8 @@ class PositiveAwareFilter:
 
 def _check_scorer(model: str | None, scorer: str | None) -> None:
     for name, value in (("model", model), ("scorer", scorer)):
-        if value is not None and (not isinstance(value, str) or not value.strip()):
-            msg = f"{_NAME}: {name} must be a name, got {value!r}"
-            raise ParameterError(msg)
+        if value is not None:
+            name_given(_NAME, name, value)
     if model is None and scorer is None:
         msg = f"{_NAME}: give `model`, which scores candidates and positives, or `scorer`, a score they have already"
         raise ParameterError(msg)

@@ -9,14 +9,16 @@ from haystack import component
 from haystack.components.generators.chat.types import ChatGenerator
 from numpy.typing import NDArray
 
+from hardneg_plugin.components.asks_models import AsksModels
 from hardneg_plugin.components.better_share import Scope, drop_lower
 from hardneg_plugin.components.chat_client import ChatClient
 from hardneg_plugin.components.judge_questions import Asking, Question, questions_of
-from hardneg_plugin.components.parameters import all_at_least, at_least, in_range, one_of
+from hardneg_plugin.components.parameters import all_at_least, at_least, in_range, name_given, one_of
 from hardneg_plugin.components.passages import passage_text
 from hardneg_plugin.components.retrieved_context import Pool, RetrievedContext
+from hardneg_plugin.components.stored_results import stored_scores, stored_verdicts
 from hardneg_plugin.components.verdict_columns import Verdicts, report_undecided
-from hardneg_plugin.errors import LLMError, ParameterError
+from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.ask import ask
 from hardneg_plugin.llm.ask_async import ask_async
 from hardneg_plugin.llm.exchange import Answer
@@ -44,7 +46,7 @@ _COUNTS = (
 
 
 @component
-class RAGNegativeRanker:
+class RAGNegativeRanker(AsksModels):
     """Scores candidates from 0 to 100 by a language model that sees what else a search finds, and keeps the best half.
 
     For each query the ``context`` nearest passages of a pool are found by exact inner products (FAISS ``IndexFlatIP``
@@ -85,6 +87,7 @@ class RAGNegativeRanker:
     """
 
     version: ClassVar[int] = 1
+    replayable: ClassVar[tuple[str, ...]] = ("keep", "scope")
 
     def __init__(
         self,
@@ -105,7 +108,8 @@ class RAGNegativeRanker:
         max_workers: int = 4,
         raise_on_failure: bool = False,
     ) -> None:
-        _check_names(model, scorer)
+        name_given(_NAME, "model", model, "a folder or a hub id")
+        name_given(_NAME, "scorer", scorer)
         at_least(_NAME, "context", context, 0)
         in_range(_NAME, "keep", keep, 0, 1)
         one_of(_NAME, "pool", pool, get_args(Pool))
@@ -130,6 +134,7 @@ class RAGNegativeRanker:
         shown = chat_generator is not None and context > 0
         self.needs_all_examples = scope == "all" or (shown and pool == "negatives")
         self._client = None if chat_generator is None else ChatClient(chat_generator, _NAME)
+        self._clients = [] if self._client is None else [self._client]
         self._prompt = load_prompt(prompt)
         self._prompt.check_variables(_VARIABLES, {"query", "passages"})
         self._encoder: DualEncoder | None = None
@@ -149,29 +154,18 @@ class RAGNegativeRanker:
         :raises ParameterError: If the model cannot be loaded.
         """
         self._load()
-        if self._client is not None:
-            self._client.warm_up()
+        # Haystack rebuilds the class, which breaks `super()`.
+        AsksModels.warm_up(self)
 
     async def warm_up_async(self) -> None:
         """Load the model and warm up the chat generator."""
         self._load()
-        if self._client is not None:
-            await self._client.warm_up_async()
+        await AsksModels.warm_up_async(self)
 
     def _load(self) -> DualEncoder:
         if self._encoder is None:
             self._encoder = DualEncoder(load_model(self.model))
         return self._encoder
-
-    def close(self) -> None:
-        """Release what the chat generator holds."""
-        if self._client is not None:
-            self._client.close()
-
-    async def close_async(self) -> None:
-        """Release what the chat generator holds."""
-        if self._client is not None:
-            await self._client.close_async()
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
@@ -216,6 +210,31 @@ class RAGNegativeRanker:
         """Return the calls that a query with so many candidates takes."""
         return 0 if self.chat_generator is None else -(-candidates // self.candidates_per_call)
 
+    def replay(self, examples: list[MiningExample], stored: list[MiningExample]) -> dict[str, list[MiningExample]]:
+        """Rank by the scores that an earlier run left, without a model.
+
+        :param examples: Examples as they reach this ranker now.
+        :param stored: The same examples behind the earlier run.
+        :raises RecordError: If a kept candidate has no stored score.
+        """
+        table = table_of(examples)
+        if not table.kept.any():
+            return {"examples": with_table(examples, table)}
+        rows = np.flatnonzero(table.kept)
+        before = table_of(stored)
+        if self._client is None:
+            table = stored_scores(_NAME, table, before, self.scorer)
+        else:
+            table = stored_verdicts(_NAME, table, before, rows, self._prompt.fingerprint)
+            hardness = np.full(len(table.passages), np.nan, dtype=np.float32)
+            hardness[rows] = table.label_score[rows]
+            table = self._labelled(table, hardness, rows)
+        return {
+            "examples": with_table(
+                examples, drop_lower(examples, table, table.scores[self.scorer], self.keep, self.scope)
+            )
+        }
+
     def _questions(self, examples: list[MiningExample], table: CandidateTable) -> tuple[Verdicts, list[Question]]:
         rows, _ = table.kept_by_rank()
         return Verdicts(len(table.passages)), questions_of(examples, table, rows, self.candidates_per_call, _TASK)
@@ -239,12 +258,21 @@ class RAGNegativeRanker:
             msg = f"{_NAME}: {reasons.total()} candidates got no score: {', '.join(sorted(reasons))}"
             raise LLMError(msg)
         report_undecided(_NAME, verdicts, int(table.kept.sum()))
+        rows = np.flatnonzero(table.kept)
         table = verdicts.written(table, [self._client.model], self._prompt.fingerprint)
-        none = np.full(int(table.positive_offsets[-1]), np.nan, dtype=np.float32)
-        table = with_scores(table, self.scorer, verdicts.hardness, none)
-        table = table.drop(verdicts.having([FALSE_NEGATIVE]), "rag: false_negative")
-        table = table.drop(verdicts.having([UNDECIDED]), "rag: undecided")
+        table = self._labelled(table, verdicts.hardness, rows)
         return drop_lower(examples, table, verdicts.hardness, self.keep, self.scope)
+
+    def _labelled(
+        self, table: CandidateTable, hardness: NDArray[np.float32], rows: NDArray[np.int64]
+    ) -> CandidateTable:
+        """Return the table with the scores, less what is no negative by its label."""
+        none = np.full(int(table.positive_offsets[-1]), np.nan, dtype=np.float32)
+        table = with_scores(table, self.scorer, hardness, none)
+        labels = np.full(len(table.passages), "", dtype=object)
+        labels[rows] = [table.label.values[code] for code in table.label.codes[rows]]
+        table = table.drop(labels == FALSE_NEGATIVE, "rag: false_negative")
+        return table.drop(labels == UNDECIDED, "rag: undecided")
 
     def _by_similarity(self, examples: list[MiningExample], table: CandidateTable) -> CandidateTable:
         kept = np.flatnonzero(table.kept)
@@ -258,15 +286,6 @@ class RAGNegativeRanker:
         scores[kept] = score_pairs(self._load(), queries, texts, pairs, self.batch_size)
         none = np.full(int(table.positive_offsets[-1]), np.nan, dtype=np.float32)
         return drop_lower(examples, with_scores(table, self.scorer, scores, none), scores, self.keep, self.scope)
-
-
-def _check_names(model: object, scorer: object) -> None:
-    if not isinstance(model, str) or not model.strip():
-        msg = f"{_NAME}: model must be a folder or a hub id, got {model!r}"
-        raise ParameterError(msg)
-    if not isinstance(scorer, str) or not scorer.strip():
-        msg = f"{_NAME}: scorer must be a name, got {scorer!r}"
-        raise ParameterError(msg)
 
 
 def _take(verdicts: Verdicts, question: Question, answer: Answer) -> None:

@@ -72,7 +72,9 @@ def resolved_recipe(
     """
     _stop(place, shape_errors(raw))
     resolved = resolve_paths(_with_defaults(raw), folder)
-    overridden = apply_overrides(resolved, overrides, mine=raw["name"] if "mine" in raw else None)
+    # A resolved recipe names the system that `mine` made.
+    only = list(resolved["systems"]) == [resolved["name"]]
+    overridden = apply_overrides(resolved, overrides, mine=resolved["name"] if only else None)
     # An override may bring a whole section, in any shape and without its defaults.
     _stop(place, shape_errors(overridden))
     overridden = _with_defaults(overridden)

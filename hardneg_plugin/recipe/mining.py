@@ -177,13 +177,29 @@ def write_triplets(shards: Shards, folder: Path, *, language: bool = False) -> N
     :param folder: An empty folder.
     :param language: Whether to write the language of each query.
     """
+    write_rows(shards, folder, TripletBuilder(shape="n-tuple", language=language))
+
+
+def write_rows(shards: Sequence[list[MiningExample]], output: Path, builder: TripletBuilder) -> int:
+    """Write the rows of all shards; the same examples give the same bytes.
+
+    :param shards: Examples behind the last stage.
+    :param output: A file that ends in ``.jsonl`` or ``.parquet`` and appears whole or not at all, or a folder.
+    :param builder: What makes rows of examples.
+    :returns: Number of rows.
+    """
     import pyarrow as pa
     from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
-
-    builder = TripletBuilder(shape="n-tuple", language=language)
     tables = [builder.run(examples=shard)["triplets"].data.table for shard in shards]
     table = pa.concat_tables(tables, promote_options="default").combine_chunks()
     # The library's own fingerprint is drawn at random; it would be the only thing that differs between two runs.
-    Dataset(table.replace_schema_metadata(None), fingerprint=fingerprint(table.num_rows)).save_to_disk(folder)
+    rows = Dataset(table.replace_schema_metadata(None), fingerprint=fingerprint(table.num_rows))
+    if output.suffix not in (".jsonl", ".parquet"):
+        rows.save_to_disk(output)
+    else:
+        partial = output.with_name(f".{output.name}.partial")
+        rows.to_parquet(partial) if output.suffix == ".parquet" else rows.to_json(partial, force_ascii=False)
+        partial.replace(output)
+    return int(table.num_rows)

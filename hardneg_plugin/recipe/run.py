@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.datasets import ExampleShards, RetrievalDataset, load_dataset
@@ -14,7 +13,6 @@ from hardneg_plugin.errors import WorkspaceError
 from hardneg_plugin.evaluation import Scores
 from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.recipe.asking import check_judge_of, recipe_session
-from hardneg_plugin.recipe.chat_generator import CHAT_GENERATOR, generator_of
 from hardneg_plugin.recipe.leaks import leaked
 from hardneg_plugin.recipe.lines import bm25_line, given_line, model_line, untrained_line
 from hardneg_plugin.recipe.manifest import Manifest
@@ -24,13 +22,14 @@ from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.reporting import Row, query_values, report_of_scores, stage_counts
 from hardneg_plugin.recipe.schema import BM25_LINE, UNTRAINED_LINE, Recipe
 from hardneg_plugin.recipe.splits import check_splits
+from hardneg_plugin.recipe.stages import filled_parameters
 from hardneg_plugin.recipe.style import style_warning
 from hardneg_plugin.recipe.targets import Target, evaluation_targets
 from hardneg_plugin.recipe.training import Trainings
 from hardneg_plugin.recipe.workspace import IfExists, Workspace, write_text
 from hardneg_plugin.recipe.yaml_text import to_yaml
 from hardneg_plugin.report import ReportData, StageCounts, System, TrainingRun, write_results
-from hardneg_plugin.training.base_model import STATIC, base_model_identity
+from hardneg_plugin.training.base_model import base_model_identity
 
 
 def run_recipe(
@@ -100,23 +99,12 @@ class _Run:
             workspace,
             self._shards,
             data=fingerprint([self._data_fingerprint, drawn]),
-            filled=self._filled(),
+            filled=filled_parameters(recipe),
             progress=progress,
         )
         self._measuring = None
         if recipe.evaluate is not None:
             self._measuring = Measuring(workspace, targets, recipe.evaluate, progress)
-
-    def _filled(self) -> dict[str, Any]:
-        """Return what stages get that take it and do not say otherwise."""
-        recipe, model = self._recipe, self._trainings.base_model
-        filled: dict[str, Any] = {"corpus": recipe.data.spec, "language": recipe.data.language}
-        # A static model from scratch has nothing to mine with before it is trained.
-        if model not in ("", STATIC):
-            filled["model"] = model
-        if recipe.llm is not None:
-            filled[CHAT_GENERATOR] = generator_of(recipe.llm)
-        return filled
 
     def run(self) -> ReportData:
         ready = self._check_claims()
@@ -187,6 +175,7 @@ class _Run:
             identity = self._trainings.identity(name, mined, seed)
             finished = self._workspace.claim(name, seed).check(mined, identity)
             folder = self._workspace.system(name, seed)
+            self._workspace.mined(name, seed, folders, len(shards))
             write = partial(write_triplets, shards, language=self._trainings.by_language)
             made_of = f"{mined} language" if self._trainings.by_language else mined
             self._workspace.replace_folder(folder / "triplets", made_of, write)

@@ -12,10 +12,28 @@ from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components import STAGES, stage_class
 from hardneg_plugin.components.corpus_parameter import open_corpus
 from hardneg_plugin.llm.prompt import load_prompt
-from hardneg_plugin.recipe.chat_generator import CHAT_GENERATOR, GENERATORS, answer_identity, with_generators
+from hardneg_plugin.recipe.chat_generator import (
+    CHAT_GENERATOR,
+    GENERATORS,
+    answer_identity,
+    generator_of,
+    with_generators,
+)
 from hardneg_plugin.recipe.check import parameters_of, signature_defaults
-from hardneg_plugin.recipe.schema import Stage
-from hardneg_plugin.training.base_model import base_model_identity
+from hardneg_plugin.recipe.schema import Recipe, Stage
+from hardneg_plugin.training.base_model import STATIC, base_model_identity
+
+
+def filled_parameters(recipe: Recipe) -> dict[str, Any]:
+    """Return what stages of a recipe get that take it and do not say otherwise."""
+    model = str(recipe.train["base_model"]) if recipe.train else ""
+    filled: dict[str, Any] = {"corpus": recipe.data.spec, "language": recipe.data.language}
+    # A static model from scratch has nothing to mine with before it is trained.
+    if model not in ("", STATIC):
+        filled["model"] = model
+    if recipe.llm is not None:
+        filled[CHAT_GENERATOR] = generator_of(recipe.llm)
+    return filled
 
 
 def stage_params(stage: Stage, filled: Mapping[str, Any]) -> dict[str, Any]:

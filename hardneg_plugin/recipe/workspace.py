@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -151,7 +151,14 @@ class Workspace:
         return Claim(self._system(name, seed))
 
     def _system(self, name: str, seed: int) -> Path:
-        return self.folder / "systems" / name / f"seed-{seed}"
+        return system_folder(self.folder, name, seed)
+
+    def mined(self, name: str, seed: int, folders: Sequence[StageFolder], parts: int) -> None:
+        """Write down which stages a system was mined by, in order."""
+        stages = {"folders": [folder.path.name for folder in folders], "parts": parts}
+        file = self.system(name, seed) / "stages.json"
+        if not file.is_file() or read_json(file) != stages:
+            write_json(file, stages)
 
     def evaluation(self, name: str, seed: int | None, label: str) -> Path:
         """Return the file of a measured line; lines without a seed are not trained.
@@ -198,6 +205,11 @@ class Workspace:
         (staged / "fingerprint").write_text(fingerprint, "utf-8")
         shutil.rmtree(path, ignore_errors=True)
         staged.rename(path)
+
+
+def system_folder(run: Path, name: str, seed: int) -> Path:
+    """Return the folder of a system's training run, whether it is there or not."""
+    return run / "systems" / name / f"seed-{seed}"
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -1,0 +1,69 @@
+"""``hardneg refilter``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from hardneg_plugin.cli.options import set_option
+
+
+@click.command("refilter")
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@set_option
+@click.option("--system", help="System of the run; needed where several mine.")
+@click.option("--seed", type=int, help="Seed of the run; its first where it is left out.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write triplets: .jsonl, .parquet, or a folder of a dataset.",
+)
+@click.option(
+    "--shape",
+    type=click.Choice(["n-tuple", "triplet", "labeled-pair", "labeled-list"]),
+    default="n-tuple",
+    show_default=True,
+)
+@click.option("--num-negatives", type=click.IntRange(1), help="Negatives of a row; all that are kept if left out.")
+@click.option("--ids", is_flag=True, help="Write ids of queries and passages.")
+@click.option("--scores", metavar="SCORER", help="Write the scores of this scorer.")
+def command(
+    run: Path,
+    overrides: tuple[str, ...],
+    system: str | None,
+    seed: int | None,
+    output: Path | None,
+    shape: str,
+    num_negatives: int | None,
+    ids: bool,
+    scores: str | None,
+) -> None:
+    """Apply other settings to the stored candidates of RUN, a finished run folder.
+
+    Margins, what happens to each label of a judge, samples and the shape of the triplets change in seconds, without a
+    model; the run itself stays as it is.
+
+    \b
+    Examples:
+      hardneg refilter runs/compare --system dense-positive-aware \\
+        --set systems.dense-positive-aware.positive_aware.relative_margin=0.1 -o triplets.parquet
+    """
+    from hardneg_plugin.components import TripletBuilder
+    from hardneg_plugin.recipe.mining import write_rows
+    from hardneg_plugin.recipe.refilter import refilter
+
+    result = refilter(run, overrides, system=system, seed=seed)
+    click.echo(f"{result.system}: stages run again: {', '.join(result.again) or 'none, nothing changed'}", err=True)
+    _show(result.before, result.after)
+    if output is not None:
+        builder = TripletBuilder(shape=shape, num_negatives=num_negatives, ids=ids, scores=scores)  # type: ignore[arg-type]
+        count = write_rows(result.shards, output, builder)
+        click.echo(f"{count:,} rows in {output}", err=True)
+
+
+def _show(before: Counter[str], after: Counter[str]) -> None:
+    for reason in sorted(before.keys() | after.keys()):
+        click.echo(f"  {reason or 'kept'}: {before[reason]:,} -> {after[reason]:,}", err=True)
