@@ -50,7 +50,8 @@ def main() -> None:
     lines = [
         "# Changing a finished run's settings",
         "",
-        "6,479 queries of the MS MARCO pool, 100 candidates by BM25 and 100 by a static model (`python benchmarks/refilter.py`).",
+        "6,479 queries of the MS MARCO pool, 100 candidates by BM25 and 100 by a static model",
+        "(`python benchmarks/refilter.py`).",
         "Mining reads an index and vectors that are in the cache already; a transformer would take hours for them.",
         "",
         "| change | mining, s | refilter, s | share | the same rows |",

@@ -138,17 +138,17 @@ class CrossEncoderFilter:
         self.warm_up()
         return self._rules.run(examples=with_table(examples, self._scored(examples, table)))
 
-    def replay(self, examples: list[MiningExample], stored: list[MiningExample]) -> dict[str, list[MiningExample]]:
+    def replay(self, examples: list[MiningExample], stored: CandidateTable) -> dict[str, list[MiningExample]]:
         """Filter by the scores that an earlier run left, without the model.
 
         :param examples: Examples as they reach this filter now.
-        :param stored: The same examples behind the earlier run.
+        :param stored: Their candidates behind the earlier run.
         :raises RecordError: If a kept candidate has no stored score.
         """
         table = table_of(examples)
         if not table.kept.any():
             return {"examples": with_table(examples, table)}
-        scored = stored_scores(_NAME, table, table_of(stored), self.scorer_name)
+        scored = stored_scores(_NAME, table, stored, self.scorer_name)
         return self._rules.run(examples=with_table(examples, scored))
 
     def _scored(self, examples: list[MiningExample], table: CandidateTable) -> CandidateTable:

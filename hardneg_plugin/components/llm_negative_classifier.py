@@ -204,18 +204,18 @@ class LLMNegativeClassifier(AsksModels):
                 take(next(asked), answer)
         return {"examples": self._decided(examples, table, verdicts, judged)}
 
-    def replay(self, examples: list[MiningExample], stored: list[MiningExample]) -> dict[str, list[MiningExample]]:
+    def replay(self, examples: list[MiningExample], stored: CandidateTable) -> dict[str, list[MiningExample]]:
         """Apply this component's actions to the verdicts that an earlier run left, asking nobody.
 
         :param examples: Examples as they reach this component now.
-        :param stored: The same examples behind the earlier run.
+        :param stored: Their candidates behind the earlier run.
         :raises RecordError: If a candidate that is to be judged has no verdict by this prompt.
         """
         table = table_of(examples)
         if not table.kept.any():
             return {"examples": with_table(examples, table)}
         judged = rows_to_judge(_NAME, table, self.source, self.max_candidates)
-        table = stored_verdicts(_NAME, table, table_of(stored), judged, self._prompt.fingerprint)
+        table = stored_verdicts(_NAME, table, stored, judged, self._prompt.fingerprint)
         return {"examples": self._acted(examples, table, judged)}
 
     def _rounds(

@@ -132,18 +132,18 @@ class PositiveAwareFilter:
     def _scorer_name(self) -> str:
         return self.scorer or f"model:{self.model}"
 
-    def replay(self, examples: list[MiningExample], stored: list[MiningExample]) -> dict[str, list[MiningExample]]:
+    def replay(self, examples: list[MiningExample], stored: CandidateTable) -> dict[str, list[MiningExample]]:
         """Filter by the scores that an earlier run left, without the model.
 
         :param examples: Examples as they reach this filter now.
-        :param stored: The same examples behind the earlier run.
+        :param stored: Their candidates behind the earlier run.
         :raises RecordError: If a kept candidate has no stored score.
         """
         table = table_of(examples)
         if not table.kept.any():
             return {"examples": with_table(examples, table)}
         if self.model is not None:
-            table = stored_scores(_NAME, table, table_of(stored), self._scorer_name)
+            table = stored_scores(_NAME, table, stored, self._scorer_name)
         return {"examples": with_table(examples, self._without_near(examples, table))}
 
     def _without_near(self, examples: list[MiningExample], table: CandidateTable) -> CandidateTable:

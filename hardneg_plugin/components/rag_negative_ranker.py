@@ -210,22 +210,21 @@ class RAGNegativeRanker(AsksModels):
         """Return the calls that a query with so many candidates takes."""
         return 0 if self.chat_generator is None else -(-candidates // self.candidates_per_call)
 
-    def replay(self, examples: list[MiningExample], stored: list[MiningExample]) -> dict[str, list[MiningExample]]:
+    def replay(self, examples: list[MiningExample], stored: CandidateTable) -> dict[str, list[MiningExample]]:
         """Rank by the scores that an earlier run left, without a model.
 
         :param examples: Examples as they reach this ranker now.
-        :param stored: The same examples behind the earlier run.
+        :param stored: Their candidates behind the earlier run.
         :raises RecordError: If a kept candidate has no stored score.
         """
         table = table_of(examples)
         if not table.kept.any():
             return {"examples": with_table(examples, table)}
         rows = np.flatnonzero(table.kept)
-        before = table_of(stored)
         if self._client is None:
-            table = stored_scores(_NAME, table, before, self.scorer)
+            table = stored_scores(_NAME, table, stored, self.scorer)
         else:
-            table = stored_verdicts(_NAME, table, before, rows, self._prompt.fingerprint)
+            table = stored_verdicts(_NAME, table, stored, rows, self._prompt.fingerprint)
             hardness = np.full(len(table.passages), np.nan, dtype=np.float32)
             hardness[rows] = table.label_score[rows]
             table = self._labelled(table, hardness, rows)

@@ -20,7 +20,9 @@ from hardneg_plugin.recipe.mining import StoredShards
 from hardneg_plugin.recipe.schema import Recipe, Stage
 from hardneg_plugin.recipe.stages import build_stage, filled_parameters, stage_params
 from hardneg_plugin.recipe.workspace import StageFolder, read_json, system_folder
-from hardneg_plugin.records import MiningExample, table_of
+from hardneg_plugin.records import CandidateTable, MiningExample, table_of
+from hardneg_plugin.records.parquet import read_candidates
+from hardneg_plugin.records.table import concat
 
 Examples = list[MiningExample]
 # A component that takes one of these finds or writes candidates, or asks a model.
@@ -67,18 +69,20 @@ def refilter(
     if used not in old.seeds:
         msg = f"{run}: no seed {used}; seeds of the run: {', '.join(map(str, old.seeds))}"
         raise WorkspaceError(msg)
-    stored = _stored(run, name, used, old.systems[name])
+    stored, parts = _stored(run, name, used, old.systems[name])
     first = _first_change(old.systems[name], new.systems[name])
     again = new.systems[name][first:]
     _check(name, again, old.systems[name], first)
-    shards: Iterable[Examples] = stored[first - 1] if first else ()
+    shards: Iterable[Examples] = StoredShards(stored[first - 1], parts) if first else ()
     behind = list(zip(old.systems[name], stored, strict=True))[first:]
     for stage in again:
         earlier = next((place for place, (known, _) in enumerate(behind) if known.name == stage.name), None)
         before = None if earlier is None else behind.pop(earlier)[1]
         shards = _again(stage, stage_params(stage, {**filled_parameters(new), "seed": used}), shards, before)
     finished = tuple(shards)
-    return Refiltered(name, tuple(stage.name for stage in again), _outcomes(stored[-1]), _outcomes(finished), finished)
+    counts = stored[-1].counts()
+    outcomes = +Counter({"": counts["kept"], **counts["dropped"]})
+    return Refiltered(name, tuple(stage.name for stage in again), outcomes, _outcomes(finished), finished)
 
 
 def _recipes(run: Path, overrides: Sequence[str]) -> tuple[Recipe, Recipe]:
@@ -105,8 +109,8 @@ def _system_of(recipe: Recipe, system: str | None) -> str:
     return system
 
 
-def _stored(run: Path, system: str, seed: int, stages: Sequence[Stage]) -> list[StoredShards]:
-    """Return the parts behind each stage of the run."""
+def _stored(run: Path, system: str, seed: int, stages: Sequence[Stage]) -> tuple[list[StageFolder], int]:
+    """Return the folder of each stage of the run, and how many parts they have."""
     file = system_folder(run, system, seed) / "stages.json"
     if not file.is_file():
         msg = f"{run}: system {system!r}, seed {seed}, is not mined to its end; hardneg run goes on with it"
@@ -117,7 +121,7 @@ def _stored(run: Path, system: str, seed: int, stages: Sequence[Stage]) -> list[
     if missing or len(folders) != len(stages):
         msg = f"{missing[0] if missing else file}: the stages are not all there; hardneg run computes them again"
         raise WorkspaceError(msg)
-    return [StoredShards(folder, known["parts"]) for folder in folders]
+    return folders, int(known["parts"])
 
 
 def _first_change(old: Sequence[Stage], new: Sequence[Stage]) -> int:
@@ -157,18 +161,21 @@ def _check(system: str, again: Sequence[Stage], old: Sequence[Stage], first: int
 
 
 def _again(
-    stage: Stage, params: dict[str, Any], shards: Iterable[Examples], before: StoredShards | None
+    stage: Stage, params: dict[str, Any], shards: Iterable[Examples], before: StageFolder | None
 ) -> Iterator[Examples]:
     component = build_stage(stage.name, params)
+    before = before if hasattr(component, "replay") else None
     if component.needs_all_examples:
         yield from _at_once(component, list(shards), before)
         return
     for number, examples in enumerate(shards):
-        yield _run(component, examples, None if before is None else before[number])
+        yield _run(component, examples, None if before is None else read_candidates(before.part(number)))
 
 
-def _at_once(component: Any, shards: list[Examples], before: StoredShards | None) -> Iterator[Examples]:
-    stored = None if before is None else [example for shard in before for example in shard]
+def _at_once(component: Any, shards: list[Examples], before: StageFolder | None) -> Iterator[Examples]:
+    stored = None
+    if before is not None:
+        stored = concat([read_candidates(before.part(number)) for number in range(len(shards))])
     result = _run(component, [example for shard in shards for example in shard], stored)
     home = {example.id: number for number, shard in enumerate(shards) for example in shard}
     parts: list[Examples] = [[] for _ in shards]
@@ -177,8 +184,8 @@ def _at_once(component: Any, shards: list[Examples], before: StoredShards | None
     yield from parts
 
 
-def _run(component: Any, examples: Examples, stored: Examples | None) -> Examples:
-    if hasattr(component, "replay") and stored is not None:
+def _run(component: Any, examples: Examples, stored: CandidateTable | None) -> Examples:
+    if stored is not None:
         result: Examples = component.replay(examples=examples, stored=stored)["examples"]
         return result
     found: Examples = component.run(examples=examples)["examples"]

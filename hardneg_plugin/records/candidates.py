@@ -119,6 +119,9 @@ def _corpus(table: CandidateTable) -> Corpus:
     return table.corpus
 
 
+_EMPTY = CandidateTable.empty()
+
+
 class Candidates:
     """The candidates of one example, read-only.
 
@@ -132,7 +135,7 @@ class Candidates:
     index: int
 
     def __init__(self, table: CandidateTable | None = None, index: int = 0) -> None:
-        object.__setattr__(self, "table", CandidateTable.empty() if table is None else table)
+        object.__setattr__(self, "table", _EMPTY if table is None else table)
         object.__setattr__(self, "index", index)
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hardneg_plugin.errors import RecordError
-from hardneg_plugin.records.candidates import compact
+from hardneg_plugin.records.candidates import Candidates, compact
 from hardneg_plugin.records.coded import Coded
 from hardneg_plugin.records.corpus import Corpus
-from hardneg_plugin.records.example import MiningExample, table_of, with_table
+from hardneg_plugin.records.example import MiningExample, table_of
 from hardneg_plugin.records.table import CODED_COLUMNS, CandidateTable, Ints, offsets_of
 
 if TYPE_CHECKING:
@@ -110,6 +110,35 @@ def read_parquet(path: str | Path) -> list[MiningExample]:
     :raises RecordError: If the file is not one, or was written by a newer format.
     :raises CacheError: If the cache no longer has the corpus of the candidates.
     """
+    columns, corpus = _open(path)
+    table = _read_table(columns, corpus)
+    values = {name: columns[name].to_pylist() for name in _EXAMPLE_COLUMNS}
+    return [
+        MiningExample(
+            id=values["id"][row],
+            query=values["query"][row],
+            positives=tuple(_unpack(packed) for packed in values["positives"][row]),
+            candidates=Candidates(table, row),
+            language=values["language"][row],
+            answers=tuple(values["answers"][row]),
+            meta=json.loads(values["meta"][row]),
+        )
+        for row in range(len(table))
+    ]
+
+
+def read_candidates(path: str | Path) -> CandidateTable:
+    """Read the candidates of such a file alone, in the order of its examples.
+
+    :param path: File written by :func:`write_parquet`.
+    :raises RecordError: As :func:`read_parquet`.
+    :raises CacheError: As :func:`read_parquet`.
+    """
+    return _read_table(*_open(path))
+
+
+def _open(path: str | Path) -> tuple[dict[str, Any], str | None]:
+    """Return the columns of a file and the key of its corpus."""
     try:
         arrow = pq.read_table(path)
         facts = json.loads((arrow.schema.metadata or {})[_META_KEY])
@@ -124,20 +153,7 @@ def read_parquet(path: str | Path) -> list[MiningExample]:
     if missing:
         msg = f"{path} is not a file of mining examples: it lacks the columns {', '.join(missing)}"
         raise RecordError(msg)
-    table = _read_table(columns, facts["corpus"])
-    values = {name: columns[name].to_pylist() for name in _EXAMPLE_COLUMNS}
-    examples = [
-        MiningExample(
-            id=values["id"][row],
-            query=values["query"][row],
-            positives=tuple(_unpack(packed) for packed in values["positives"][row]),
-            language=values["language"][row],
-            answers=tuple(values["answers"][row]),
-            meta=json.loads(values["meta"][row]),
-        )
-        for row in range(len(arrow))
-    ]
-    return with_table(examples, table)
+    return columns, facts["corpus"]
 
 
 def _read_table(columns: dict[str, Any], corpus: str | None) -> CandidateTable:
