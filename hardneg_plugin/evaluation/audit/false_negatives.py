@@ -1,0 +1,125 @@
+"""How many negatives are positives, with an interval: of all, and by source, language and rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from hardneg_plugin.evaluation.audit.judgements import Labels
+from hardneg_plugin.evaluation.audit.table import AuditTable, Bools
+from hardneg_plugin.evaluation.rates import RateEstimate, corrected_rate, gold_rate, judge_rate
+
+BANDS = ((1, 10), (11, 30), (31, 100), (101, 300), (301, 1000))
+"""Bands of ranks, both ends included; further ranks are one band."""
+ALL = ""
+
+
+class Group(NamedTuple):
+    """Some of the negatives.
+
+    :param dimension: ``source``, ``language`` or ``rank``; empty for all negatives.
+    :param value: Which of it.
+    :param mask: The negatives.
+    """
+
+    dimension: str
+    value: str
+    mask: Bools
+
+
+class GroupRate(NamedTuple):
+    """The rate of a group.
+
+    :param name: ``false_negative_rate``; ``judge_rate`` from verdicts alone; ``answer_rate`` from answers alone.
+    :param group: The group.
+    :param estimate: The rate, its interval and where it comes from.
+    """
+
+    name: str
+    group: Group
+    estimate: RateEstimate
+
+
+class Known(NamedTuple):
+    """What is known of the negatives; None where there is nothing of the kind.
+
+    :param qrels: By judgements.
+    :param gold: By a person.
+    :param verdicts: By a judge.
+    :param answers: Whether they hold an answer.
+    """
+
+    qrels: Labels | None = None
+    gold: Labels | None = None
+    verdicts: Labels | None = None
+    answers: Labels | None = None
+
+
+def groups_of(table: AuditTable, languages: Sequence[str]) -> Iterator[Group]:
+    """Yield all negatives, then those of each source, language and band of ranks that has any.
+
+    :param table: The rows.
+    :param languages: Language of each row.
+    """
+    count = len(table.negatives)
+    yield Group(ALL, "", np.ones(count, dtype=bool))
+    for source, ranks in table.provenance.found.items():
+        if source:
+            yield Group("source", source, ranks != 0)
+    values, codes = np.unique(np.array(languages), return_inverse=True)
+    if len(values) > 1:
+        for code, language in enumerate(values.tolist()):
+            yield Group("language", language or "unknown", (codes == code)[table.negatives.row])
+    ranks = table.ranks
+    for low, high in (*BANDS, (BANDS[-1][1] + 1, np.iinfo(np.int64).max)):
+        name = f"{low}-{high}" if high < np.iinfo(np.int64).max else f"{low} and more"
+        yield Group("rank", name, (ranks >= low) & (ranks <= high))
+
+
+def rates_of(table: AuditTable, known: Known, languages: Sequence[str]) -> Iterator[GroupRate]:
+    """Yield the rates of all groups of which something is known.
+
+    A person's labels and a judge's verdicts together give the corrected rate, labels or judgements alone the rate among
+    what they label; verdicts alone give the judge's rate and answers alone the share of negatives with an answer, which
+    carry names of their own.
+
+    :param table: The rows.
+    :param known: What is known of the negatives.
+    :param languages: Language of each row.
+    """
+    queries = table.asked[table.negatives.row].astype(str)
+    for group in groups_of(table, languages):
+        if not group.mask.any():
+            continue
+        for name, estimate in _estimates(known, group.mask, queries):
+            yield GroupRate(name, group, estimate)
+
+
+def _estimates(known: Known, mask: Bools, queries: np.ndarray) -> Iterator[tuple[str, RateEstimate]]:
+    gold = known.gold if known.gold is not None else known.qrels
+    sampled = known.gold is not None
+    verdicts = known.verdicts
+    labelled = _there(gold, mask)
+    judged = _there(verdicts, mask)
+    if gold is not None and verdicts is not None and (judged & labelled).any() and (judged & ~labelled).any():
+        yield "false_negative_rate", corrected_rate(verdicts[judged] == 1, gold[judged], population=int(mask.sum()))
+    elif gold is not None and labelled.any():
+        clusters = None if sampled else _clusters(queries[labelled])
+        yield "false_negative_rate", gold_rate(gold[labelled] == 1, "gold" if sampled else "qrels", clusters)
+    if verdicts is not None and judged.any():
+        yield "judge_rate", judge_rate(verdicts[judged] == 1)
+    answered = _there(known.answers, mask)
+    if known.answers is not None and answered.any():
+        yield "answer_rate", gold_rate(known.answers[answered] == 1, "answers", _clusters(queries[answered]))
+
+
+def _there(labels: Labels | None, mask: Bools) -> Bools:
+    return np.zeros(len(mask), dtype=bool) if labels is None else mask & ~np.isnan(labels)
+
+
+def _clusters(queries: np.ndarray) -> list[str] | None:
+    """Return the query of each pair; None for a single query, which cannot say how queries differ."""
+    listed: list[str] = queries.tolist()
+    return listed if len(set(listed)) > 1 else None
