@@ -18,6 +18,7 @@ VERBS = {
     "run": "Run a recipe: mine, train, evaluate, report.",
     "benchmark": "Run a suite of recipes and put their results side by side.",
     "download": "Fetch a dataset of the hub and count its rows.",
+    "audit": "Find what is wrong with training rows, whoever made them.",
     "evaluate": "Measure a model on a dataset, beside BM25 retrieval.",
     "export": "Print a recipe's mining stages as a Haystack pipeline.",
     "cache": "Show or clear the cache of corpora and indexes.",

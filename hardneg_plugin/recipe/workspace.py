@@ -38,6 +38,11 @@ class StageFolder:
         """Return the file of the examples that a filter took out of a shard."""
         return self.path / f"rejected-{number:05}.parquet"
 
+    @property
+    def parts(self) -> int:
+        """How many parts are there."""
+        return len(list(self.path.glob("part-*.parquet")))
+
     def usage(self, number: int) -> Path:
         """Return the file that says what a shard asked of a language model."""
         return self.path / f"llm-{number:05}.json"
@@ -152,6 +157,21 @@ class Workspace:
 
     def _system(self, name: str, seed: int) -> Path:
         return self.folder / "systems" / name / f"seed-{seed}"
+
+    def mined(self, name: str, seed: int) -> StageFolder | None:
+        """Return the folder of the last stage of a system that was mined to its end; None for one without stages.
+
+        :param name: The system.
+        :param seed: Its seed.
+        :raises WorkspaceError: If its triplets are not written yet.
+        """
+        mark = self._system(name, seed) / "triplets" / "fingerprint"
+        if not mark.is_file():
+            msg = f"{self.folder}: system {name!r}, seed {seed}, has no finished triplets; run its recipe to the end"
+            raise WorkspaceError(msg)
+        mined = mark.read_text("utf-8").split()[0]
+        found = sorted((self.folder / "stages").glob(f"*-{mined}"))
+        return StageFolder(found[0]) if found else None
 
     def evaluation(self, name: str, seed: int | None, label: str) -> Path:
         """Return the file of a measured line; lines without a seed are not trained.

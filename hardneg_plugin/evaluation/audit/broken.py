@@ -76,4 +76,6 @@ def _marked(table: AuditTable, name: str, title: str, meaning: str, texts: Bools
         for row, code in zip(*(side[texts[codes]][:DETAILS].tolist() for side in (of_row, codes)), strict=True)
     ]
     of = sum(len(codes) for _, _, codes in roles)
-    return Finding(name, title, meaning, "error", len(rows), of, "texts", table.numbers_of(rows), tuple(details[:DETAILS]))
+    return Finding(
+        name, title, meaning, "error", len(rows), of, "texts", table.numbers_of(rows), tuple(details[:DETAILS])
+    )

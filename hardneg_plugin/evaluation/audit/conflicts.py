@@ -50,9 +50,7 @@ def find_conflicts(table: AuditTable) -> Conflicts:
     own_rows = np.concatenate([numbers, table.positives.row])
     own_texts = np.concatenate([table.queries, table.positives.texts])
     negative_rows, negative_texts = table.negatives.row, table.negatives.texts
-    keys, codes = np.unique(
-        table.keys_of(np.concatenate([own_texts, negative_texts])), return_inverse=True
-    )
+    keys, codes = np.unique(table.keys_of(np.concatenate([own_texts, negative_texts])), return_inverse=True)
     own = _distinct(own_rows, codes[: len(own_rows)])
     every = _distinct(np.concatenate([own_rows, negative_rows]), codes)
     owners = np.bincount(own[1], minlength=len(keys))

@@ -104,7 +104,9 @@ def _near_copies(table: AuditTable, looked_at: Bools) -> Bools:
     places = np.flatnonzero(looked_at)
     groups = table.asked[negatives.row[places]]
     counts = np.diff(bounds)[groups]
-    pairs = np.stack([np.repeat(negatives.texts[places], counts), positives.texts[order[ranges(bounds[groups], counts)]]])
+    pairs = np.stack(
+        [np.repeat(negatives.texts[places], counts), positives.texts[order[ranges(bounds[groups], counts)]]]
+    )
     lengths = table.texts.lengths[pairs]
     total = lengths.sum(axis=0)
     # The difference in length alone keeps most pairs below the threshold.

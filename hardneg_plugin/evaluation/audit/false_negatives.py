@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hardneg_plugin.evaluation.audit.judgements import Labels
+from hardneg_plugin.evaluation.audit.judgements import Gold, Labels
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools
 from hardneg_plugin.evaluation.rates import RateEstimate, corrected_rate, gold_rate, judge_rate
 
 BANDS = ((1, 10), (11, 30), (31, 100), (101, 300), (301, 1000))
 """Bands of ranks, both ends included; further ranks are one band."""
 ALL = ""
+Strings = NDArray[Any]
 
 
 class Group(NamedTuple):
@@ -52,7 +55,7 @@ class Known(NamedTuple):
     """
 
     qrels: Labels | None = None
-    gold: Labels | None = None
+    gold: Gold | None = None
     verdicts: Labels | None = None
     answers: Labels | None = None
 
@@ -97,29 +100,51 @@ def rates_of(table: AuditTable, known: Known, languages: Sequence[str]) -> Itera
             yield GroupRate(name, group, estimate)
 
 
-def _estimates(known: Known, mask: Bools, queries: np.ndarray) -> Iterator[tuple[str, RateEstimate]]:
-    gold = known.gold if known.gold is not None else known.qrels
-    sampled = known.gold is not None
-    verdicts = known.verdicts
-    labelled = _there(gold, mask)
-    judged = _there(verdicts, mask)
-    if gold is not None and verdicts is not None and (judged & labelled).any() and (judged & ~labelled).any():
-        yield "false_negative_rate", corrected_rate(verdicts[judged] == 1, gold[judged], population=int(mask.sum()))
-    elif gold is not None and labelled.any():
-        clusters = None if sampled else _clusters(queries[labelled])
-        yield "false_negative_rate", gold_rate(gold[labelled] == 1, "gold" if sampled else "qrels", clusters)
-    if verdicts is not None and judged.any():
-        yield "judge_rate", judge_rate(verdicts[judged] == 1)
-    answered = _there(known.answers, mask)
+def _estimates(known: Known, mask: Bools, queries: Strings) -> Iterator[tuple[str, RateEstimate]]:
+    if (estimate := _false_negatives(known, mask, queries)) is not None:
+        yield "false_negative_rate", estimate
+    judged, answered = _there(known.verdicts, mask), _there(known.answers, mask)
+    if known.verdicts is not None and judged.any():
+        yield "judge_rate", judge_rate(known.verdicts[judged] == 1)
     if known.answers is not None and answered.any():
         yield "answer_rate", gold_rate(known.answers[answered] == 1, "answers", _clusters(queries[answered]))
+
+
+def _false_negatives(known: Known, mask: Bools, queries: Strings) -> RateEstimate | None:
+    """Estimate the rate by a person's labels, else by judgements; None where neither says anything."""
+    gold = known.gold.labels if known.gold is not None else known.qrels
+    labelled, judged = _there(gold, mask), _there(known.verdicts, mask)
+    if gold is None or not labelled.any():
+        return None
+    if known.verdicts is not None and (judged & labelled).any() and (judged & ~labelled).any():
+        # Strata by verdict: which pairs a person labelled may depend on it.
+        return corrected_rate(known.verdicts[judged] == 1, gold[judged], population=int(mask.sum()))
+    if known.gold is not None:
+        return _sampled_rate(known.gold, labelled)
+    return gold_rate(gold[labelled] == 1, "qrels", _clusters(queries[labelled]))
+
+
+def _sampled_rate(gold: Gold, labelled: Bools) -> RateEstimate:
+    """Estimate a rate from labels alone: of a stratified sample, each stratum counts for what it stands for."""
+    weights, strata = gold.weights[labelled], gold.strata[labelled]
+    labels = gold.labels[labelled]
+    if np.allclose(weights, weights[0]):
+        return gold_rate(labels == 1)
+    codes, number = np.unique(strata, return_inverse=True)
+    drawn = np.bincount(number)
+    sizes = np.maximum(np.round(np.bincount(number, weights)).astype(np.int64), drawn)
+    # All pairs that the sample stands for, those without a label behind those with one.
+    every = np.concatenate([number, np.repeat(np.arange(len(codes)), sizes - drawn)])
+    known = np.concatenate([labels, np.full(len(every) - len(labels), np.nan)])
+    estimate = corrected_rate(every, known, population=len(every))
+    return replace(estimate, samples=len(labels), method="gold")
 
 
 def _there(labels: Labels | None, mask: Bools) -> Bools:
     return np.zeros(len(mask), dtype=bool) if labels is None else mask & ~np.isnan(labels)
 
 
-def _clusters(queries: np.ndarray) -> list[str] | None:
+def _clusters(queries: Strings) -> list[str] | None:
     """Return the query of each pair; None for a single query, which cannot say how queries differ."""
     listed: list[str] = queries.tolist()
     return listed if len(set(listed)) > 1 else None

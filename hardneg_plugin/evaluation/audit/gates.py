@@ -18,7 +18,9 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_GATE = re.compile(r"\s*(?P<name>[^\s<>=!].*?)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<bound>[-+]?[0-9.]+(?:[eE][-+]?\d+)?)\s*")
+_GATE = re.compile(
+    r"\s*(?P<name>[^\s<>=!].*?)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<bound>[-+]?[0-9.]+(?:[eE][-+]?\d+)?)\s*"
+)
 
 
 class Gate(NamedTuple):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from hardneg_plugin.datasets.labels import LabelRow
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools, Ints, Keys, paired
 from hardneg_plugin.llm.verdicts import DECIDED, FALSE_NEGATIVE
 from hardneg_plugin.text import normalise
@@ -97,6 +98,46 @@ def _key(text: str) -> int:
 
 def _id_key(identifier: str | None) -> int:
     return xxhash.xxh3_64_intdigest((identifier or "").encode("utf-8", "surrogatepass"))
+
+
+@dataclass(frozen=True)
+class Gold:
+    """A person's labels of some negatives.
+
+    :param labels: 1, 0 or NaN for each negative.
+    :param strata: Code of the stratum that each labelled one was drawn from.
+    :param weights: How many negatives each labelled one stands for.
+    :param matched: Rows of the label file that are among the negatives.
+    """
+
+    labels: Labels
+    strata: Ints
+    weights: Labels
+    matched: int
+
+
+def person_labels(table: AuditTable, rows: Sequence[LabelRow]) -> Gold:
+    """Label the negatives by a label sample: by the ids of query and passage where the rows have them, else by texts.
+
+    :param table: The rows.
+    :param rows: The sample.
+    """
+    by_ids = {(row.query_id, row.passage_id): number for number, row in enumerate(rows)}
+    by_texts = {(_key(row.query), _key(row.passage)): number for number, row in enumerate(rows) if row.passage}
+    numbers = np.full(len(table.negatives), -1, dtype=np.int64)
+    queries = table.keys_of(table.queries).tolist()
+    query_ids = table.rows.table.column("query_id").to_pylist()
+    ids = table.negatives.ids.to_pylist() if table.negatives.ids is not None else [None] * len(numbers)
+    passages = table.keys_of(table.negatives.texts).tolist()
+    for place, (row, identifier, key) in enumerate(zip(table.negatives.row.tolist(), ids, passages, strict=True)):
+        found = by_ids.get((query_ids[row], identifier), -1)
+        numbers[place] = found if found >= 0 else by_texts.get((queries[row], key), -1)
+    known = {name: code for code, name in enumerate(dict.fromkeys(row.stratum for row in rows))}
+    # The last value is that of a negative without a row of the sample: -1 picks it.
+    labels = np.array([*(row.relevant for row in rows), np.nan])[numbers]
+    strata = np.array([*(known[row.stratum] for row in rows), 0], dtype=np.int64)[numbers]
+    weights = np.array([*(row.weight for row in rows), np.nan])[numbers]
+    return Gold(labels, strata, weights, len(np.unique(numbers[numbers >= 0])))
 
 
 def verdict_labels(table: AuditTable) -> Labels | None:

@@ -55,7 +55,9 @@ def swapped_findings(table: AuditTable) -> Iterator[Finding]:
         1,
         "files",
     )
-    mask = np.zeros(len(rows), dtype=bool) if whole else _looks_swapped(queries, positives) | _known_swapped(table, rows)
+    mask = (
+        np.zeros(len(rows), dtype=bool) if whole else _looks_swapped(queries, positives) | _known_swapped(table, rows)
+    )
     details = tuple(
         f"row {table.numbers[row]}: query {shortened(table.texts.one(table.queries[row]), 60)!r}, "
         f"positive {shortened(table.texts.one(code), 60)!r}"

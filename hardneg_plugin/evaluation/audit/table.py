@@ -244,4 +244,6 @@ def _provenance(rows: TrainingRows, negatives: Any) -> Provenance:
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     names: Sequence[str] = encoded.dictionary.to_pylist()
     # A negative whose rank is not written down was found all the same: -1.
-    return Provenance({name: np.where(codes == code, np.where(known > 0, known, -1), 0) for code, name in enumerate(names)})
+    return Provenance(
+        {name: np.where(codes == code, np.where(known > 0, known, -1), 0) for code, name in enumerate(names)}
+    )
