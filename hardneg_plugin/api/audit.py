@@ -22,7 +22,7 @@ from hardneg_plugin.evaluation.audit.measures import hardness, length_aucs, leng
 from hardneg_plugin.evaluation.audit.pairs import MOST_ROWS, Pairs
 from hardneg_plugin.evaluation.audit.positives import out_of_fold, positive_finding
 from hardneg_plugin.evaluation.audit.reading import rows_to_read
-from hardneg_plugin.evaluation.audit.supply import negatives_per_query, supply_findings
+from hardneg_plugin.evaluation.audit.supply import supply_findings
 from hardneg_plugin.evaluation.audit.swapped import swapped_findings
 from hardneg_plugin.evaluation.audit.table import AuditTable
 from hardneg_plugin.report.audit import AuditReport, Distribution
@@ -194,8 +194,8 @@ class _Audit:
     ) -> Iterator[str]:
         table = self.table
         yield (
-            f"Batch plan: {len(plan.batches):,} batches of at most {batch_size:,} rows; {plan.crowded:,} rows share one "
-            "with a row they conflict with, as they conflict with a row of every batch."
+            f"Batch plan: {len(plan.batches):,} batches of at most {batch_size:,} rows; {plan.crowded:,} rows could not "
+            "be placed without a conflict."
         )
         if judgements is not None and not judgements.judges_negatives:
             yield (
@@ -212,7 +212,7 @@ class _Audit:
             share = measured.figures["harder_than_positive"]
             yield f"{share:.1%} of the negatives score as high as their positive or higher, by {measured.scorer}."
         if len(table) > MOST_ROWS:
-            yield f"Words in common, hardness and scores of positives are of {MOST_ROWS:,} rows, drawn by their numbers."
+            yield f"Words in common, hardness and scores of positives are of {MOST_ROWS:,} rows, drawn by number."
 
 
 @dataclass(frozen=True)

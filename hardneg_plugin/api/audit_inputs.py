@@ -27,9 +27,9 @@ from hardneg_plugin.recipe.audited_run import is_run, run_rows
 
 def read_source(
     source: TrainingRows | str,
-    format: str | None,
+    format: str | None,  # noqa: A002
     on_bad_row: Literal["error", "skip"],
-    system: str | None,  # noqa: A002
+    system: str | None,
 ) -> tuple[TrainingRows, Provenance | None]:
     """Return the rows to audit, and what a run knows of them.
 

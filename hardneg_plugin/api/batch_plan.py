@@ -20,7 +20,7 @@ class BatchPlan:
     """Batches of one epoch.
 
     :param batches: Numbers of rows in the file, batch by batch; every row is in one of them.
-    :param crowded: Rows that share a batch with one they conflict with: they conflict with a row of every batch.
+    :param crowded: Rows that share a batch with one they conflict with: no batch was found for them without.
     """
 
     batches: tuple[tuple[int, ...], ...]

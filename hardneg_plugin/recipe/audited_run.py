@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def _with_null(scores: Any) -> list[float | None]:
 
 def _per_example(table: CandidateTable, scorer: str) -> list[list[float | None]]:
     values, bounds = table.positive_scores[scorer], table.positive_offsets.tolist()
-    return [_with_null(values[first:last]) for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [_with_null(values[first:last]) for first, last in pairwise(bounds)]
 
 
 def _ids(table: CandidateTable, passages: Ints) -> list[str]:

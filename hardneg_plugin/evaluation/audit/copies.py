@@ -32,8 +32,8 @@ def copy_findings(table: AuditTable) -> Iterator[Finding]:
         table,
         "positive_as_negative",
         "A positive as negative of its own row",
-        "The negative is the row's positive, but for case, width, punctuation and white space: the loss pulls and pushes "
-        "the same text.",
+        "The negative is the row's positive, but for case, width, punctuation and white space: the loss pulls and "
+        "pushes the same text.",
         same_row,
     )
     yield _of_negatives(
@@ -130,7 +130,8 @@ def _alike(table: AuditTable, pairs: Ints) -> Ints:
         block = pairs[:, start : start + _PAIRS_AT_ONCE]
         codes, place = np.unique(block, return_inverse=True)
         forms = [normalise(text) for text in table.texts.take(codes)]
-        first, second = ([forms[number] for number in side] for side in place.reshape(block.shape).tolist())
+        sides: list[list[int]] = place.reshape(block.shape).tolist()
+        first, second = ([forms[number] for number in side] for side in sides)
         similarity = cpdist(first, second, scorer=Indel.normalized_similarity, score_cutoff=NEAR, dtype=np.float64)
         kept.append(block[:, similarity >= NEAR])
     return np.concatenate(kept, axis=1) if kept else pairs[:, :0]
@@ -151,7 +152,7 @@ def _repeated(table: AuditTable, negative: Keys, positive: Keys, told: Bools) ->
     )
     rows = _row_keys(table, negative, positive)
     repeated = _not_first(rows)
-    first = {key: number for key, number in zip(rows[::-1].tolist(), table.numbers[::-1].tolist(), strict=True)}
+    first = dict(zip(rows[::-1].tolist(), table.numbers[::-1].tolist(), strict=True))
     details = tuple(
         f"row {table.numbers[row]} repeats row {first[int(rows[row])]}"
         for row in np.flatnonzero(repeated)[:DETAILS].tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -66,12 +67,12 @@ def _leaked(
     near_of = {number for _, near in known.values() for number in near} - exact_of
     mask = np.isin(codes, list(known))
     details = tuple(
-        f"row {table.numbers[row]}: {shortened(test[min(sum(known[code], []))])}"
+        f"row {table.numbers[row]}: {shortened(test[min(chain(*known[code]))])}"
         for row, code in zip(rows[mask][:DETAILS].tolist(), codes[mask][:DETAILS].tolist(), strict=True)
     )
     meaning = (
-        f"Of {len(test):,} {of_test} of the test, {len(exact_of):,} stand among the rows as they are and {len(near_of):,} "
-        f"more nearly (character 5-grams at least {ALIKE:.0%} alike): "
+        f"Of {len(test):,} {of_test} of the test, {len(exact_of):,} stand among the rows as they are and "
+        f"{len(near_of):,} more nearly (character 5-grams at least {ALIKE:.0%} alike): "
     )
     meaning += (
         "training pushes away what the test looks for."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from hardneg_plugin.records.table import offsets_of, ranges
 FOLDS = 5
 _REGULARISATION = 1e-3
 _BLOCK = 50_000
+Features = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def out_of_fold(pairs: Pairs, vectors: Vectors | None = None, folds: int = FOLDS
     :param folds: Number of folds.
     :param seed: Seed of the folds.
     """
-    features, what = pairs.lexical, "BM25 and words in common"
+    features: Features = pairs.lexical
+    what = "BM25 and words in common"
     if vectors is not None:
         features, what = _with_vectors(pairs, vectors), "BM25, words in common and the model's vectors"
     deviation = features.std(axis=0)
@@ -79,7 +82,7 @@ def _differences(pairs: Pairs) -> tuple[Ints, Ints]:
     return np.repeat(positives, counts[of_row]), ranges(starts[of_row], counts[of_row])
 
 
-def _moments(features: Matrix, first: Ints, second: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _moments(features: Features, first: Ints, second: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     gram, total = np.zeros((features.shape[1],) * 2), np.zeros(features.shape[1])
     for start in range(0, len(first), _BLOCK):
         block = (features[first[start : start + _BLOCK]] - features[second[start : start + _BLOCK]]).astype(np.float64)

@@ -20,14 +20,15 @@ from hardneg_plugin.evaluation.audit.copies import DETAILS, shortened
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools, Ints, paired
 from hardneg_plugin.text import detect_language
 from hardneg_plugin.text.characters import dense_characters
+from hardneg_plugin.text.normalise import fold_characters
 from hardneg_plugin.text.question_words import list_language, question_words
 from hardneg_plugin.text.scripts import WORDS, runs_of
-from hardneg_plugin.text.normalise import fold_characters
 
 CLEAR = 0.95
 """Probability from which a text clearly looks like one of the other role."""
 _MOST_FITTED = 50_000
 _LEARNABLE = 0.9
+_MOST_SWAPPED = 0.2
 _ASKED_IN_FIRST = 12
 _ASKS = regex.compile(r"[?？؟⸮;՞]\s*$")
 _ENDS = regex.compile(r"[.!。।။።]\s*$")
@@ -127,13 +128,12 @@ def _looks_swapped(queries: NDArray[np.float64], positives: NDArray[np.float64])
 
 def _known_swapped(table: AuditTable, rows: Ints) -> Bools:
     """Mark the rows whose query other rows have as a passage, and whose positive other rows have as a query."""
-    passages = np.concatenate([table.positives.texts, table.negatives.texts])
+    passages = table.keys_of(np.concatenate([table.positives.texts, table.negatives.texts]))
     owners = np.concatenate([table.positives.row, table.negatives.row])
-    # A text that is a passage of its own row only is a copy, which another check reports.
-    pairs = np.unique(np.stack([table.keys_of(passages).view(np.int64), owners]), axis=1)
-    own = paired(rows, table.keys_of(table.queries[rows]))
-    inside = np.isin(own, paired(owners, table.keys_of(passages)))
-    as_passage = np.isin(table.keys_of(table.queries[rows]).view(np.int64), pairs[0]) & ~inside
+    queries = table.keys_of(table.queries)
     first = table.keys_of(table.positives.texts[table.positives.offsets[rows]])
-    as_query = np.isin(first, table.keys_of(table.queries)) & (first != table.keys_of(table.queries[rows]))
-    return as_passage & as_query
+    # A query among the passages of its own row is a copy, which another check reports.
+    inside = np.isin(paired(rows, queries[rows]), paired(owners, passages))
+    mask: Bools = np.isin(queries[rows], passages) & ~inside & np.isin(first, queries) & (first != queries[rows])
+    # Where that is common, texts of both kinds are alike, as in pairs of duplicate questions.
+    return mask if float(mask.mean()) < _MOST_SWAPPED else np.zeros(len(rows), dtype=bool)
