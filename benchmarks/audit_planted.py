@@ -242,7 +242,10 @@ FORMATS: dict[str, tuple[int, Callable[[int, Row], Mapping[str, Any]]]] = {
             "labels": [1, *([0] * len(row.negatives))],
         },
     ),
-    "flagembedding": (NEGATIVES, lambda n, row: {"query": row.query, "pos": [row.positive], "neg": list(row.negatives)}),
+    "flagembedding": (
+        NEGATIVES,
+        lambda n, row: {"query": row.query, "pos": [row.positive], "neg": list(row.negatives)},
+    ),
     "tevatron": (
         NEGATIVES,
         lambda n, row: {

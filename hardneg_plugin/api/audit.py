@@ -18,7 +18,7 @@ from hardneg_plugin.evaluation.audit.false_negatives import rates_of
 from hardneg_plugin.evaluation.audit.judgements import Judgements
 from hardneg_plugin.evaluation.audit.languages import Languages, language_findings
 from hardneg_plugin.evaluation.audit.leaks import leakage_findings
-from hardneg_plugin.evaluation.audit.measures import hardness, length_aucs, lengths, overlaps
+from hardneg_plugin.evaluation.audit.measures import hardness, length_aucs, lengths, overlaps, style_aucs
 from hardneg_plugin.evaluation.audit.pairs import MOST_ROWS, Pairs
 from hardneg_plugin.evaluation.audit.positives import out_of_fold, positive_finding
 from hardneg_plugin.evaluation.audit.reading import rows_to_read
@@ -170,6 +170,8 @@ class _Audit:
             f"length_auc[source={source}]" if source else "length_auc": value
             for source, value in length_aucs(self.table).items()
         }
+        styles = style_aucs(self.table, self.seed)
+        figures.update({f"style_auc[source={source}]": style.auc for source, style in styles.items()})
         if hard.values:
             figures["harder_than_positive"] = float((hard.values["negatives"] >= 0).mean())
         distributions = (reporting.distribution(measure) for measure in measures)
@@ -178,6 +180,7 @@ class _Audit:
             figures,
             positive_finding(pairs, scored),
             scorer,
+            tuple(f"{source}: {told}" for source, style in styles.items() if (told := style.warning())),
         )
 
     def _counts(self) -> dict[str, int]:
@@ -211,6 +214,7 @@ class _Audit:
         if "harder_than_positive" in measured.figures:
             share = measured.figures["harder_than_positive"]
             yield f"{share:.1%} of the negatives score as high as their positive or higher, by {measured.scorer}."
+        yield from measured.warnings
         if len(table) > MOST_ROWS:
             yield f"Words in common, hardness and scores of positives are of {MOST_ROWS:,} rows, drawn by number."
 
@@ -221,3 +225,4 @@ class _Measured:
     figures: dict[str, float]
     positives: Finding
     scorer: str
+    warnings: tuple[str, ...]

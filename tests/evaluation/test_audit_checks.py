@@ -180,12 +180,7 @@ def test_leakage_names_rows_and_counts_texts_of_the_test():
 def brute_conflicts(rows: list[tuple]) -> set[tuple[int, int]]:
     own = [{query, *positives} for query, positives, _ in rows]
     every = [mine | set(negatives) for mine, (_, _, negatives) in zip(own, rows, strict=True)]
-    return {
-        (i, j)
-        for i in range(len(rows))
-        for j in range(i + 1, len(rows))
-        if own[i] & every[j] or own[j] & every[i]
-    }
+    return {(i, j) for i in range(len(rows)) for j in range(i + 1, len(rows)) if own[i] & every[j] or own[j] & every[i]}
 
 
 def test_conflicts_are_those_of_comparing_all_pairs():
@@ -218,3 +213,8 @@ def test_a_row_with_other_numbers_of_scores_than_passages_is_refused():
 def test_no_rows_are_refused():
     with pytest.raises(DatasetError, match="no row to audit"):
         table()
+
+
+def test_what_a_language_model_says_before_its_passages():
+    rows = table(("q a", ["p"], ["Here are three hard negatives:", "Honey bees dance."]), ("q b", ["p"], ["n m"]))
+    assert by_name(broken_findings(rows))["machine_talk"].rows == (1,)

@@ -17,14 +17,17 @@ from hardneg_plugin.evaluation.audit.judgements import (
     person_labels,
     verdict_labels,
 )
-from hardneg_plugin.evaluation.audit.measures import hardness, length_aucs
+from hardneg_plugin.evaluation.audit.measures import hardness, length_aucs, style_aucs
 from hardneg_plugin.evaluation.audit.pairs import Pairs
 from hardneg_plugin.evaluation.audit.positives import out_of_fold, positive_finding
 from hardneg_plugin.evaluation.audit.reading import rows_to_read
 from hardneg_plugin.evaluation.audit.table import Provenance
 from hardneg_plugin.records.coded import Coded
 
-ROWS = [("who wrote Faust", ["Goethe."], ["Johann Wolfgang von Goethe.", "Mann."]), ("where is Ulm", ["There."], ["Here."])]
+ROWS = [
+    ("who wrote Faust", ["Goethe."], ["Johann Wolfgang von Goethe.", "Mann."]),
+    ("where is Ulm", ["There."], ["Here."]),
+]
 TEXTS = {"g": "johann wolfgang von goethe", "m": "Mann", "h": "Here!"}
 QUERIES = {"1": "Who wrote Faust?", "2": "where is Ulm"}
 
@@ -73,7 +76,9 @@ def test_a_person_s_labels_by_ids_and_by_texts():
 
 
 def rates(known, rows, languages=("en", "en")):
-    return {(rate.name, rate.group.dimension, rate.group.value): rate.estimate for rate in rates_of(rows, known, languages)}
+    return {
+        (rate.name, rate.group.dimension, rate.group.value): rate.estimate for rate in rates_of(rows, known, languages)
+    }
 
 
 def test_rates_by_source_language_and_rank():
@@ -103,7 +108,10 @@ def test_a_few_labels_correct_the_verdicts():
     verdicts = truth | (np.arange(200) % 10 == 5)  # the judge says twice what is so
     gold = person_labels(
         table(*[(f"q{n}", ["p"], [f"n{n}"]) for n in range(200)]),
-        [LabelRow(f"{n}", "x", "relevant" if truth[n] else "irrelevant", f"q{n}", "", f"n{n}") for n in range(0, 200, 3)],
+        [
+            LabelRow(f"{n}", "x", "relevant" if truth[n] else "irrelevant", f"q{n}", "", f"n{n}")
+            for n in range(0, 200, 3)
+        ],
     )
     found = rates(Known(gold=gold, verdicts=verdicts.astype(float)), rows, ["en"] * 200)
     estimate = found["false_negative_rate", "", ""]
@@ -133,7 +141,9 @@ def test_gates():
     gate = parse_gate("rate > 0.05")
     assert gate.failed({"rate": 0.05}) == ""
     assert gate.failed({"rate": 0.06}) == "rate is 0.06, which is > 0.05"
-    with pytest.raises(ParameterError, match=r"no figure 'rate' \(did you mean 'rates'\?\); figures of this audit: rates"):
+    with pytest.raises(
+        ParameterError, match=r"no figure 'rate' \(did you mean 'rates'\?\); figures of this audit: rates"
+    ):
         gate.failed({"rates": 1.0})
 
 
@@ -162,7 +172,10 @@ def test_a_positive_that_scores_below_its_negatives_is_found_out_of_fold():
 
 def test_the_rows_own_scores_tell_hardness():
     rows = table(
-        ("q", ["p"], ["a", "b"]), ("r", ["s"], ["c"]), positive_scores=[(0.5,), (0.9,)], negative_scores=[(0.6, 0.1), (0.9,)]
+        ("q", ["p"], ["a", "b"]),
+        ("r", ["s"], ["c"]),
+        positive_scores=[(0.5,), (0.9,)],
+        negative_scores=[(0.6, 0.1), (0.9,)],
     )
     measure, what = hardness(Pairs.of(rows), None)
     assert what == "the rows' own scores"
@@ -185,3 +198,15 @@ def test_rows_to_read_are_half_suspicious_and_the_same_every_time():
     assert list(drawn.values())[:10] == [("fault",)] * 10
     assert drawn == rows_to_read(rows, [finding], 20, seed=3)
     assert list(drawn) != list(rows_to_read(rows, [finding], 20, seed=4))
+
+
+def test_only_generated_negatives_are_looked_at_for_style():
+    rows = [
+        (f"q{n}", [f"the {w} of hill {n}"], [f"the {w} is near {n}", f"certainly a delightful {w} awaits {n}"])
+        for n in range(60)
+        for w in ("river",)
+    ]
+    found = {"bm25": np.tile([1, 0], 60), "generated:m": np.tile([0, 1], 60)}
+    assert {
+        source: style.auc > 0.95 for source, style in style_aucs(table(*rows, provenance=Provenance(found))).items()
+    } == {"generated:m": True}

@@ -30,7 +30,17 @@ def report():
         format="triplet",
         counts={"rows": 2_000, "negatives": 4_000},
         findings=(
-            Finding("query_as_negative", "The query", "Bad.", "error", 40, 4_000, "negatives", tuple(range(1, 41)), (HOSTILE,)),
+            Finding(
+                "query_as_negative",
+                "The query",
+                "Bad.",
+                "error",
+                40,
+                4_000,
+                "negatives",
+                tuple(range(1, 41)),
+                (HOSTILE,),
+            ),
             Finding("empty_texts", "Empty", "Bad.", "error", 0, 8_000, "texts"),
         ),
         rates=(

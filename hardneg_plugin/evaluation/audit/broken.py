@@ -11,6 +11,7 @@ from hardneg_plugin.evaluation.audit.copies import DETAILS, shortened
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools
 from hardneg_plugin.text.characters import has_control_characters
 from hardneg_plugin.text.mojibake import has_mojibake
+from hardneg_plugin.text.preamble import is_preamble, is_refusal
 
 
 def broken_findings(table: AuditTable) -> Iterator[Finding]:
@@ -45,6 +46,7 @@ def broken_findings(table: AuditTable) -> Iterator[Finding]:
         "Signs of a wrong encoding (as in schÃ¶n), replacement characters or control characters.",
         broken,
     )
+    yield _machine_talk(table)
     missing = table.positives.counts == 0
     yield Finding(
         "rows_without_positive",
@@ -55,6 +57,28 @@ def broken_findings(table: AuditTable) -> Iterator[Finding]:
         len(table),
         "rows",
         table.numbers_of(missing),
+    )
+
+
+def _machine_talk(table: AuditTable) -> Finding:
+    codes, place = np.unique(table.negatives.texts, return_inverse=True)
+    talk = np.array([is_preamble(text) or is_refusal(text) for text in table.texts.take(codes)], dtype=bool)[place]
+    places = np.flatnonzero(talk)
+    details = tuple(
+        f"row {table.numbers[table.negatives.row[number]]}, negative {table.negatives.place(number)}: "
+        f"{shortened(table.texts.one(table.negatives.texts[number]))}"
+        for number in places[:DETAILS].tolist()
+    )
+    return Finding(
+        "machine_talk",
+        "Negatives that begin as a language model's answer, not as a passage",
+        "Lines such as “Here are three passages:”, refusals, entries of a list: a model learns their style at once.",
+        "warning",
+        len(places),
+        len(talk),
+        "negatives",
+        table.numbers_of(table.negatives.row[talk]),
+        details,
     )
 
 

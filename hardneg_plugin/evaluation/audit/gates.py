@@ -47,6 +47,8 @@ class Gate(NamedTuple):
         if self.name not in figures:
             near = get_close_matches(self.name, figures, 1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
+            if self.name.startswith("false_negative_rate") and "false_negative_rate" not in figures:
+                hint = " (it needs qrels or labels)"
             msg = f"--fail-if {self}: no figure {self.name!r}{hint}; figures of this audit: {', '.join(figures)}"
             raise ParameterError(msg)
         value = figures[self.name]

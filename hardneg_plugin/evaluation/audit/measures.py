@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.evaluation.audit.pairs import Pairs, Vectors
 from hardneg_plugin.evaluation.audit.table import AuditTable, Ints
-from hardneg_plugin.evaluation.shortcut import auc
+from hardneg_plugin.evaluation.shortcut import FEWEST_TEXTS, Shortcut, auc, shortcut_auc
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 Values = NDArray[np.float64]
+GENERATED = "generated"
+"""How the names of sources begin whose passages a language model wrote."""
 
 
 class Measure(NamedTuple):
@@ -49,6 +51,28 @@ def length_aucs(table: AuditTable) -> dict[str, float]:
     masks = {"": np.ones(len(negative), dtype=bool)}
     masks.update({source: ranks != 0 for source, ranks in table.provenance.found.items() if source})
     return {source: _above(positive, negative[mask]) for source, mask in masks.items() if mask.any()}
+
+
+def style_aucs(table: AuditTable, seed: int = 0) -> dict[str, Shortcut]:
+    """Return how well a bag of words tells the negatives of each generator from the positives.
+
+    :param table: The rows.
+    :param seed: Seed of the sample and its folds.
+    :returns: Source that generates → what was measured; sources with too few texts are left out.
+    """
+    positives, found = table.positives, {}
+    for source, ranks in table.provenance.found.items():
+        own = np.flatnonzero(ranks != 0)
+        if not source.startswith(GENERATED) or min(len(own), len(positives)) < FEWEST_TEXTS:
+            continue
+        found[source] = shortcut_auc(
+            table.texts.take(table.negatives.texts[own]),
+            table.texts.take(positives.texts),
+            generated_groups=table.asked[table.negatives.row[own]].astype(str).tolist(),
+            corpus_groups=table.asked[positives.row].astype(str).tolist(),
+            seed=seed,
+        )
+    return found
 
 
 def overlaps(pairs: Pairs) -> Measure:
