@@ -58,7 +58,7 @@ class Writer:
     """Makes texts of invented words, never the same twice."""
 
     def __init__(self, seed: int = 0) -> None:
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311
 
     def word(self, language: str) -> str:
         """Make a word of two to four syllables."""
@@ -101,7 +101,7 @@ def plant(size: int = 10_000, negatives: int = NEGATIVES, seed: int = 0) -> Plan
     rows = [writer.row(languages[number % len(languages)], negatives) for number in range(size)]
     planted = Planted(rows)
     # Faults are planted in the second half; what they copy is in the first.
-    places = iter(random.Random(seed).sample(range(size // 2, size), size // 2))
+    places = iter(random.Random(seed).sample(range(size // 2, size), size // 2))  # noqa: S311
     for name, fault in _FAULTS.items():
         if name == "repeated_negatives" and negatives < 2:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -130,7 +131,7 @@ def _alike(table: AuditTable, pairs: Ints) -> Ints:
         block = pairs[:, start : start + _PAIRS_AT_ONCE]
         codes, place = np.unique(block, return_inverse=True)
         forms = [normalise(text) for text in table.texts.take(codes)]
-        sides: list[list[int]] = place.reshape(block.shape).tolist()
+        sides: Any = place.reshape(block.shape).tolist()
         first, second = ([forms[number] for number in side] for side in sides)
         similarity = cpdist(first, second, scorer=Indel.normalized_similarity, score_cutoff=NEAR, dtype=np.float64)
         kept.append(block[:, similarity >= NEAR])
