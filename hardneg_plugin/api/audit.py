@@ -28,6 +28,7 @@ from hardneg_plugin.evaluation.audit.table import AuditTable
 from hardneg_plugin.report.audit import AuditReport, Distribution
 
 if TYPE_CHECKING:
+    import datasets
     from sentence_transformers import SentenceTransformer
 
 
@@ -44,9 +45,10 @@ class Audit:
 
 
 def audit(
-    source: TrainingRows | str,
+    source: TrainingRows | datasets.Dataset | str,
     *,
     format: str | None = None,  # noqa: A002
+    source_split: str = "train",
     system: str | None = None,
     on_bad_row: Literal["error", "skip"] = "skip",
     qrels: str | None = None,
@@ -68,8 +70,9 @@ def audit(
     >>> found = audit("triplets.jsonl", qrels="beir:data/msmarco", split="train")
     >>> found.report.finding("query_as_negative").rows
 
-    :param source: A file, folder or hub dataset of training rows, a run folder, or rows.
-    :param format: Format of the file; None tells it by its content.
+    :param source: A file, folder or hub dataset of training rows, a run folder, a ``datasets.Dataset``, or rows.
+    :param format: Format of the rows; None tells it by their columns.
+    :param source_split: Split of a source that has several.
     :param system: System of a run folder; None takes the only one that mines.
     :param on_bad_row: ``skip`` leaves rows that cannot be read out and reports them; ``error`` stops at the first.
     :param qrels: Dataset spec whose judgements tell false negatives, and whose answers are looked for in negatives.
@@ -88,7 +91,7 @@ def audit(
     :raises EvaluationError: If judgements or labels have nothing to do with the rows.
     :raises WorkspaceError: If a run folder has no such system or is not finished.
     """
-    rows, provenance = inputs.read_source(source, format, on_bad_row, system)
+    rows, provenance = inputs.read_source(source, format, on_bad_row, system, source_split)
     table = AuditTable.of(rows, provenance)
     judgements = None
     if qrels is not None:

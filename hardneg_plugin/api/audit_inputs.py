@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hardneg_plugin.datasets import RetrievalDataset, load_dataset
+from hardneg_plugin.datasets.formats import read_training_rows
 from hardneg_plugin.datasets.labels import read_labels
 from hardneg_plugin.datasets.spec import spec_of_file
 from hardneg_plugin.datasets.training_rows import TrainingRows
@@ -26,21 +27,23 @@ from hardneg_plugin.recipe.audited_run import is_run, run_rows
 
 
 def read_source(
-    source: TrainingRows | str,
+    source: TrainingRows | str | Any,
     format: str | None,  # noqa: A002
     on_bad_row: Literal["error", "skip"],
     system: str | None,
+    split: str = "train",
 ) -> tuple[TrainingRows, Provenance | None]:
     """Return the rows to audit, and what a run knows of them.
 
-    :param source: Rows, a run folder, or a file, folder or hub dataset of training rows.
+    :param source: Rows, a run folder, or a file, folder, hub dataset or ``datasets.Dataset`` of training rows.
     :param format: Its format; None tells it by its content.
     :param on_bad_row: ``error`` or ``skip``.
     :param system: System of a run.
+    :param split: Split of a source that has several.
     """
     if isinstance(source, TrainingRows):
         return source, None
-    if is_run(source):
+    if isinstance(source, str) and is_run(source):
         if format is not None:
             msg = f"{source} is a run folder: it has no format"
             raise ParameterError(msg)
@@ -48,9 +51,7 @@ def read_source(
     if system is not None:
         msg = f"{source} is no run folder: it has no system {system!r}"
         raise ParameterError(msg)
-    from hardneg_plugin.datasets.formats import read_training_rows
-
-    return read_training_rows(source, format, on_bad_row), None
+    return read_training_rows(source, format, on_bad_row, split=split), None
 
 
 def load_split(spec: str, split: str | None, option: str) -> tuple[RetrievalDataset, str]:

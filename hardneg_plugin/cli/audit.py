@@ -26,6 +26,7 @@ _FILES = {".html": "page", ".md": "Markdown", ".json": "JSON"}
     help="File to write: .html, .md or .json (with all row numbers); may be given again.",
 )
 @click.option("--format", help="Format of the rows; told by their content by default.")
+@click.option("--source-split", default="train", show_default=True, help="Split of a source that has several.")
 @click.option("--system", help="System of a run folder; the only one that mines by default.")
 @click.option(
     "--on-bad-row",

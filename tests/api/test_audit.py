@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hardneg_plugin import audit
 from hardneg_plugin.cli import main
 from hardneg_plugin.datasets.training_rows import TrainingRow, TrainingRows
-from hardneg_plugin.errors import EvaluationError, WorkspaceError
+from hardneg_plugin.errors import DatasetError, EvaluationError, WorkspaceError
 from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.recipe.run import run_recipe
 
@@ -64,6 +64,22 @@ def test_planted_faults_are_found_and_nothing_else(planted, tmp_path):
     assert not any(partner.get(row) in batch for batch in found.plan.batches for row in batch)
 
 
+FORMATS = ("triplet", "n-tuple", "labeled-list", "flagembedding", "tevatron")
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", FORMATS)
+def test_planted_faults_are_found_in_files_of_other_libraries(planted, tmp_path, name):
+    assert tuple(planted.FORMATS) == FORMATS
+    made = planted.plant(10_000, planted.FORMATS[name][0])
+    path = planted.write_rows(tmp_path / "rows.jsonl", made.rows, name)
+    report = audit(str(path), test=planted.write_test(tmp_path / "test", made.test)).report
+    assert (report.format, report.counts["rows"]) == (name, 10_000)
+    assert {check: set(report.finding(check).rows) for check in made.faults} == made.faults
+    faults = {finding.name for finding in report.findings if finding.count and finding.severity != "note"}
+    assert faults == {*made.faults, "in_batch_conflicts"}
+
+
 def test_a_whole_file_whose_columns_are_swapped(planted):
     made = planted.plant(800, 1).rows
     swapped = [planted.Row(row.positive, row.query, row.negatives) for row in made]
@@ -79,6 +95,42 @@ def test_judgements_of_other_queries_are_refused():
     rows = TrainingRows.of([TrainingRow(1, "q", ("p",), ("n",))], "planted", "rows")
     with pytest.raises(EvaluationError, match="the judgements know no query of these rows"):
         audit(rows, qrels="sample?passages=1000", split="train-full")
+
+
+def test_rows_that_cannot_be_read_are_reported_or_stop_the_audit(planted, tmp_path):
+    path = planted.write_rows(tmp_path / "rows.jsonl", planted.plant(800, 1).rows[:30], "triplet")
+    path.write_text(path.read_text("utf-8") + '{"anchor": "q", "positive": 7, "negative": "n"}\n', "utf-8")
+    finding = audit(str(path)).report.finding("unreadable_rows")
+    assert (finding.count, finding.of) == (1, 31)
+    assert f"{path}:31" in finding.details[0]
+    with pytest.raises(DatasetError, match=f"{path}:31"):
+        audit(str(path), on_bad_row="error")
+
+
+def test_a_dataset_of_sentence_transformers(planted):
+    from datasets import Dataset
+
+    rows = planted.plant(800, 1).rows[:40]
+    table = Dataset.from_dict(
+        {
+            "anchor": [row.query for row in rows],
+            "positive": [row.positive for row in rows],
+            "negative": [row.positive if n == 8 else row.negatives[0] for n, row in enumerate(rows, start=1)],
+        }
+    )
+    assert audit(table).report.finding("positive_as_negative").rows == (8,)
+
+
+def test_a_person_s_labels_from_a_file(tmp_path):
+    made = [
+        TrainingRow(n, f"who is {n}", ("p",), (f"n{n}",), query_id=f"q{n}", negative_ids=(f"d{n}",))
+        for n in range(1, 21)
+    ]
+    path = tmp_path / "labels.csv"
+    lines = [f"q{n},d{n},{'relevant' if n <= 5 else 'irrelevant'}" for n in range(1, 11)]
+    path.write_text("\n".join(["query_id,passage_id,label", *lines]) + "\n", "utf-8")
+    (rate,) = audit(TrainingRows.of(made, "made", "rows"), labels=str(path)).report.rates
+    assert (rate.figure, rate.rate, rate.samples, rate.of, rate.method) == ("false_negative_rate", 0.5, 10, 20, "gold")
 
 
 @pytest.fixture

@@ -133,6 +133,12 @@ def test_japanese_in_han_alone_is_no_fault_where_the_row_says_japanese():
     assert all(not finding.count for finding in language_findings(Languages(rows)))
 
 
+def test_negatives_in_other_languages_alone_are_no_purpose():
+    rows = table(*[("longest river", [LONG], ["한강은 서울을 지나 서해로 흐른다."])] * 3)
+    found = by_name(language_findings(Languages(rows)))["language_of_negatives"]
+    assert (found.severity, found.count) == ("warning", 3)
+
+
 def test_languages_that_are_mixed_on_purpose_are_a_note():
     rows = table(*[("longest river", ["한강은 서울을 지나 서해로 흐른다."], [LONG])] * 3)
     assert by_name(language_findings(Languages(rows)))["language_of_positives"].severity == "note"

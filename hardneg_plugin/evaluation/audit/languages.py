@@ -23,7 +23,7 @@ NONE = "no letters"
 _LETTER = regex.compile(r"\p{L}")
 _LEAST_SHARE = 0.5
 _READ_CHARACTERS = 1024
-# From this share on, other languages are how the rows are meant to be rather than faults.
+# From this share of positives on, other languages are how the rows are meant to be rather than faults.
 _BY_DESIGN = 0.2
 
 
@@ -112,11 +112,13 @@ def language_findings(languages: Languages) -> Iterator[Finding]:
         ("positives", "Positives in another language than their query", table.positives.row, table.positives.texts),
         ("negatives", "Negatives in another language than their query", table.negatives.row, table.negatives.texts),
     )
+    # Negatives in other languages alone are what a search that knows no words of the language finds: a fault.
+    crossing = languages.others(table.positives.row, table.positives.texts)
+    by_design = bool(len(crossing)) and float(crossing.mean()) > _BY_DESIGN
     for role, title, rows, codes in roles:
         other = languages.others(rows, codes)
-        by_design = bool(len(other)) and float(other.mean()) > _BY_DESIGN
         meaning = (
-            "So many that the rows seem to be made across languages on purpose."
+            "So many positives are that the rows seem to be made across languages on purpose."
             if by_design
             else "Told by script, and in Latin script by function words where a text has 15 words or more."
         )
