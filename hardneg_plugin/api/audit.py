@@ -155,7 +155,7 @@ class _Audit:
     ) -> Iterator[Finding]:
         table = self.table
         yield from broken_findings(table)
-        yield from swapped_findings(table)
+        yield from swapped_findings(self.languages)
         yield from copy_findings(table)
         yield from language_findings(self.languages)
         if tested is not None:

@@ -155,19 +155,19 @@ def test_swapped_rows():
     rows = sound_rows()
     query, (positive,), negatives = rows[40]
     rows[40] = (positive, [query], negatives)
-    found = by_name(swapped_findings(table(*rows)))
+    found = by_name(swapped_findings(Languages(table(*rows))))
     assert (found["swapped_rows"].rows, found["swapped_columns"].count) == ((41,), 0)
 
 
 def test_swapped_columns():
-    found = by_name(swapped_findings(table(*[(p, [q], n) for q, (p,), n in sound_rows()])))
+    found = by_name(swapped_findings(Languages(table(*[(p, [q], n) for q, (p,), n in sound_rows()]))))
     assert (found["swapped_columns"].count, found["swapped_rows"].count) == (1, 0)
 
 
 def test_pairs_of_duplicate_questions_are_not_swapped():
     rows = [(f"what is thing {n}?", [f"what might thing {n} be?"], [f"where is thing {n}?"]) for n in range(60)]
     rows += [(positive, [query], negatives) for query, (positive,), negatives in rows]
-    assert all(not finding.count for finding in swapped_findings(table(*rows)))
+    assert all(not finding.count for finding in swapped_findings(Languages(table(*rows))))
 
 
 def test_leakage_names_rows_and_counts_texts_of_the_test():

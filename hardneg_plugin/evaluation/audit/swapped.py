@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.datasets.findings import Finding
 from hardneg_plugin.evaluation.audit.copies import DETAILS, shortened
+from hardneg_plugin.evaluation.audit.languages import LATIN, NONE, Languages
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools, Ints, paired
-from hardneg_plugin.text import detect_language
 from hardneg_plugin.text.characters import dense_characters
 from hardneg_plugin.text.normalise import fold_characters
 from hardneg_plugin.text.question_words import list_language, question_words
@@ -35,16 +35,19 @@ _ENDS = regex.compile(r"[.!。।။።]\s*$")
 _SENTENCES = regex.compile(r"[.!?。？！।؟](?=\s|$)|[。！？।]")
 
 
-def swapped_findings(table: AuditTable) -> Iterator[Finding]:
+def swapped_findings(languages: Languages) -> Iterator[Finding]:
     """Yield whether queries and positives are swapped: in the whole file, and in single rows.
 
-    :param table: The rows.
+    :param languages: Languages of the rows, whose question words are looked for.
     """
+    table = languages.table
     rows = np.flatnonzero(table.positives.counts > 0)
     if not len(rows):
         return
     first = table.positives.texts[table.positives.offsets[rows]]
-    forms = {code: _form(table.texts.one(code)) for code in np.unique([*table.queries[rows], *first]).tolist()}
+    codes = np.unique(np.concatenate([table.queries[rows], first]))
+    texts = zip(codes.tolist(), table.texts.take(codes), strict=True)
+    forms = {code: _form(text, languages.of_texts[code]) for code, text in texts}
     queries, positives = (np.array([forms[code] for code in codes.tolist()]) for codes in (table.queries[rows], first))
     whole = _whole_file(queries, positives)
     yield Finding(
@@ -77,22 +80,22 @@ def swapped_findings(table: AuditTable) -> Iterator[Finding]:
     )
 
 
-def _form(text: str) -> tuple[float, ...]:
+def _form(text: str, language: str) -> tuple[float, ...]:
     """Return what a text looks like, whatever it is about: length, question mark, question word, end, sentences."""
     length = len(text) + dense_characters(text)
     sentences = len(_SENTENCES.findall(text[:2000]))
     return (
         float(np.log1p(length)),
         float(_ASKS.search(text) is not None),
-        float(_has_question_word(text)),
+        float(_has_question_word(text, language)),
         float(_ENDS.search(text) is not None),
         float(min(sentences, 5)),
     )
 
 
-def _has_question_word(text: str) -> bool:
+def _has_question_word(text: str, language: str) -> bool:
     """Tell whether one of a text's first words asks."""
-    known = question_words(list_language(detect_language(text)))
+    known = question_words(list_language("" if language in (LATIN, NONE) else language))
     words = WORDS.findall(fold_characters(text[:200]))[:_ASKED_IN_FIRST]
     runs = ((rule.fold(run), run) for word in words for run, rule in runs_of(word))
     return any(known.pieces(folded) != [folded] for folded, _ in runs)
