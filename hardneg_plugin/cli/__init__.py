@@ -19,6 +19,7 @@ VERBS = {
     "benchmark": "Run a suite of recipes and put their results side by side.",
     "download": "Fetch a dataset of the hub and count its rows.",
     "evaluate": "Measure a model on a dataset, beside BM25 retrieval.",
+    "convert": "Convert training rows to the format of another library.",
     "export": "Print a recipe's mining stages as a Haystack pipeline.",
     "cache": "Show or clear the cache of corpora and indexes.",
 }

@@ -16,6 +16,8 @@ from hardneg_plugin.errors import DatasetError, ParameterError
 
 BATCH = 1000
 OWN = "hardneg"
+# A folder with one of these files is an earlier output and may be replaced.
+_OWN_FOLDERS = ("state.json", "train.parquet")
 
 
 class Written(NamedTuple):
@@ -86,7 +88,7 @@ def write_training_rows(
     form = _form(format, scores, negatives, min_negatives)
     chosen = _Chosen(rows, form, (scores or format == "pylate") and format != OWN, negatives, min_negatives)
     path = Path(path)
-    if path.is_dir() and any(path.iterdir()) and not (path / "state.json").is_file() and form.tables is None:
+    if path.is_dir() and any(path.iterdir()) and not any((path / name).is_file() for name in _OWN_FOLDERS):
         msg = f"{path}: a folder that holds something else; name a file or another folder"
         raise DatasetError(msg)
     partial = path.with_name(f".{path.name}.partial")
