@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hardneg_plugin.datasets.formats.registry import FORMATS, Format
-from hardneg_plugin.datasets.formats.sinks import open_sink
+from hardneg_plugin.datasets.formats.sinks import SINKS, open_sink
 from hardneg_plugin.datasets.formats.tables import write_tables
 from hardneg_plugin.datasets.training_rows import TrainingRow, TrainingRows
 from hardneg_plugin.errors import DatasetError, ParameterError
@@ -120,7 +120,7 @@ def _form(name: str, scores: bool, negatives: int | None, least: int) -> Format:
 def _write(partial: Path, ending: str, form: Format, chosen: _Chosen, width: int, scores: bool) -> int:
     batches = _batches(iter(chosen))
     if form.tables is not None:
-        if ending:
+        if ending in SINKS:
             msg = f"this format has several tables; name a folder, not a {ending} file"
             raise DatasetError(msg)
         partial.mkdir()
