@@ -23,7 +23,7 @@ from hardneg_plugin.evaluation.audit.judgements import (
     verdict_labels,
 )
 from hardneg_plugin.evaluation.audit.table import AuditTable, Provenance
-from hardneg_plugin.recipe.audited_run import is_run, run_rows
+from hardneg_plugin.recipe.audited_run import audited_run, is_run
 
 
 def read_source(
@@ -47,7 +47,7 @@ def read_source(
         if format is not None:
             msg = f"{source} is a run folder: it has no format"
             raise ParameterError(msg)
-        return run_rows(source, system)
+        return audited_run(source, system)
     if system is not None:
         msg = f"{source} is no run folder: it has no system {system!r}"
         raise ParameterError(msg)

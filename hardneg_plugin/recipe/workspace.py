@@ -38,11 +38,6 @@ class StageFolder:
         """Return the file of the examples that a filter took out of a shard."""
         return self.path / f"rejected-{number:05}.parquet"
 
-    @property
-    def parts(self) -> int:
-        """How many parts are there."""
-        return len(list(self.path.glob("part-*.parquet")))
-
     def usage(self, number: int) -> Path:
         """Return the file that says what a shard asked of a language model."""
         return self.path / f"llm-{number:05}.json"
@@ -158,20 +153,27 @@ class Workspace:
     def _system(self, name: str, seed: int) -> Path:
         return self.folder / "systems" / name / f"seed-{seed}"
 
-    def mined(self, name: str, seed: int) -> StageFolder | None:
-        """Return the folder of the last stage of a system that was mined to its end; None for one without stages.
+    def trainings(self) -> list[tuple[str, int]]:
+        """Return the systems that have triplets, each with its seeds."""
+        found = self.folder.glob("systems/*/seed-*/triplets/fingerprint")
+        places = [path.parent.parent for path in found]
+        return sorted((place.parent.name, int(place.name.removeprefix("seed-"))) for place in places)
 
-        :param name: The system.
-        :param seed: Its seed.
-        :raises WorkspaceError: If its triplets are not written yet.
+    def mined(self, name: str, seed: int) -> list[Path]:
+        """Return the parts of the stage that a system's triplets were written from; none where it has no stages.
+
+        :raises WorkspaceError: If it has no triplets.
         """
         mark = self._system(name, seed) / "triplets" / "fingerprint"
         if not mark.is_file():
-            msg = f"{self.folder}: system {name!r}, seed {seed}, has no finished triplets; run its recipe to the end"
+            known = ", ".join(f"{system}/seed-{number}" for system, number in self.trainings()) or "none"
+            msg = f"{self.folder}: system {name!r}, seed {seed}, has no triplets yet; those that have: {known}"
             raise WorkspaceError(msg)
-        mined = mark.read_text("utf-8").split()[0]
-        found = sorted((self.folder / "stages").glob(f"*-{mined}"))
-        return StageFolder(found[0]) if found else None
+        made_of = mark.read_text("utf-8").split()[0]
+        folders = sorted(self.folder.glob(f"stages/*-{made_of}"))
+        if not folders:
+            return []
+        return sorted(folders[0].glob("part-*.parquet"))
 
     def evaluation(self, name: str, seed: int | None, label: str) -> Path:
         """Return the file of a measured line; lines without a seed are not trained.

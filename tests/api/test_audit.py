@@ -145,7 +145,7 @@ def run(tmp_path):
 def test_a_run_tells_rates_by_source_and_rank(run):
     report = audit(run, qrels="sample?passages=1000", split="train-full").report
     rates = {rate.figure: rate for rate in report.rates}
-    assert report.format == "hardneg run"
+    assert report.format == "run"
     # The sample hides one to three positives of each query, which BM25 finds and chance does not.
     bm25, drawn = rates["false_negative_rate[source=bm25]"], rates["false_negative_rate[source=random]"]
     assert bm25.low > drawn.high
@@ -185,9 +185,9 @@ def test_an_unknown_figure_is_an_error_and_no_pass(run):
 
 @pytest.mark.integration
 def test_why_one_was_chosen(run):
-    from hardneg_plugin.recipe.audited_run import find_example, run_rows
+    from hardneg_plugin.recipe.audited_run import audited_run, find_example
 
-    query = run_rows(run)[0].table.column("query_id")[0].as_py()
+    query = audited_run(run)[0].table.column("query_id")[0].as_py()
     result = CliRunner().invoke(main, ["audit", run, "--explain", query])
     assert result.exit_code == 0
     lines = result.output.splitlines()

@@ -17,6 +17,7 @@ from hardneg_plugin.datasets.formats.labelled import (
 from hardneg_plugin.datasets.formats.layout import Layout, Shape
 from hardneg_plugin.datasets.formats.ms_swift import is_swift, swift_reader, swift_shape
 from hardneg_plugin.datasets.formats.own import is_own, own_reader, own_shape
+from hardneg_plugin.datasets.formats.tables import PYLATE, TEVATRON, Tables
 from hardneg_plugin.datasets.formats.tevatron import is_tevatron, tevatron_reader, tevatron_shape
 from hardneg_plugin.datasets.formats.tuples import is_triplet, is_tuple, tuple_reader, tuple_shape
 from hardneg_plugin.datasets.training_rows import TrainingRow
@@ -33,6 +34,8 @@ class Format(NamedTuple):
     :param shape: Width and whether with scores → the rows of an export; None where several tables are written.
     :param one_positive: A row holds one positive: others become rows of their own.
     :param scores: Whether it can carry scores.
+    :param tables: The tables of an export, where there are several.
+    :param needs_positive: Whether a row without a positive has no place in it.
     """
 
     layout: str
@@ -41,11 +44,15 @@ class Format(NamedTuple):
     shape: Callable[[int, bool], Shape] | None = None
     one_positive: bool = False
     scores: bool = True
+    tables: Tables | None = None
+    needs_positive: bool = True
 
 
 # In the order in which they are looked for: what only one format has comes first.
 FORMATS: Mapping[str, Format] = {
-    "hardneg": Format("number, query, positives, negatives, ids, scores, ranks", is_own, own_reader, own_shape),
+    "hardneg": Format(
+        "number, query, positives, negatives, ids, scores, ranks", is_own, own_reader, own_shape, needs_positive=False
+    ),
     "flagembedding": Format("query, pos, neg[, pos_scores, neg_scores]", is_flag, flag_reader, flag_shape),
     "tevatron": Format(
         "query_id, query, positive_passages, negative_passages", is_tevatron, tevatron_reader, tevatron_shape
@@ -55,12 +62,14 @@ FORMATS: Mapping[str, Format] = {
         is_tevatron_ids,
         tevatron_ids_reader,
         scores=False,
+        tables=TEVATRON,
     ),
     "pylate": Format(
         "query_id, document_ids, scores; queries: query_id, text; documents: document_id, text",
         is_pylate,
         pylate_reader,
         one_positive=True,
+        tables=PYLATE,
     ),
     "ms-swift": Format(
         "messages, positive_messages, negative_messages",
@@ -78,7 +87,9 @@ FORMATS: Mapping[str, Format] = {
         scores=False,
     ),
     "labeled-list": Format("anchor, passages, labels|scores", is_labelled_list, labelled_reader, list_shape, True),
-    "labeled-pair": Format("anchor, passage, label|score", is_labelled_pair, labelled_reader, pair_shape),
+    "labeled-pair": Format(
+        "anchor, passage, label|score", is_labelled_pair, labelled_reader, pair_shape, needs_positive=False
+    ),
     "triplet": Format(
         "anchor, positive, negative[, scores]", is_triplet, tuple_reader, tuple_shape("anchor", wide=False), True
     ),
