@@ -133,6 +133,16 @@ def test_japanese_in_han_alone_is_no_fault_where_the_row_says_japanese():
     assert all(not finding.count for finding in language_findings(Languages(rows)))
 
 
+@pytest.mark.parametrize(
+    ("query", "language"), [("한강은 어디로 흐르나", ""), ("川はどこへ流れますか", ""), ("東京", "ja")]
+)
+def test_whole_sentences_in_han_are_neither_korean_nor_japanese(query, language):
+    chinese = "长江是亚洲第一长河和世界第三长河也是世界上完全在一国境内的最长河流"
+    rows = table((query, [query], ["東京大学", chinese]), language=[language])
+    found = by_name(language_findings(Languages(rows)))["language_of_negatives"]
+    assert (found.count, found.details[0].split(": ")[-1]) == (1, chinese)
+
+
 def test_negatives_in_other_languages_alone_are_no_purpose():
     rows = table(*[("longest river", [LONG], ["한강은 서울을 지나 서해로 흐른다."])] * 3)
     found = by_name(language_findings(Languages(rows)))["language_of_negatives"]

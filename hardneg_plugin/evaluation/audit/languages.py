@@ -21,6 +21,9 @@ LATIN = "Latin script"
 """What a text in Latin script is called whose language its words do not tell."""
 NONE = "no letters"
 _LETTER = regex.compile(r"\p{L}")
+_OWN_LETTER = regex.compile(r"[\p{Hiragana}\p{Katakana}\p{Hangul}]")
+# Characters of Han from which a text is no name or title.
+_SENTENCE = 20
 _LEAST_SHARE = 0.5
 _READ_CHARACTERS = 1024
 # From this share of positives on, other languages are how the rows are meant to be rather than faults.
@@ -96,7 +99,11 @@ class Languages:
             return False
         if _is_latin(found) and _is_latin(wanted):
             return LATIN not in (found, wanted) and bool(other_latin_language(self.table.texts.one(code), wanted))
-        share = script_share(self.table.texts.one(code), "en" if wanted == LATIN else wanted)
+        text = self.table.texts.one(code)
+        if found == "zh" and wanted in ("ja", "ko"):
+            # Both may be written in Han, but not whole sentences.
+            return len(text) >= _SENTENCE and not _OWN_LETTER.search(text)
+        share = script_share(text, "en" if wanted == LATIN else wanted)
         return share is not None and share < _LEAST_SHARE
 
 
