@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hardneg_plugin.api import MiningResult, MiningStatistics, mine
+    from hardneg_plugin.api import Audit, MiningResult, MiningStatistics, audit, mine
     from hardneg_plugin.components import (
         AnswerMatchFilter,
         AnswerSwapGenerator,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _EXPORTS = {
-    "hardneg_plugin.api": ("MiningResult", "MiningStatistics", "mine"),
+    "hardneg_plugin.api": ("Audit", "MiningResult", "MiningStatistics", "audit", "mine"),
     "hardneg_plugin.components": (
         "AnswerMatchFilter",
         "AnswerSwapGenerator",
@@ -85,6 +85,7 @@ _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 __all__ = [
     "AnswerMatchFilter",
     "AnswerSwapGenerator",
+    "Audit",
     "BM25NegativeMiner",
     "Candidate",
     "Candidates",
@@ -116,6 +117,7 @@ __all__ = [
     "SentenceTransformersTrainer",
     "StrictOllamaChatGenerator",
     "TripletBuilder",
+    "audit",
     "load_dataset",
     "mine",
     "train",

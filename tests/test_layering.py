@@ -17,7 +17,8 @@ FILES = sorted(ROOT.rglob("*.py"))
 LEVELS = (
     {"__main__"},
     {"cli"},
-    {"api", "recipe"},
+    {"api"},
+    {"recipe"},
     {"components"},
     {"training", "evaluation", "report"},
     {"search", "llm"},

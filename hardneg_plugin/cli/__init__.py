@@ -19,7 +19,9 @@ VERBS = {
     "refilter": "Change margins, labels or samples of a finished run, without mining again.",
     "benchmark": "Run a suite of recipes and put their results side by side.",
     "download": "Fetch a dataset of the hub and count its rows.",
+    "audit": "Find what is wrong with training rows, whoever made them.",
     "evaluate": "Measure a model on a dataset, beside BM25 retrieval.",
+    "convert": "Convert training rows to the format of another library.",
     "export": "Print a recipe's mining stages as a Haystack pipeline.",
     "cache": "Show or clear the cache of corpora and indexes.",
 }

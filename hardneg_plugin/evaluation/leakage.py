@@ -158,6 +158,21 @@ class LeakageCounter:
                 if jaccard(form, self._forms[number]) >= self._lowest:
                     self._alike[number] = text
 
+    def look_up(self, text: str, *, near: bool = True) -> tuple[list[int], list[int]]:
+        """Return which texts of the test one text is, and which further ones it nearly repeats; nothing is counted.
+
+        :param text: Text of a training.
+        :param near: Whether to look for near-copies, which costs far more.
+        :returns: Numbers of texts of the test, ascending.
+        """
+        form = normalise(text)
+        if not form:
+            return [], []
+        exact = self._exact.get(form, [])
+        bands = band_keys(form, self._rows) if near else ()
+        maybe = {number for key in bands for number in self._bands.get(key, ())} - set(exact)
+        return list(exact), [number for number in sorted(maybe) if jaccard(form, self._forms[number]) >= self._lowest]
+
     def found(self, how: str) -> Iterator[tuple[str, str]]:
         """Yield what was found so far, in the order of the test's texts.
 

@@ -97,7 +97,7 @@ def shortcut_auc(
         model = _fit([texts[row] for row in np.flatnonzero(~held_out)], labels[~held_out])
         scores[held_out] = model.scores([texts[row] for row in np.flatnonzero(held_out)])
     return Shortcut(
-        auc=_auc(scores, labels, np.ones(len(texts))),
+        auc=auc(scores, labels),
         interval=_interval(scores, labels, groups, seed),
         texts=int(labels.sum()),
         most_telling=_fit(texts, labels).most_telling(texts),
@@ -181,8 +181,14 @@ def _word_of(term: str, words: Counter[str]) -> str:
     return min(own)[1] if own else term
 
 
-def _auc(scores: NDArray[np.float64], labels: Bools, weights: NDArray[np.float64]) -> float:
-    """Return the weighted share of pairs in the right order, ties counting half."""
+def auc(scores: NDArray[np.float64], labels: Bools, weights: NDArray[np.float64] | None = None) -> float:
+    """Return the probability that one that is labelled scores above one that is not, ties counting half.
+
+    :param scores: Shape ``(n,)``.
+    :param labels: Which are labelled, shape ``(n,)``; some of each.
+    :param weights: Weight of each; None weighs all alike.
+    """
+    weights = np.ones(len(scores)) if weights is None else weights
     values, place = np.unique(scores, return_inverse=True)
     above = np.bincount(place[labels], weights[labels], minlength=len(values))
     below = np.bincount(place[~labels], weights[~labels], minlength=len(values))
@@ -199,6 +205,6 @@ def _interval(scores: NDArray[np.float64], labels: Bools, groups: Sequence[str],
     for _ in range(_RESAMPLES):
         weights = np.bincount(draw.integers(size, size=size), minlength=size).astype(np.float64)[group]
         if weights[labels].any() and weights[~labels].any():
-            aucs.append(_auc(scores, labels, weights))
+            aucs.append(auc(scores, labels, weights))
     low, high = np.percentile(aucs, _LEVELS)
     return float(low), float(high)

@@ -160,6 +160,28 @@ class Workspace:
         if not file.is_file() or read_json(file) != stages:
             write_json(file, stages)
 
+    def trainings(self) -> list[tuple[str, int]]:
+        """Return the systems that have triplets, each with its seeds."""
+        found = self.folder.glob("systems/*/seed-*/triplets/fingerprint")
+        places = [path.parent.parent for path in found]
+        return sorted((place.parent.name, int(place.name.removeprefix("seed-"))) for place in places)
+
+    def mined(self, name: str, seed: int) -> list[Path]:
+        """Return the parts of the stage that a system's triplets were written from; none where it has no stages.
+
+        :raises WorkspaceError: If it has no triplets.
+        """
+        mark = self._system(name, seed) / "triplets" / "fingerprint"
+        if not mark.is_file():
+            known = ", ".join(f"{system}/seed-{number}" for system, number in self.trainings()) or "none"
+            msg = f"{self.folder}: system {name!r}, seed {seed}, has no triplets yet; those that have: {known}"
+            raise WorkspaceError(msg)
+        made_of = mark.read_text("utf-8").split()[0]
+        folders = sorted(self.folder.glob(f"stages/*-{made_of}"))
+        if not folders:
+            return []
+        return sorted(folders[0].glob("part-*.parquet"))
+
     def evaluation(self, name: str, seed: int | None, label: str) -> Path:
         """Return the file of a measured line; lines without a seed are not trained.
 

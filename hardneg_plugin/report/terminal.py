@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hardneg_plugin.report.content import Cell, Table
+from hardneg_plugin.report.content import Cell, Section, Table
 from hardneg_plugin.report.data import ReportData
 from hardneg_plugin.report.tables import report_sections
 
@@ -19,11 +20,22 @@ def render_terminal(data: ReportData, console: Console) -> None:
     :param data: The report.
     :param console: Where to show it; its ``is_terminal`` decides the form.
     """
-    _show(console, f"{data.recipe}, run of {data.date}")
     sections = report_sections(data)
     results = len(data.splits)
     # What scrolls away first comes first: the results stay in sight.
-    for section in [*sections[results:], *sections[:results]]:
+    ordered = [*sections[results:], *sections[:results]]
+    render_sections(f"{data.recipe}, run of {data.date}", ordered, console)
+
+
+def render_sections(headline: str, sections: Sequence[Section], console: Console) -> None:
+    """Show a headline and sections.
+
+    :param headline: First line.
+    :param sections: Sections in the order in which they are shown.
+    :param console: Where to show them; its ``is_terminal`` decides the form.
+    """
+    _show(console, headline)
+    for section in sections:
         _show(console, f"\n{section.title}")
         for table in (table for table in section.tables if not table.detail):
             _boxed(table, console) if console.is_terminal else _show(console, plain_table(table))

@@ -1,0 +1,169 @@
+"""Reading training rows of any known format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from hardneg_plugin.datasets.columns import KNOWN_NAMES
+from hardneg_plugin.datasets.formats.cells import BadRowError
+from hardneg_plugin.datasets.formats.labelled import POSITIVE_FROM
+from hardneg_plugin.datasets.formats.layout import Layout
+from hardneg_plugin.datasets.formats.raw import ENDINGS, PART, RawTable, RowFaults, open_dataset, open_file
+from hardneg_plugin.datasets.formats.registry import FORMATS, ReadRow, known_formats
+from hardneg_plugin.datasets.formats.stored import is_stored, open_hub, open_stored
+from hardneg_plugin.datasets.problems import BadRows
+from hardneg_plugin.datasets.training_rows import TrainingRow, TrainingRows, training_schema
+from hardneg_plugin.errors import DatasetError, ParameterError
+
+BATCH = 10_000
+OPTIONS = (*KNOWN_NAMES, POSITIVE_FROM, "queries", "documents", "corpus")
+
+
+class _Source(NamedTuple):
+    raw: RawTable
+    options: Mapping[str, str]
+    folder: Path | None = None
+
+
+def read_training_rows(
+    source: Any,
+    format: str | None = None,  # noqa: A002
+    on_bad_row: BadRows = "error",
+    *,
+    split: str = "train",
+    group: bool = False,
+) -> TrainingRows:
+    """Read a query, its positives and its negatives per row, from a file of any known format.
+
+    A row keeps its number in the file, from 1: the line of a text file, the row of any other. Every row of the file is
+    a row of its own, unless ``group`` joins rows that follow one another and share the query and the positives
+    (triplets), or the query (labelled pairs); they have the number of the first.
+
+    :param source: File (.jsonl, .json, .csv, .tsv, .parquet, the text ones also with .gz), folder of ``save_to_disk``,
+        folder of the tables of a format that has several, ``datasets.Dataset``, or hub id (``owner/name``, with
+        ``:config``). Behind a question mark columns may be named, as in ``rows.jsonl?anchor=question&positive=text``.
+    :param format: Name of the format; None finds it out by the columns and what they hold.
+    :param on_bad_row: ``error`` stops at the first bad row; ``skip`` leaves bad rows out and lists them as faults.
+    :param split: Split of a dataset that has several.
+    :param group: Join rows that belong together.
+    :raises DatasetError: If the source is missing, its format is not known, or a row is bad and bad rows are errors.
+    :raises ParameterError: If the format or an argument is unknown.
+    """
+    if format is not None and format not in FORMATS:
+        msg = f"format must be one of {', '.join(FORMATS)}; got {format!r}"
+        raise ParameterError(msg)
+    faults = RowFaults(on_bad_row)
+    opened = _open(source, split)
+    layout = _layout(opened, format is not None)
+    name = format or detect_format(layout)
+    rows = _rows(opened.raw, FORMATS[name].reader(layout), faults)
+    table = _table(_grouped(rows, name) if group else rows, name, opened.raw.where)
+    return TrainingRows(table, name, opened.raw.where, tuple(faults.lines))
+
+
+def detect_format(layout: Layout) -> str:
+    """Return the name of the format that a source is in.
+
+    :raises DatasetError: If none fits, with what was seen and what is known.
+    """
+    for name, form in FORMATS.items():
+        if form.recognised(layout):
+            return name
+    seen = ", ".join(f"{name} ({_kind(layout.first(name))})" for name in layout.names) or "no readable row"
+    msg = f"{layout.where}: no known format; columns: {seen}. Name it (--from, format=…): {known_formats()}"
+    raise DatasetError(msg)
+
+
+def _kind(value: Any) -> str:
+    inner = f" of {_kind(value[0])}" if isinstance(value, list) and value else ""
+    kinds = {str: "text", list: "list", dict: "object", int: "number", float: "number", bool: "yes/no"}
+    return f"{kinds.get(type(value), 'empty' if value is None else type(value).__name__)}{inner}"
+
+
+def _open(source: Any, split: str) -> _Source:
+    if hasattr(source, "column_names"):
+        return _Source(open_dataset(source, "dataset"), {})
+    path, options = _taken_apart(str(source))
+    place = Path(path).expanduser()
+    if place.is_file():
+        raw = open_file(place)
+        if raw is None:
+            msg = f"{place}: expected a file that ends in {', '.join(ENDINGS)}"
+            raise DatasetError(msg)
+        return _Source(raw, options)
+    if place.is_dir():
+        return _open_folder(place, options, split)
+    return _Source(open_hub(path, split), options)
+
+
+def _open_folder(folder: Path, options: Mapping[str, str], split: str) -> _Source:
+    if is_stored(folder):
+        return _Source(open_stored(folder, split), options)
+    files = [path for ending in ENDINGS if (path := folder / f"{split}{ending}").is_file()]
+    raw = open_file(files[0]) if len(files) == 1 else None
+    if raw is None:
+        names = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
+        msg = f"{folder}: expected a folder of save_to_disk, or one file {split}.jsonl (.csv, …); it has {names}"
+        raise DatasetError(msg)
+    return _Source(raw, options, folder)
+
+
+def _taken_apart(source: str) -> tuple[str, dict[str, str]]:
+    if Path(source).exists() or "?" not in source:
+        return source, {}
+    path, _, tail = source.rpartition("?")
+    options = dict(parse_qsl(tail, keep_blank_values=True))
+    unknown = [name for name in options if name not in OPTIONS]
+    if unknown or not options:
+        msg = f"{source!r}: expected ?name=value&name=value with {', '.join(OPTIONS)}; got {tail!r}"
+        raise DatasetError(msg)
+    return path, options
+
+
+def _layout(opened: _Source, named: bool) -> Layout:
+    sample = opened.raw.sample()
+    names = opened.raw.names or tuple(dict.fromkeys(name for row in sample for name in row))
+    return Layout(opened.raw.where, names, sample, opened.options, named, opened.folder)
+
+
+def _rows(raw: RawTable, read: ReadRow, faults: RowFaults) -> Iterator[TrainingRow]:
+    for number, row in raw.read(faults):
+        try:
+            yield read(number, row)
+        except BadRowError as error:
+            faults.bad(PART, error.kind, f"{raw.where}:{number}", error.message)
+
+
+def _table(rows: Iterator[TrainingRow], name: str, where: str) -> Any:
+    """Build the table batch by batch: a million rows are never a million objects at once."""
+    import pyarrow as pa
+
+    batches = []
+    while batch := list(islice(rows, BATCH)):
+        batches.append(TrainingRows.of(batch, name, where).table)
+    return pa.concat_tables(batches) if batches else training_schema().empty_table()
+
+
+def _grouped(rows: Iterator[TrainingRow], name: str) -> Iterator[TrainingRow]:
+    pairs = name == "labeled-pair"
+    waiting: TrainingRow | None = None
+    for row in rows:
+        same = waiting is not None and row.query == waiting.query and (pairs or row.positives == waiting.positives)
+        if waiting is not None and same:
+            waiting = _joined(waiting, row, with_positives=pairs)
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = row
+    if waiting is not None:
+        yield waiting
+
+
+def _joined(first: TrainingRow, other: TrainingRow, *, with_positives: bool) -> TrainingRow:
+    sides = ("positive", "negative") if with_positives else ("negative",)
+    names = [f"{side}{kind}" for side in sides for kind in ("s", "_ids", "_scores")]
+    return first._replace(**{name: getattr(first, name) + getattr(other, name) for name in names})

@@ -1,0 +1,194 @@
+"""Writing training rows in any known format."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from hardneg_plugin.datasets.formats.registry import FORMATS, Format
+from hardneg_plugin.datasets.formats.sinks import SINKS, open_sink
+from hardneg_plugin.datasets.formats.tables import write_tables
+from hardneg_plugin.datasets.training_rows import TrainingRow, TrainingRows
+from hardneg_plugin.errors import DatasetError, ParameterError
+
+BATCH = 1000
+OWN = "hardneg"
+# A folder with one of these files is an earlier output and may be replaced.
+_OWN_FOLDERS = ("state.json", "train.parquet")
+
+
+class Written(NamedTuple):
+    """What was written.
+
+    :param rows: Rows of the output.
+    :param left_out: Training rows with fewer negatives than asked for.
+    :param without_negatives: Training rows that were written without any.
+    """
+
+    rows: int
+    left_out: int
+    without_negatives: int
+
+
+class _Chosen:
+    """The training rows that are written, each as the format allows it; counts as it goes."""
+
+    def __init__(self, rows: TrainingRows, form: Format, scores: bool, negatives: int | None, least: int) -> None:
+        self._rows, self._form, self._scores = rows, form, scores
+        self._negatives, self._least = negatives, least
+        self.left_out = self.without = 0
+
+    def __iter__(self) -> Iterator[TrainingRow]:
+        for row in self._rows:
+            row = _cut(row, self._negatives)
+            if len(row.negatives) < self._least:
+                self.left_out += 1
+                continue
+            self.without += not row.negatives
+            self._check(row)
+            yield from _one_each(row) if self._form.one_positive else (row,)
+
+    def _check(self, row: TrainingRow) -> None:
+        if self._form.needs_positive and not row.positives:
+            msg = f"{self._rows.where}:{row.number}: no positive; of labelled pairs, read with grouping (--group)"
+            raise DatasetError(msg)
+        wanted = len(row.positives), len(row.negatives)
+        if self._scores and (len(row.positive_scores), len(row.negative_scores)) != wanted:
+            msg = f"{self._rows.where}:{row.number}: no scores of all its passages, which the output was asked to carry"
+            raise DatasetError(msg)
+
+
+def write_training_rows(
+    rows: TrainingRows,
+    path: str | Path,
+    format: str,  # noqa: A002
+    *,
+    scores: bool = False,
+    negatives: int | None = None,
+    min_negatives: int = 0,
+) -> Written:
+    """Write training rows; the file or folder appears whole or not at all, and replaces one that is there.
+
+    Formats that hold one positive a row get a row per positive. ``hardneg`` carries everything; the others carry the
+    texts, the ids where they have a place for them, and the scores where they are asked for.
+
+    :param rows: The rows.
+    :param path: File by its ending (.jsonl, .parquet; .csv and .tsv where no cell is a list), or a folder: of
+        ``save_to_disk``, or of the tables of a format that has several (Parquet).
+    :param format: Name of the format.
+    :param scores: Write the scores; every passage must have one. PyLate's distillation always has them.
+    :param negatives: Negatives of a row, the first ones; None takes all.
+    :param min_negatives: Leave out rows with fewer; they are counted.
+    :raises ParameterError: If the format is unknown or cannot carry scores, or a number is out of range.
+    :raises DatasetError: If the output cannot hold the rows.
+    """
+    form = _form(format, scores, negatives, min_negatives)
+    chosen = _Chosen(rows, form, (scores or format == "pylate") and format != OWN, negatives, min_negatives)
+    path = Path(path)
+    if path.is_dir() and any(path.iterdir()) and not any((path / name).is_file() for name in _OWN_FOLDERS):
+        msg = f"{path}: a folder that holds something else; name a file or another folder"
+        raise DatasetError(msg)
+    partial = path.with_name(f".{path.name}.partial")
+    _remove(partial)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        count = _write(partial, path.suffix, form, chosen, _width(rows, negatives), scores)
+        if path.is_dir():
+            shutil.rmtree(path)
+        partial.replace(path)
+    finally:
+        _remove(partial)
+    return Written(count, chosen.left_out, chosen.without)
+
+
+def _form(name: str, scores: bool, negatives: int | None, least: int) -> Format:
+    if name not in FORMATS:
+        msg = f"format must be one of {', '.join(FORMATS)}; got {name!r}"
+        raise ParameterError(msg)
+    if scores and not FORMATS[name].scores:
+        msg = f"{name} has no place for scores ({FORMATS[name].layout})"
+        raise ParameterError(msg)
+    if (negatives is not None and negatives < 1) or least < 0:
+        msg = f"negatives must be at least 1 and min_negatives at least 0; got {negatives} and {least}"
+        raise ParameterError(msg)
+    return FORMATS[name]
+
+
+def _write(partial: Path, ending: str, form: Format, chosen: _Chosen, width: int, scores: bool) -> int:
+    batches = _batches(iter(chosen))
+    if form.tables is not None:
+        if ending in SINKS:
+            msg = f"this format has several tables; name a folder, not a {ending} file"
+            raise DatasetError(msg)
+        partial.mkdir()
+        return write_tables(partial, form.tables, batches, ".parquet")
+    if not ending:
+        return _write_stored(partial, form, batches, width, scores)
+    return _write_file(partial, ending, form, batches, width, scores)
+
+
+def _write_file(
+    file: Path, ending: str, form: Format, batches: Iterator[list[TrainingRow]], width: int, scores: bool
+) -> int:
+    assert form.shape is not None
+    shape = form.shape(width, scores)
+    count = 0
+    with open_sink(file, shape.schema, ending) as write:
+        for batch in batches:
+            found = [row for one in batch for row in shape.rows(one)]
+            write(found)
+            count += len(found)
+    return count
+
+
+def _write_stored(partial: Path, form: Format, batches: Iterator[list[TrainingRow]], width: int, scores: bool) -> int:
+    """Write a folder of ``save_to_disk``, through a Parquet file: the rows are never all in memory."""
+    from datasets import Dataset, disable_progress_bars
+
+    disable_progress_bars()
+    beside = partial.with_name(f"{partial.name}.rows")
+    _remove(beside)
+    beside.mkdir(parents=True)
+    try:
+        count = _write_file(beside / "rows.parquet", ".parquet", form, batches, width, scores)
+        stored = Dataset.from_parquet(str(beside / "rows.parquet"), cache_dir=str(beside / "cache"))
+        stored.save_to_disk(str(partial))
+    finally:
+        _remove(beside)
+    return count
+
+
+def _batches(rows: Iterator[TrainingRow]) -> Iterator[list[TrainingRow]]:
+    while batch := list(islice(rows, BATCH)):
+        yield batch
+
+
+def _width(rows: TrainingRows, negatives: int | None) -> int:
+    import pyarrow.compute as pc
+
+    widest = pc.max(pc.list_value_length(rows.table.column("negatives"))).as_py() or 0
+    return int(widest) if negatives is None else min(int(widest), negatives)
+
+
+def _cut(row: TrainingRow, negatives: int | None) -> TrainingRow:
+    if negatives is None or len(row.negatives) <= negatives:
+        return row
+    names = ("negatives", "negative_ids", "negative_scores", "sources", "ranks")
+    return row._replace(**{name: getattr(row, name)[:negatives] for name in names})
+
+
+def _one_each(row: TrainingRow) -> Iterator[TrainingRow]:
+    for place in range(len(row.positives)):
+        one = slice(place, place + 1)
+        yield row._replace(
+            positives=row.positives[one],
+            positive_ids=row.positive_ids[one],
+            positive_scores=row.positive_scores[one],
+        )
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
