@@ -116,7 +116,7 @@ def _best_sources(table: CandidateTable) -> tuple[list[str], Any]:
     best = table.best_rank()
     names = np.zeros(len(best), dtype=object)
     names[:] = ""
-    for name, ranks in reversed(table.ranks.items()):
+    for name, ranks in reversed(list(table.ranks.items())):
         names[(ranks == best) & (ranks > 0)] = name
     return list(names), best
 

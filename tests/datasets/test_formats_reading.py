@@ -33,6 +33,7 @@ CASES = {
     "pairs": ({"sentence1": "q", "positive": "p"}, "n-tuple", ("q", ("p",), ())),
     "graded list": ({"query": "q", "docs": ["p", "n"], "scores": [9.5, 1]}, "labeled-list", ("q", ("p",), ("n",))),
     "labelled list": ({"query": "q", "docs": ["n", "p"], "labels": [0, 1]}, "labeled-list", ("q", ("p",), ("n",))),
+    "margins": ({"query": "q", "positive": "p", "negative": "n", "label": 3.5}, "triplet", ("q", ("p",), ("n",))),
     "labelled pair": ({"query": "q", "text": "n", "label": 0}, "labeled-pair", ("q", (), ("n",))),
     "flag": ({"query": "q", "pos": ["p"], "neg": ["n"], "prompt": "find", "type": "normal"}, "flagembedding", None),
     "tevatron": ({"query_id": 7, "query": "q", **PASSAGES}, "tevatron", ("q", ("T p",), ("n",))),
@@ -125,6 +126,21 @@ def test_a_bad_row_is_named_and_may_be_skipped(write, case):
     assert [found.number for found in rows] == [1, 3]
     assert len(rows.faults) == 1
     assert rows.faults[0].startswith(f"{file}:2: ")
+
+
+def test_a_label_beside_further_columns_is_never_passed_over(write, tmp_path):
+    (tmp_path / "rows.csv").write_text("query,answer,origin,label\nq,n,web,0\n", "utf-8")
+    with pytest.raises(DatasetError, match="no known format"):
+        read_training_rows(tmp_path / "rows.csv")
+    (found,) = read_training_rows(tmp_path / "rows.csv", "labeled-pair")
+    assert (found.positives, found.negatives) == ((), ("n",))
+
+
+def test_a_file_without_a_readable_row_names_the_first_fault(write):
+    with pytest.raises(DatasetError, match=r"rows\.jsonl:1: broken JSON"):
+        read_training_rows(write('{"query"', '{"query"'))
+    with pytest.raises(DatasetError, match="no known format; columns: no readable row"):
+        read_training_rows(write('{"query"'), on_bad_row="skip")
 
 
 def test_all_faults_are_kept(write):

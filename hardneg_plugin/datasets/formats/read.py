@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -59,6 +60,9 @@ def read_training_rows(
     faults = RowFaults(on_bad_row)
     opened = _open(source, split)
     layout = _layout(opened, format is not None)
+    if not layout.sample:
+        # Where no row can be read, the fault of the first one says more than that its format is not known.
+        deque(opened.raw.read(RowFaults(on_bad_row)), maxlen=0)
     name = format or detect_format(layout)
     rows = _rows(opened.raw, FORMATS[name].reader(layout), faults)
     table = _table(_grouped(rows, name) if group else rows, name, opened.raw.where)

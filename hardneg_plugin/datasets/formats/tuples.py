@@ -57,12 +57,13 @@ def tuple_reader(layout: Layout) -> Callable[[int, Row], TrainingRow]:
 
 
 def is_tuple(layout: Layout) -> bool:
-    """Whether columns of a query and of a positive have usual names, and no label says which passage is one."""
+    """Whether columns of a query and of a positive have usual names, and no label says whether it is a positive."""
     try:
         columns = _by_name(layout)
     except DatasetError:
         return False
-    return not isinstance(layout.first("label"), int | float) and columns is not None
+    labelled = any(name in layout.names for name in ("label", "labels", "score"))
+    return columns is not None and (bool(columns.negatives) or not labelled)
 
 
 def is_triplet(layout: Layout) -> bool:
