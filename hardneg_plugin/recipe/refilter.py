@@ -19,7 +19,7 @@ from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.recipe.mining import StoredShards
 from hardneg_plugin.recipe.schema import Recipe, Stage
 from hardneg_plugin.recipe.stages import build_stage, filled_parameters, stage_params
-from hardneg_plugin.recipe.workspace import StageFolder, read_json, system_folder
+from hardneg_plugin.recipe.workspace import StageFolder, Workspace
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of
 from hardneg_plugin.records.parquet import read_candidates
 from hardneg_plugin.records.table import concat
@@ -69,7 +69,7 @@ def refilter(
     if used not in old.seeds:
         msg = f"{run}: no seed {used}; seeds of the run: {', '.join(map(str, old.seeds))}"
         raise WorkspaceError(msg)
-    stored, parts = _stored(run, name, used, old.systems[name])
+    stored, parts = Workspace(run).stages(name, used)
     first = _first_change(old.systems[name], new.systems[name])
     again = new.systems[name][first:]
     _check(name, again, old.systems[name], first)
@@ -107,21 +107,6 @@ def _system_of(recipe: Recipe, system: str | None) -> str:
         msg = f"{recipe.name}: {what}: {', '.join(mining) or 'none'}"
         raise WorkspaceError(msg)
     return system
-
-
-def _stored(run: Path, system: str, seed: int, stages: Sequence[Stage]) -> tuple[list[StageFolder], int]:
-    """Return the folder of each stage of the run, and how many parts they have."""
-    file = system_folder(run, system, seed) / "stages.json"
-    if not file.is_file():
-        msg = f"{run}: system {system!r}, seed {seed}, is not mined to its end; hardneg run goes on with it"
-        raise WorkspaceError(msg)
-    known = read_json(file)
-    folders = [StageFolder(run / "stages" / folder) for folder in known["folders"]]
-    missing = [folder.path for folder in folders if not folder.done(known["parts"])]
-    if missing or len(folders) != len(stages):
-        msg = f"{missing[0] if missing else file}: the stages are not all there; hardneg run computes them again"
-        raise WorkspaceError(msg)
-    return folders, int(known["parts"])
 
 
 def _first_change(old: Sequence[Stage], new: Sequence[Stage]) -> int:

@@ -175,7 +175,7 @@ class _Run:
             identity = self._trainings.identity(name, mined, seed)
             finished = self._workspace.claim(name, seed).check(mined, identity)
             folder = self._workspace.system(name, seed)
-            self._workspace.mined(name, seed, folders, len(shards))
+            self._workspace.record_stages(name, seed, folders, len(shards))
             write = partial(write_triplets, shards, language=self._trainings.by_language)
             made_of = f"{mined} language" if self._trainings.by_language else mined
             self._workspace.replace_folder(folder / "triplets", made_of, write)

@@ -20,6 +20,7 @@ from hardneg_plugin.recipe.claims import Claim
 
 IfExists = Literal["reuse", "overwrite", "error"]
 DONE = "DONE"
+_STAGES = "stages.json"
 MARKER, LOCK = ".hardneg-run", ".lock"
 """Files of our own: what tells a run folder from any other, and what two runs at the same time cannot both hold."""
 
@@ -151,36 +152,45 @@ class Workspace:
         return Claim(self._system(name, seed))
 
     def _system(self, name: str, seed: int) -> Path:
-        return system_folder(self.folder, name, seed)
+        return self.folder / "systems" / name / f"seed-{seed}"
 
-    def mined(self, name: str, seed: int, folders: Sequence[StageFolder], parts: int) -> None:
-        """Write down which stages a system was mined by, in order."""
+    def record_stages(self, name: str, seed: int, folders: Sequence[StageFolder], parts: int) -> None:
+        """Write down by which stages a system was mined, in order."""
         stages = {"folders": [folder.path.name for folder in folders], "parts": parts}
-        file = self.system(name, seed) / "stages.json"
+        file = self.system(name, seed) / _STAGES
         if not file.is_file() or read_json(file) != stages:
             write_json(file, stages)
 
     def trainings(self) -> list[tuple[str, int]]:
-        """Return the systems that have triplets, each with its seeds."""
-        found = self.folder.glob("systems/*/seed-*/triplets/fingerprint")
-        places = [path.parent.parent for path in found]
+        """Return the systems that are mined to their end, each with its seeds."""
+        places = [path.parent for path in self.folder.glob(f"systems/*/seed-*/{_STAGES}")]
         return sorted((place.parent.name, int(place.name.removeprefix("seed-"))) for place in places)
 
-    def mined(self, name: str, seed: int) -> list[Path]:
-        """Return the parts of the stage that a system's triplets were written from; none where it has no stages.
+    def stages(self, name: str, seed: int) -> tuple[list[StageFolder], int]:
+        """Return the folders of the stages that a system was mined by, and how many parts each has.
 
-        :raises WorkspaceError: If it has no triplets.
+        :raises WorkspaceError: If it is not mined to its end, or parts are gone since.
         """
-        mark = self._system(name, seed) / "triplets" / "fingerprint"
-        if not mark.is_file():
+        file = self._system(name, seed) / _STAGES
+        if not file.is_file():
             known = ", ".join(f"{system}/seed-{number}" for system, number in self.trainings()) or "none"
-            msg = f"{self.folder}: system {name!r}, seed {seed}, has no triplets yet; those that have: {known}"
+            msg = f"{self.folder}: {name}/seed-{seed} is not mined to its end; those that are: {known}"
             raise WorkspaceError(msg)
-        made_of = mark.read_text("utf-8").split()[0]
-        folders = sorted(self.folder.glob(f"stages/*-{made_of}"))
-        if not folders:
-            return []
-        return sorted(folders[0].glob("part-*.parquet"))
+        known_stages = read_json(file)
+        folders = [StageFolder(self.folder / "stages" / folder) for folder in known_stages["folders"]]
+        for folder in folders:
+            if not folder.done(known_stages["parts"]):
+                msg = f"{folder.path}: parts of the stage are gone; hardneg run computes them again"
+                raise WorkspaceError(msg)
+        return folders, int(known_stages["parts"])
+
+    def mined(self, name: str, seed: int) -> list[Path]:
+        """Return the parts of the last stage of a system; none where it has no stages.
+
+        :raises WorkspaceError: As :meth:`stages`.
+        """
+        folders, parts = self.stages(name, seed)
+        return [folders[-1].part(number) for number in range(parts)] if folders else []
 
     def evaluation(self, name: str, seed: int | None, label: str) -> Path:
         """Return the file of a measured line; lines without a seed are not trained.
@@ -227,11 +237,6 @@ class Workspace:
         (staged / "fingerprint").write_text(fingerprint, "utf-8")
         shutil.rmtree(path, ignore_errors=True)
         staged.rename(path)
-
-
-def system_folder(run: Path, name: str, seed: int) -> Path:
-    """Return the folder of a system's training run, whether it is there or not."""
-    return run / "systems" / name / f"seed-{seed}"
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -57,9 +57,7 @@ def test_rows_are_what_was_trained_on_with_where_it_came_from(tmp_path):
         read_rows(str(run))
     with pytest.raises(WorkspaceError, match="no scores by 'dense' of candidates and positives; scorers: none"):
         read_rows(str(run / "systems" / "bm25" / "seed-5"), scorer="dense")
-    with pytest.raises(
-        WorkspaceError, match="system 'bm25', seed 6, has no triplets yet; those that have: bm25/seed-5"
-    ):
+    with pytest.raises(WorkspaceError, match="bm25/seed-6 is not mined to its end; those that are: bm25/seed-5"):
         read_rows(str(run / "systems" / "bm25" / "seed-6"))
     with pytest.raises(WorkspaceError, match="leave --from triplet out"):
         read_rows(str(run / "systems" / "bm25" / "seed-5"), "triplet")
