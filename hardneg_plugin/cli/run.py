@@ -82,6 +82,9 @@ def _run_suite(context: click.Context, suite: str, runs: Path, if_exists: str, *
     from hardneg_plugin.cli.benchmark import command as benchmark
 
     if given:
-        msg = f"{suite} is a suite of recipes, which takes none of these options; see hardneg benchmark --help"
+        msg = (
+            f"{suite} is a suite of recipes, which takes no --set, --budget or --record, nor --engine; "
+            "see hardneg benchmark --help"
+        )
         raise click.UsageError(msg)
     context.invoke(benchmark, suite=suite, runs=runs, results=runs / "results", if_exists=if_exists)
