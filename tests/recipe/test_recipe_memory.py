@@ -21,7 +21,7 @@ from hardneg_plugin.records import read_parquet, write_parquet
 
 RECIPE = """
 name: small
-data: {dataset: "sample?passages=300", shard_size: 40}
+data: {dataset: "sample?passages=1000", shard_size: 40}
 mine: [{bm25: {top_k: 10}}, {known_positives: {}}, {sample: {num_negatives: 2}}]
 """
 
@@ -35,7 +35,7 @@ def recipe(tmp_path):
 
 @pytest.fixture
 def shards():
-    return ExampleShards(load_dataset("sample?passages=300"), "train", shard_size=40)
+    return ExampleShards(load_dataset("sample?passages=1000"), "train", shard_size=40)
 
 
 def quiet() -> Progress:
@@ -81,7 +81,7 @@ def test_the_peak_stands_beside_the_promise_and_the_promise_changes_no_result(re
 @pytest.mark.parametrize("stage", [("bm25", {"top_k": 10}), ("random", {"top_k": 3, "seed": 1})])
 def test_blocks_give_the_same_bytes_as_a_whole_shard(shards, tmp_path, monkeypatch, stage):
     name, params = stage
-    component = build_stage(name, {"corpus": "sample?passages=300", **params})
+    component = build_stage(name, {"corpus": "sample?passages=1000", **params})
     write_parquet(tmp_path / "whole", component.run(examples=shards[0])["examples"])
     sizes = []
 
@@ -99,7 +99,7 @@ def test_blocks_give_the_same_bytes_as_a_whole_shard(shards, tmp_path, monkeypat
 
 
 def test_a_block_holds_what_there_is_room_for(shards, monkeypatch):
-    component = build_stage("bm25", {"corpus": "sample?passages=300", "top_k": 100})
+    component = build_stage("bm25", {"corpus": "sample?passages=1000", "top_k": 100})
     assert block_size(component, shards[0]) == 40
     each = bytes_per_example(shards[0], 100)
     assert each > 6_000 + 100 * 400
@@ -124,11 +124,10 @@ def test_a_stage_that_needs_all_examples_says_before_it_starts_that_they_do_not_
 
 
 def test_what_was_taken_before_the_run_and_more_than_was_promised_are_said(monkeypatch):
-    with pytest.raises(RecipeError, match=r"memory: 1GB is promised, but 3\.0 GB are taken"):  # noqa: SIM117
-        with monkeypatch.context() as patch:
-            patch.setattr("hardneg_plugin.recipe.memory_watch.held_memory", lambda: 3_000_000_000)
-            with watched_memory("1GB", quiet()):
-                pass
+    with monkeypatch.context() as patch:
+        patch.setattr("hardneg_plugin.recipe.memory_watch.held_memory", lambda: 3_000_000_000)
+        with pytest.raises(RecipeError, match=r"memory: 1GB is promised, but 3\.0 GB are taken"):
+            watched_memory("1GB", quiet()).__enter__()
     said = []
     progress = quiet()
     monkeypatch.setattr(progress, "say", said.append)
