@@ -117,14 +117,12 @@ def measure(pairs: int, options: argparse.Namespace) -> tuple[Run, Run]:
     shards = math.ceil(pairs / 10_000)
     killed = watch(command, work / "log", (work / "scale", max(1, shards // 2)))
     resumed = watch(command, work / "log", None)
-    triplets = json.loads((work / "scale/systems/scale/seed-0/triplets/state.json").read_text())
-    print(
-        f"{pairs:,} pairs: killed after {killed.seconds:,.0f} s, resumed for {resumed.seconds:,.0f} s; {triplets['_data_files']}"
-    )
+    print(f"{pairs:,} pairs: killed after {killed.seconds:,.0f} s, resumed for {resumed.seconds:,.0f} s", flush=True)
     return killed, resumed
 
 
 def main() -> None:
+    """Measure the sizes that are asked for and write ``results/scale.md``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, action="append", help="default 10,000 and 100,000")
     parser.add_argument("--memory", default="8GB")
