@@ -7,7 +7,7 @@ no stage but those that say so (``needs_all_examples``) looks from one example a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,17 +26,23 @@ _SAMPLE = 200
 _SHARE = 0.5
 
 
-def run_in_blocks(component: Any, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
+def run_in_blocks(
+    component: Any, examples: list[MiningExample], say: Callable[[str], None] | None = None
+) -> dict[str, list[MiningExample]]:
     """Run a component over a shard, in as many blocks as the promised memory makes necessary.
 
     :param component: A component whose results for an example do not depend on the others.
     :param examples: The shard.
+    :param say: Is told, before the work starts, that there are blocks.
     :returns: What the component returns.
     """
     size = block_size(component, examples)
     if size >= len(examples):
         result: dict[str, list[MiningExample]] = component.run(examples=examples)
         return result
+    if say is not None:
+        name = type(component).__name__
+        say(f"{name}: a shard of {len(examples):,} would take more memory than promised; it goes in blocks of {size:,}")
     whole: dict[str, list[MiningExample]] = {}
     for start in range(0, len(examples), size):
         for name, part in component.run(examples=examples[start : start + size]).items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -62,7 +62,13 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Computes one shard after the other in this process."""
+    """Computes one shard after the other in this process.
+
+    :param say: Shows a line.
+    """
+
+    def __init__(self, say: Callable[[str], None] | None = None) -> None:
+        self._say = say
 
     def run_shards(self, job: StageJob, numbers: Sequence[int]) -> Iterator[int]:
         """Compute the parts of some shards, in their order.
@@ -72,7 +78,7 @@ class LocalEngine:
         """
         component = build_stage(job.name, job.params)
         for number in numbers:
-            compute_part(component, job.shards[number], job.folder, number)
+            compute_part(component, job.shards[number], job.folder, number, self._say)
             yield number
 
     def run_at_once(self, job: StageJob) -> None:
@@ -83,16 +89,23 @@ class LocalEngine:
         compute_at_once(build_stage(job.name, job.params), job)
 
 
-def compute_part(component: Any, examples: list[MiningExample], folder: StageFolder, number: int) -> None:
+def compute_part(
+    component: Any,
+    examples: list[MiningExample],
+    folder: StageFolder,
+    number: int,
+    say: Callable[[str], None] | None = None,
+) -> None:
     """Run a component over one shard and write its part.
 
     :param component: A component whose results for an example do not depend on the others.
     :param examples: The shard.
     :param folder: Where the part goes.
     :param number: Number of the shard.
+    :param say: Shows a line.
     """
     with _usage_kept(folder, number, asks(component)):
-        result = run_in_blocks(component, examples)
+        result = run_in_blocks(component, examples, say)
     _write(folder, number, result)
 
 

@@ -18,13 +18,15 @@ from hardneg_plugin.recipe.workspace import StageFolder, Workspace, read_json
 from hardneg_plugin.records import read_parquet
 
 
-def engine_of(name: EngineName) -> Engine:
+def engine_of(name: EngineName, progress: Progress) -> Engine:
     """Return an engine by its name in a recipe.
 
+    :param name: The name.
+    :param progress: Where it shows what it does.
     :raises RecipeError: If what it needs is not installed.
     """
     if name == LOCAL:
-        return LocalEngine()
+        return LocalEngine(progress.say)
     from hardneg_plugin.recipe.ray_engine import RayEngine
 
     return RayEngine()

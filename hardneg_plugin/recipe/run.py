@@ -110,7 +110,7 @@ class _Run:
             data=fingerprint([self._data_fingerprint, drawn]),
             filled=self._filled(),
             progress=progress,
-            engine=engine_of(recipe.engine),
+            engine=engine_of(recipe.engine, progress),
         )
         self._measuring = None
         if recipe.evaluate is not None:
