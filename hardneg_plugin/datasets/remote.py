@@ -47,7 +47,7 @@ def local_copy(url: str) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 system.get_file(file, str(target))
 
-        return build_entry(_KIND, fingerprint([url, facts]), download) / name
+        return build_entry(_KIND, fingerprint([url, facts]), download) / str(name)
     except (OSError, ImportError, ValueError) as error:
         msg = f"{url}: cannot be read: {error}"
         raise DatasetError(msg) from error
