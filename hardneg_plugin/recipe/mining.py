@@ -9,11 +9,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from hardneg_plugin.components import stage_class
 from hardneg_plugin.recipe.engine import Engine, LocalEngine, Shards, StageJob, StoredShards
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.schema import LOCAL, SYSTEM_PREFIX, EngineName, Stage
-from hardneg_plugin.recipe.stages import stage_fingerprint, stage_params
+from hardneg_plugin.recipe.stages import build_stage, stage_fingerprint, stage_params
 from hardneg_plugin.recipe.workspace import StageFolder, Workspace, read_json
 from hardneg_plugin.records import read_parquet
 
@@ -97,7 +96,7 @@ class Miner:
         missing = [number for number in range(len(shards)) if not folder.part(number).is_file()]
         with self._progress.task(f"mine: {name}", len(shards)) as advance:
             advance(len(shards) - len(missing))
-            if stage_class(name).needs_all_examples and missing:
+            if missing and build_stage(name, params).needs_all_examples:
                 self._engine.run_at_once(job)
                 advance(len(missing))
             else:

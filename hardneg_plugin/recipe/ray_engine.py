@@ -83,7 +83,8 @@ class RayEngine:
         task, compute = _task_of(job), _remote(_compute_shard)
         alone = asks(build_stage(job.name, job.params)) and _limited()
         ahead = 1 if alone else _AHEAD * int(ray.cluster_resources().get("CPU", 1))
-        waiting, running = list(reversed(numbers)), {}
+        waiting = list(reversed(numbers))
+        running: dict[Any, int] = {}
         while waiting or running:
             while waiting and len(running) < ahead:
                 number = waiting.pop()

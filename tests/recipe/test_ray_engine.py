@@ -29,7 +29,7 @@ seed: 5
 data: {dataset: "sample?passages=1000", shard_size: 20}
 systems:
   random: [{random: {top_k: 5}}, {known_positives: {}}, {sample: {num_negatives: 2, strategy: random}}]
-  bm25: [{bm25: {top_k: 10}}, {known_positives: {}}, {sample: {num_negatives: 2}}]
+  bm25: [{bm25: {top_k: 10}}, {known_positives: {}}, {quality: {}}, {sample: {num_negatives: 2}}]
 """
 
 

@@ -22,7 +22,7 @@ from hardneg_plugin.records import read_parquet, write_parquet
 RECIPE = """
 name: small
 data: {dataset: "sample?passages=1000", shard_size: 40}
-mine: [{bm25: {top_k: 10}}, {known_positives: {}}, {sample: {num_negatives: 2}}]
+mine: [{bm25: {top_k: 10}}, {known_positives: {}}, {quality: {}}, {sample: {num_negatives: 2}}]
 """
 
 
