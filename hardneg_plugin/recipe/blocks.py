@@ -16,8 +16,8 @@ from hardneg_plugin.errors import WorkspaceError
 from hardneg_plugin.memory_limit import held_memory, memory_limit, memory_room
 from hardneg_plugin.records import MiningExample, table_of
 
-# Measured by benchmarks/scale.py --blocks: bytes of an example with its positive, and of a candidate in all columns of
-# a stage, its copies included; a text that is looked at is held twice (as it is, and normalised or split).
+# Estimates, rather too large: bytes of an example with its positive, and of a candidate in all columns of a stage, its
+# copies included; a text that is looked at is held twice (as it is, and normalised or split).
 _EXAMPLE, _CANDIDATE, _TEXTS = 6_000, 400, 2
 # A string of Python keeps 50 bytes, and up to 4 bytes a character.
 _STRING = 50
