@@ -17,10 +17,10 @@ from pathlib import Path
 from rich.console import Console
 
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.recipe.mining import write_triplets
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.refilter import refilter
 from hardneg_plugin.recipe.run import run_recipe
+from hardneg_plugin.recipe.triplets import write_triplets
 
 RECIPE = """
 name: margins

@@ -52,8 +52,8 @@ def command(
         --set systems.dense-positive-aware.positive_aware.relative_margin=0.1 -o triplets.parquet
     """
     from hardneg_plugin.components import TripletBuilder
-    from hardneg_plugin.recipe.mining import write_rows
     from hardneg_plugin.recipe.refilter import refilter
+    from hardneg_plugin.recipe.triplets import write_rows
 
     result = refilter(run, overrides, system=system, seed=seed)
     click.echo(f"{result.system}: stages run again: {', '.join(result.again) or 'none, nothing changed'}", err=True)

@@ -35,6 +35,11 @@ from hardneg_plugin.cli.options import recipe_argument, set_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="Append every answer of a language model to this file, for replay without one.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    help="What computes the stages, in place of the recipe's own: this process, or tasks on a Ray cluster.",
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -44,6 +49,7 @@ def command(
     if_exists: Literal["reuse", "overwrite", "error"],
     budget: str | None,
     record: Path | None,
+    engine: str | None,
 ) -> None:
     """Run RECIPE (a name or a file): mine, train, evaluate, report.
 
@@ -63,9 +69,9 @@ def command(
     from hardneg_plugin.report import render_terminal
 
     if recipe in builtin_suites():
-        _run_suite(context, recipe, runs, if_exists, given=bool(overrides or budget or record))
+        _run_suite(context, recipe, runs, if_exists, given=bool(overrides or budget or record or engine))
         return
-    loaded = load_recipe(recipe, overrides)
+    loaded = load_recipe(recipe, [*overrides, *([f"engine={engine}"] if engine else [])])
     report = run_recipe(loaded, runs, if_exists=if_exists, budget=budget, record=record)
     render_terminal(report, Console())
     click.echo(f"\nReport: {runs / loaded.name / 'report.md'}", err=True)
@@ -76,6 +82,9 @@ def _run_suite(context: click.Context, suite: str, runs: Path, if_exists: str, *
     from hardneg_plugin.cli.benchmark import command as benchmark
 
     if given:
-        msg = f"{suite} is a suite of recipes, which takes no --set, --budget or --record; see hardneg benchmark --help"
+        msg = (
+            f"{suite} is a suite of recipes, which takes no --set, --budget or --record, nor --engine; "
+            "see hardneg benchmark --help"
+        )
         raise click.UsageError(msg)
     context.invoke(benchmark, suite=suite, runs=runs, results=runs / "results", if_exists=if_exists)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from hardneg_plugin.datasets.files import find_file
 from hardneg_plugin.datasets.hub import hub_entry, hub_names
 from hardneg_plugin.datasets.hub.catalogue import Entry
+from hardneg_plugin.datasets.remote import is_remote, local_copy
 from hardneg_plugin.datasets.spec import UNION, Spec, parse_spec
 from hardneg_plugin.errors import DatasetError
 
@@ -71,9 +72,11 @@ def _sizes(spec: Spec) -> Sizes:
         return Sizes(passages, passages * _SAMPLE_CHARS, {"train": passages // _SAMPLE_PER_QUERY})
     if spec.kind in hub_names():
         return _of_hub(hub_entry(spec.kind, spec.path))
+    # What lies elsewhere tells its size when it is here.
+    path = local_copy(spec.path) if is_remote(spec.path) else Path(spec.path).expanduser()
     if spec.kind == "beir":
-        return _of_beir(Path(spec.path).expanduser())
-    return _of_pairs(Path(spec.path).expanduser())
+        return _of_beir(path)
+    return _of_pairs(path)
 
 
 def _of_hub(entry: Entry) -> Sizes:

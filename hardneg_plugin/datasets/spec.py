@@ -12,6 +12,7 @@ from hardneg_plugin.datasets.beir import BeirSource
 from hardneg_plugin.datasets.gold import GoldSource
 from hardneg_plugin.datasets.hub import HubSource, hub_entry, hub_names
 from hardneg_plugin.datasets.problems import BadRows, RowProblems
+from hardneg_plugin.datasets.remote import is_remote, local_copy
 from hardneg_plugin.datasets.rows import Source
 from hardneg_plugin.datasets.sample import SampleSource
 from hardneg_plugin.datasets.tabular import SUFFIXES, TabularSource
@@ -72,9 +73,13 @@ def resolve_spec(spec: str, folder: Path) -> str:
     if UNION in spec:
         return UNION.join(resolve_spec(part, folder) for part in spec.split(UNION))
     parsed = parse_spec(spec)
-    if parsed.kind not in FILE_KINDS:
+    if parsed.kind not in FILE_KINDS or is_remote(parsed.path):
         return spec
     return str(parsed._replace(path=str((folder / _at_home(parsed.path)).resolve())))
+
+
+def _here(path: str) -> Path:
+    return local_copy(path) if is_remote(path) else _at_home(path)
 
 
 def _at_home(path: str) -> Path:
@@ -107,6 +112,7 @@ def load_dataset(spec: str) -> RetrievalDataset:
     at the first bad row; ``skip`` leaves bad rows out and counts them), ``max_text_chars`` (longer texts are bad rows;
     100,000), ``default_language`` (ISO 639-1 code of rows that carry no language), ``gold`` (a split: its relevant
     passages alone are the corpus) and ``queries`` (how many of that split's queries, drawn by a hash of their id).
+    A path may lie on any file system of fsspec (``beir:s3://bucket/folder``): it is copied into the cache first.
     Several specs with `` + `` between them are one dataset, whose ids begin with the name of their part:
     ``beir:tydi/en + beir:tydi/ko``.
 
@@ -158,7 +164,7 @@ def _cut_out(spec: str, source: Source, shared: Mapping[str, str]) -> Source:
 
 def _source(spec: Spec, problems: RowProblems, max_chars: int) -> Source:
     if spec.kind in SUFFIXES:
-        return TabularSource(spec.kind, _at_home(spec.path), spec.options, problems, max_chars=max_chars)
+        return TabularSource(spec.kind, _here(spec.path), spec.options, problems, max_chars=max_chars)
     known = ("passages", "seed") if spec.kind == "sample" else ()
     unknown = [name for name in spec.options if name not in known]
     if unknown:
@@ -168,7 +174,7 @@ def _source(spec: Spec, problems: RowProblems, max_chars: int) -> Source:
     if spec.kind in hub_names():
         return HubSource(spec.kind, spec.path, problems)
     if spec.kind == "beir":
-        return BeirSource(_at_home(spec.path), problems)
+        return BeirSource(_here(spec.path), problems)
     return SampleSource(**{name: _whole(str(spec), name, value) for name, value in spec.options.items()})
 
 

@@ -87,6 +87,31 @@ class Session:
                 raise BudgetError(msg)
             self._begun += 1
 
+    def remaining(self) -> Budget:
+        """Return what is left of the budget, for a process that asks on behalf of this session.
+
+        :raises BudgetError: If it is spent.
+        """
+        self.begin_call()
+        self.give_back_call()
+        total, budget = self.usage.total(), self.budget
+        tokens = total.prompt_tokens + total.completion_tokens
+        minutes = (time.monotonic() - self._started) / 60
+        return Budget(
+            None if budget.calls is None else budget.calls - self._begun,
+            None if budget.tokens is None else budget.tokens - tokens,
+            None if budget.minutes is None else budget.minutes - minutes,
+        )
+
+    def asked_elsewhere(self, usage: Mapping[str, Mapping[str, Any]]) -> None:
+        """Count what another process asked on behalf of this session.
+
+        :param usage: What its :meth:`Usage.to_dict` returned.
+        """
+        self.usage.add(usage)
+        with self._lock:
+            self._begun += sum(int(sums["calls"]) for sums in usage.values())
+
     def give_back_call(self) -> None:
         """Return a call to the budget that got no answer."""
         with self._lock:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from hardneg_plugin.llm.request import LLMReply
 
@@ -78,6 +80,16 @@ class Usage:
     def _add(self, task: str, counts: Counts) -> None:
         with self._lock:
             self._tasks[task] = self._tasks.get(task, Counts()) + counts
+
+    def add(self, other: Mapping[str, Mapping[str, Any]]) -> None:
+        """Add what another process asked.
+
+        :param other: What its :meth:`to_dict` returned.
+        """
+        for task, sums in other.items():
+            self._add(task, Counts(**{name: value for name, value in sums.items() if name != "reasons"}))
+            with self._lock:
+                self._reasons.setdefault(task, Counter()).update(sums.get("reasons", {}))
 
     def of(self, task: str) -> Counts:
         """Return the sums of a task."""

@@ -19,13 +19,22 @@ from hardneg_plugin.recipe.check import check_call, check_type, parameters_of, s
 from hardneg_plugin.recipe.find import builtin_recipes, find_recipe
 from hardneg_plugin.recipe.overrides import apply_overrides
 from hardneg_plugin.recipe.paths import resolve_paths
-from hardneg_plugin.recipe.ranges import data_errors, evaluate_errors, seed_errors, stage_errors, train_errors
+from hardneg_plugin.recipe.ranges import (
+    data_errors,
+    evaluate_errors,
+    memory_errors,
+    seed_errors,
+    stage_errors,
+    train_errors,
+)
 from hardneg_plugin.recipe.schema import (
     BM25_LINE,
+    LOCAL,
     RUN_PREFIX,
     SYSTEM_PREFIX,
     UNTRAINED_LINE,
     DataSection,
+    EngineName,
     EvaluateSection,
     LLMSection,
     Recipe,
@@ -109,6 +118,8 @@ def _with_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": raw["name"],
         "seed": seed if isinstance(seed, list) else [seed],
+        "memory": raw.get("memory"),
+        "engine": raw.get("engine", LOCAL),
         "data": _filled(DataSection, raw["data"]),
         "systems": {
             system: [
@@ -136,6 +147,7 @@ def _errors(resolved: dict[str, Any]) -> list[str]:
     data = resolved["data"]
     errors = name_errors("name", resolved["name"])
     errors += check_type(resolved["seed"], list[int], "seed") or seed_errors(resolved["seed"])
+    errors += memory_errors(resolved["memory"]) + check_type(resolved["engine"], EngineName, "engine")
     errors += check_call(DataSection, data, "data") or data_errors(data)
     for system, stages in resolved["systems"].items():
         errors += system_name_errors(system)
@@ -242,5 +254,7 @@ def _build(resolved: dict[str, Any], source: Path | None) -> Recipe:
         evaluate=None if evaluate is None else EvaluateSection(**evaluate),
         start_from=resolved["start_from"],
         llm=None if resolved["llm"] is None else LLMSection(**resolved["llm"]),
+        memory=resolved["memory"],
+        engine=resolved["engine"],
         source=source,
     )

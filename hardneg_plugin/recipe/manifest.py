@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from hardneg_plugin.recipe.memory_watch import MemoryWatch
 from hardneg_plugin.recipe.workspace import Workspace, read_json, write_json
 
 PACKAGES = (
@@ -38,20 +37,15 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def peak_memory() -> int:
-    """Return the largest resident memory of this process so far, in bytes."""
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
 class Manifest:
     """Collects the facts of this session and adds them to those of earlier sessions of the same run.
 
     :param workspace: The run folder.
+    :param memory: What is watched of the memory of this process and its children.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, memory: MemoryWatch) -> None:
+        self._memory = memory
         self._file = workspace.manifest_file
         self._started = time.monotonic()
         self._session: dict[str, Any] = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": {}}
@@ -75,6 +69,7 @@ class Manifest:
         session = {
             **self._session,
             "total_seconds": round(time.monotonic() - self._started, 3),
-            "peak_memory_bytes": peak_memory(),
+            "peak_memory_bytes": self._memory.peak_resident,
+            "memory": self._memory.facts(),
         }
         write_json(self._file, {"versions": package_versions(), **self.facts, "sessions": [*earlier, session]})

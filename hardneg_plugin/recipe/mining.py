@@ -1,58 +1,60 @@
-"""The local engine: stages shard by shard, each part computed once."""
+"""The stages of a system, shard by shard: each part is computed once, by the engine that the recipe names."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from hardneg_plugin.cache import fingerprint
-from hardneg_plugin.components import TripletBuilder
-from hardneg_plugin.llm.session import current_session
+from hardneg_plugin.recipe.engine import Engine, LocalEngine, Shards, StageJob, StoredShards
 from hardneg_plugin.recipe.progress import Progress
-from hardneg_plugin.recipe.schema import SYSTEM_PREFIX, Stage
+from hardneg_plugin.recipe.schema import LOCAL, SYSTEM_PREFIX, EngineName, Stage
 from hardneg_plugin.recipe.stages import build_stage, stage_fingerprint, stage_params
-from hardneg_plugin.recipe.workspace import StageFolder, Workspace, read_json, write_json
-from hardneg_plugin.records import MiningExample, read_parquet, write_parquet
-
-Shards = Sequence[list[MiningExample]]
+from hardneg_plugin.recipe.workspace import StageFolder, Workspace, read_json
+from hardneg_plugin.records import read_parquet
 
 
-class StoredShards(Sequence[list[MiningExample]]):
-    """The shards that a finished stage left on disk."""
+def engine_of(name: EngineName, progress: Progress) -> Engine:
+    """Return an engine by its name in a recipe.
 
-    def __init__(self, folder: StageFolder, count: int) -> None:
-        self._folder, self._count = folder, count
+    :param name: The name.
+    :param progress: Where it shows what it does.
+    :raises RecipeError: If what it needs is not installed.
+    """
+    if name == LOCAL:
+        return LocalEngine(progress.say)
+    from hardneg_plugin.recipe.ray_engine import RayEngine
 
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, number: Any) -> Any:
-        if not 0 <= number < self._count:
-            raise IndexError(number)
-        return read_parquet(self._folder.part(number))
+    return RayEngine()
 
 
-class LocalEngine:
-    """Runs the stages of a system on this machine.
+class Miner:
+    """Runs the stages of a system; what is there is not computed again.
 
     :param workspace: Where parts go.
     :param shards: The examples without candidates.
     :param data: Fingerprint of the examples and their corpus.
     :param filled: What the engine gives to stages that take it and do not say otherwise.
     :param progress: Where progress is shown.
+    :param engine: What computes the parts; None computes them in this process.
     """
 
     def __init__(
-        self, workspace: Workspace, shards: Shards, *, data: str, filled: Mapping[str, Any], progress: Progress
+        self,
+        workspace: Workspace,
+        shards: Shards,
+        *,
+        data: str,
+        filled: Mapping[str, Any],
+        progress: Progress,
+        engine: Engine | None = None,
     ) -> None:
         self._workspace, self._shards, self._progress = workspace, shards, progress
         self.data, self._filled = data, filled
+        self._engine = engine or LocalEngine()
 
     def mine(self, stages: Sequence[Stage], seed: int) -> tuple[Shards, str, list[StageFolder]]:
         """Run a system's stages; parts that are there are not computed again.
@@ -90,48 +92,17 @@ class LocalEngine:
         return params
 
     def _run(self, name: str, params: Mapping[str, Any], shards: Shards, folder: StageFolder) -> None:
-        component = build_stage(name, params)
-        asks = getattr(component, "chat_generator", None) is not None
+        job = StageJob(name, params, shards, folder)
         missing = [number for number in range(len(shards)) if not folder.part(number).is_file()]
         with self._progress.task(f"mine: {name}", len(shards)) as advance:
             advance(len(shards) - len(missing))
-            if component.needs_all_examples and missing:
-                with _usage_kept(folder, 0, asks):
-                    self._run_at_once(component, shards, folder)
+            if missing and build_stage(name, params).needs_all_examples:
+                self._engine.run_at_once(job)
                 advance(len(missing))
             else:
-                for number in missing:
-                    with _usage_kept(folder, number, asks):
-                        result = component.run(examples=shards[number])
-                    _write(folder, number, result)
+                for _ in self._engine.run_shards(job, missing):
                     advance(1)
         folder.finish(count_candidates(folder, len(shards)))
-
-    def _run_at_once(self, component: Any, shards: Shards, folder: StageFolder) -> None:
-        result = component.run(examples=[example for shard in shards for example in shard])
-        home = {example.id: number for number, shard in enumerate(shards) for example in shard}
-        parts: list[dict[str, list[MiningExample]]] = [{name: [] for name in result} for _ in shards]
-        for name, examples in result.items():
-            for example in examples:
-                parts[home[example.id]][name].append(example)
-        for number, part in enumerate(parts):
-            _write(folder, number, part)
-
-
-def _write(folder: StageFolder, number: int, result: Mapping[str, list[MiningExample]]) -> None:
-    """Write a shard's part; examples that a filter rejected are written beside it, first."""
-    if result.get("rejected"):
-        write_parquet(folder.rejected(number), result["rejected"])
-    write_parquet(folder.part(number), result["examples"])
-
-
-@contextmanager
-def _usage_kept(folder: StageFolder, number: int, asks: bool) -> Iterator[None]:
-    """Write down what a shard asked of a language model, before its part: a finished shard is never asked again."""
-    before = current_session().usage.total()
-    yield
-    if asks:
-        write_json(folder.usage(number), (current_session().usage.total() - before).to_dict())
 
 
 def count_candidates(folder: StageFolder, parts: int) -> dict[str, Any]:
@@ -168,38 +139,3 @@ def _asked(folder: StageFolder, parts: int) -> dict[str, float]:
         if folder.usage(number).is_file():
             total.update(read_json(folder.usage(number)))
     return dict(total)
-
-
-def write_triplets(shards: Shards, folder: Path, *, language: bool = False) -> None:
-    """Write the triplets of all shards as one ``datasets.Dataset``; the same examples give the same bytes.
-
-    :param shards: Examples behind the last stage.
-    :param folder: An empty folder.
-    :param language: Whether to write the language of each query.
-    """
-    write_rows(shards, folder, TripletBuilder(shape="n-tuple", language=language))
-
-
-def write_rows(shards: Sequence[list[MiningExample]], output: Path, builder: TripletBuilder) -> int:
-    """Write the rows of all shards; the same examples give the same bytes.
-
-    :param shards: Examples behind the last stage.
-    :param output: A file that ends in ``.jsonl`` or ``.parquet`` and appears whole or not at all, or a folder.
-    :param builder: What makes rows of examples.
-    :returns: Number of rows.
-    """
-    import pyarrow as pa
-    from datasets import Dataset, disable_progress_bars
-
-    disable_progress_bars()
-    tables = [builder.run(examples=shard)["triplets"].data.table for shard in shards]
-    table = pa.concat_tables(tables, promote_options="default").combine_chunks()
-    # The library's own fingerprint is drawn at random; it would be the only thing that differs between two runs.
-    rows = Dataset(table.replace_schema_metadata(None), fingerprint=fingerprint(table.num_rows))
-    if output.suffix not in (".jsonl", ".parquet"):
-        rows.save_to_disk(output)
-    else:
-        partial = output.with_name(f".{output.name}.partial")
-        rows.to_parquet(partial) if output.suffix == ".parquet" else rows.to_json(partial, force_ascii=False)
-        partial.replace(output)
-    return int(table.num_rows)

@@ -12,6 +12,7 @@ from hardneg_plugin.components import SentenceTransformersTrainer
 from hardneg_plugin.datasets.examples import SHARD_SIZE
 from hardneg_plugin.errors import HardnegError
 from hardneg_plugin.evaluation import parse_metrics
+from hardneg_plugin.memory_limit import parse_memory
 from hardneg_plugin.recipe.check import check_type
 from hardneg_plugin.recipe.schema import SYSTEM_PREFIX, DataSection, Stage
 from hardneg_plugin.recipe.stages import build_stage, stage_params
@@ -37,6 +38,17 @@ def seed_errors(seeds: list[int]) -> list[str]:
     ]
     twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
     return errors + [f"seed: {seed} is given twice" for seed in twice]
+
+
+def memory_errors(memory: object) -> list[str]:
+    """Return what is wrong with the promised memory."""
+    if memory is None:
+        return []
+    try:
+        parse_memory(memory)  # type: ignore[arg-type]  # what is no text is its own mistake
+    except HardnegError as error:
+        return [f"memory: {error}"]
+    return []
 
 
 def data_errors(data: Mapping[str, Any]) -> list[str]:

@@ -15,8 +15,8 @@ from typing import Any
 from hardneg_plugin.components import stage_class
 from hardneg_plugin.errors import RecipeError, WorkspaceError
 from hardneg_plugin.recipe.check import parameters_of
+from hardneg_plugin.recipe.engine import StoredShards
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.recipe.mining import StoredShards
 from hardneg_plugin.recipe.schema import Recipe, Stage
 from hardneg_plugin.recipe.stages import build_stage, filled_parameters, stage_params
 from hardneg_plugin.recipe.workspace import StageFolder, Workspace

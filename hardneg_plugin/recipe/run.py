@@ -13,11 +13,13 @@ from hardneg_plugin.errors import WorkspaceError
 from hardneg_plugin.evaluation import Scores
 from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.recipe.asking import check_judge_of, recipe_session
+from hardneg_plugin.recipe.engine import Shards
 from hardneg_plugin.recipe.leaks import leaked
 from hardneg_plugin.recipe.lines import bm25_line, given_line, model_line, untrained_line
 from hardneg_plugin.recipe.manifest import Manifest
 from hardneg_plugin.recipe.measuring import Measuring
-from hardneg_plugin.recipe.mining import LocalEngine, Shards, write_triplets
+from hardneg_plugin.recipe.memory_watch import MemoryWatch, watched_memory
+from hardneg_plugin.recipe.mining import Miner, engine_of
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.reporting import Row, query_values, report_of_scores, stage_counts
 from hardneg_plugin.recipe.schema import BM25_LINE, UNTRAINED_LINE, Recipe
@@ -26,6 +28,7 @@ from hardneg_plugin.recipe.stages import filled_parameters
 from hardneg_plugin.recipe.style import style_warning
 from hardneg_plugin.recipe.targets import Target, evaluation_targets
 from hardneg_plugin.recipe.training import Trainings
+from hardneg_plugin.recipe.triplets import write_triplets
 from hardneg_plugin.recipe.workspace import IfExists, Workspace, write_text
 from hardneg_plugin.recipe.yaml_text import to_yaml
 from hardneg_plugin.report import ReportData, StageCounts, System, TrainingRun, write_results
@@ -63,8 +66,12 @@ def run_recipe(
         msg = f"{recipe.source} lies inside its own run folder {folder}; copy it elsewhere, or --set name=…"
         raise WorkspaceError(msg)
     progress = progress or Progress()
-    with Workspace.open(folder, if_exists) as workspace, recipe_session(recipe, progress, budget, record):
-        return _Run(recipe, dataset, targets, workspace, progress).run()
+    with (
+        Workspace.open(folder, if_exists) as workspace,
+        recipe_session(recipe, progress, budget, record),
+        watched_memory(recipe.memory, progress) as memory,
+    ):
+        return _Run(recipe, dataset, targets, workspace, progress, memory).run()
 
 
 class _Run:
@@ -75,10 +82,11 @@ class _Run:
         targets: tuple[Target, ...],
         workspace: Workspace,
         progress: Progress,
+        memory: MemoryWatch,
     ) -> None:
         self._recipe, self._dataset, self._targets = recipe, dataset, targets
         self._workspace, self._progress = workspace, progress
-        self._manifest = Manifest(workspace)
+        self._manifest = Manifest(workspace, memory)
         data = recipe.data
         with self._manifest.timed("read data"):
             self._shards = ExampleShards(
@@ -95,12 +103,13 @@ class _Run:
         drawn = [data.limit and [data.limit, recipe.seeds[0]], data.relevance, data.shard_size, data.language]
         # Only where it is given: runs from before there was such a limit stay valid.
         drawn += [[data.limit_per_language, recipe.seeds[0]]] if data.limit_per_language else []
-        self._engine = LocalEngine(
+        self._miner = Miner(
             workspace,
             self._shards,
             data=fingerprint([self._data_fingerprint, drawn]),
             filled=filled_parameters(recipe),
             progress=progress,
+            engine=engine_of(recipe.engine, progress),
         )
         self._measuring = None
         if recipe.evaluate is not None:
@@ -131,7 +140,7 @@ class _Run:
         """Count what of the targets is trained on; the draw of the examples is part of what they are told by."""
         if self._recipe.train is None:
             return {}
-        return leaked(self._workspace, self._shards, self._targets, self._engine.data, self._progress)
+        return leaked(self._workspace, self._shards, self._targets, self._miner.data, self._progress)
 
     def _check_claims(self) -> int:
         """Refuse to mix two recipes in one folder, before anything in it changes; return the trainings that are ready.
@@ -141,7 +150,7 @@ class _Run:
         ready = 0
         for name, stages in self._recipe.systems.items():
             for seed in self._recipe.seeds:
-                mined = self._engine.fingerprint(stages, seed)
+                mined = self._miner.fingerprint(stages, seed)
                 if mined is not None:
                     identity = self._trainings.identity(name, mined, seed)
                     ready += self._workspace.claim(name, seed).check(mined, identity)
@@ -168,7 +177,7 @@ class _Run:
         counts: tuple[StageCounts, ...] = ()
         for seed in self._recipe.seeds:
             with self._manifest.timed(f"mine: {name}, seed {seed}"):
-                shards, mined, folders = self._engine.mine(stages, seed)
+                shards, mined, folders = self._miner.mine(stages, seed)
             mined_counts = stage_counts([(s.name, folder.counts()) for s, folder in zip(stages, folders, strict=True)])
             warnings += self._warnings(name, seed, mined_counts, shards)
             counts = counts or self._labelled(mined_counts, seed)

@@ -16,6 +16,9 @@ SYSTEM_PREFIX = "system:"
 # A training may go on from one of another run: "run:phase1_bm25/bm25".
 RUN_PREFIX = "run:"
 
+EngineName = Literal["local", "ray"]
+LOCAL: EngineName = "local"
+
 BM25_LINE, UNTRAINED_LINE = "BM25 retrieval", "untrained"
 """Lines of every table that no system of the recipe makes."""
 
@@ -143,6 +146,8 @@ class Recipe:
     :param llm: The language model of stages that ask one; None where there is none.
     :param train: Parameters of the trainer, defaults filled in; None does not train.
     :param evaluate: What is measured; None measures nothing.
+    :param memory: What every stage stays within, such as ``8GB``; None promises nothing.
+    :param engine: What computes the stages: ``local``, this process, or ``ray``, a cluster's tasks.
     :param source: File of the recipe; None where there is none of the user's own.
     """
 
@@ -154,6 +159,8 @@ class Recipe:
     evaluate: EvaluateSection | None
     start_from: Mapping[str, str] = field(default_factory=dict)
     llm: LLMSection | None = None
+    memory: str | None = None
+    engine: EngineName = LOCAL
     source: Path | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,6 +168,8 @@ class Recipe:
         return {
             "name": self.name,
             "seed": list(self.seeds),
+            "memory": self.memory,
+            "engine": self.engine,
             "data": plain(self.data),
             "systems": {
                 name: [{stage.name: dict(stage.params)} for stage in stages] for name, stages in self.systems.items()

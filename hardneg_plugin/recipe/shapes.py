@@ -11,7 +11,7 @@ from hardneg_plugin.components import STAGES
 from hardneg_plugin.recipe.check import unknown_key
 from hardneg_plugin.recipe.schema import BM25_LINE, UNTRAINED_LINE
 
-SECTIONS = ("name", "seed", "data", "mine", "systems", "start_from", "llm", "train", "evaluate")
+SECTIONS = ("name", "seed", "memory", "engine", "data", "mine", "systems", "start_from", "llm", "train", "evaluate")
 # Names become folders; file systems take 255 bytes.
 LONGEST_NAME = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

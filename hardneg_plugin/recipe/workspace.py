@@ -18,6 +18,8 @@ from filelock import FileLock, Timeout
 from hardneg_plugin.errors import ParameterError, WorkspaceError
 from hardneg_plugin.recipe.claims import Claim
 
+# A path takes one of the two slashes of a URL.
+_ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 IfExists = Literal["reuse", "overwrite", "error"]
 DONE = "DONE"
 _STAGES = "stages.json"
@@ -87,6 +89,12 @@ class Workspace:
         if if_exists not in get_args(IfExists):
             msg = f"if_exists must be one of {', '.join(get_args(IfExists))}; got {if_exists!r}"
             raise ParameterError(msg)
+        if _ELSEWHERE.match(str(folder)):
+            msg = (
+                f"{folder}: a run folder needs a file system with locks and renames; mount it, or copy the finished "
+                "folder there (datasets may lie on any file system of fsspec)"
+            )
+            raise WorkspaceError(msg)
         workspace = cls(folder)
         try:
             workspace._check(if_exists)

@@ -8,10 +8,13 @@ import numpy as np
 
 from hardneg_plugin.cache import cache_root
 from hardneg_plugin.errors import CacheError
+from hardneg_plugin.memory_limit import memory_room
 from hardneg_plugin.search.vector_space import Vectors
 
 IN_MEMORY = 2_000_000_000
 """Bytes of vectors that are held in memory; more lie in a file without a name, which ends with them."""
+# Of what a run's promise leaves.
+_SHARE = 0.25
 
 
 def empty_vectors(rows: int, dimensions: int) -> Vectors:
@@ -19,11 +22,13 @@ def empty_vectors(rows: int, dimensions: int) -> Vectors:
 
     :param rows: Number of vectors.
     :param dimensions: Their length.
-    :returns: Shape ``(rows, dimensions)``; mapped from the cache folder where it exceeds ``IN_MEMORY`` bytes.
+    :returns: Shape ``(rows, dimensions)``; mapped from the cache folder where it exceeds ``IN_MEMORY`` bytes, or a
+        quarter of what a promise (:mod:`hardneg_plugin.memory_limit`) leaves.
     :raises CacheError: If the cache folder cannot hold it.
     """
     size = 4 * rows * dimensions
-    if size <= IN_MEMORY:
+    room = memory_room(_SHARE)
+    if size <= (IN_MEMORY if room is None else min(IN_MEMORY, room)):
         return np.empty((rows, dimensions), np.float32)
     root = cache_root()
     try:

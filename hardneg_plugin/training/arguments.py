@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hardneg_plugin.errors import ParameterError, TrainingError
+from hardneg_plugin.errors import ParameterError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformerTrainingArguments
@@ -100,7 +100,6 @@ def build_arguments(
     :param seed: Seed of dropout and of the batches.
     :param arguments: Further arguments; they were checked with :func:`check_arguments`.
     :raises ParameterError: If a value cannot work.
-    :raises TrainingError: If several processes train together.
     """
     from sentence_transformers import SentenceTransformerTrainingArguments
 
@@ -128,10 +127,7 @@ def build_arguments(
     except (TypeError, ValueError) as error:
         msg = f"arguments: {error}"
         raise ParameterError(msg) from error
-    if built.world_size > 1:
-        msg = f"training runs in one process, got {built.world_size}: the number of steps would be another"
-        raise TrainingError(msg)
-    # With several GPUs transformers multiplies the batch by their number; one GPU keeps the planned schedule.
+    # With several GPUs in one process transformers multiplies the batch by their number; one GPU keeps the schedule.
     built._n_gpu = min(built.n_gpu, 1)
     return built
 

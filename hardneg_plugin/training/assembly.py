@@ -45,8 +45,10 @@ def assemble_trainer(
 
     set_seed(settings.seed)
     model = _base_model(settings)
-    sum_gradients_by_row(model)
-    loss = build_loss(settings.loss, settings.loss_args, model)
+    if plan.processes == 1:
+        # Several processes exchange their gradients as a whole.
+        sum_gradients_by_row(model)
+    loss = build_loss(settings.loss, settings.loss_args, model, gather=plan.processes > 1)
     # A model has to be searched with the similarity that it was trained with.
     model.similarity_fn_name = trained_similarity(settings.loss, settings.loss_args)
     collator = TextCollator(
@@ -64,15 +66,18 @@ def assemble_trainer(
         loss=loss,
         data_collator=collator,
         batches=_batches(settings, plan),
+        processes=plan.processes,
         progress=report,
         adapters=None if settings.lora is None else LoraAdapters(model, settings.lora),
     )
 
 
 def _batches(settings: TrainingSettings, plan: TrainingPlan) -> DistinctBatches:
+    """Return the batches of all processes together: no text is a false negative in the documents they gather."""
+    rows = settings.batch_size * plan.processes
     if plan.languages is None:
-        return DistinctBatches(plan.keys, settings.batch_size, settings.seed)
-    return LanguageBatches(plan.keys, plan.languages, settings.batch_size, settings.seed)
+        return DistinctBatches(plan.keys, rows, settings.seed)
+    return LanguageBatches(plan.keys, plan.languages, rows, settings.seed)
 
 
 def _base_model(settings: TrainingSettings) -> SentenceTransformer:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
 GUIDE = "guide"
-# A training is one process, with nothing to gather, and its progress is shown by the trainer.
-_NOT_PASSED = ("model", "gather_across_devices", "show_progress_bar")
+_GATHER = "gather_across_devices"
+# Documents are gathered where several processes train together; progress is shown by the trainer.
+_NOT_PASSED = ("model", _GATHER, "show_progress_bar")
 
 
 class _Loss(NamedTuple):
@@ -108,7 +109,9 @@ def check_negatives(loss: str, loss_args: Mapping[str, Any], keys: TextKeys, bat
     return ragged or LOSSES[loss].joined
 
 
-def build_loss(loss: str, loss_args: Mapping[str, Any], model: SentenceTransformer) -> torch.nn.Module:
+def build_loss(
+    loss: str, loss_args: Mapping[str, Any], model: SentenceTransformer, *, gather: bool = False
+) -> torch.nn.Module:
     """Build a loss of sentence-transformers.
 
     :param loss: A key of ``LOSSES``.
@@ -116,6 +119,7 @@ def build_loss(loss: str, loss_args: Mapping[str, Any], model: SentenceTransform
         (``cos_sim``, ``dot_score``; ``cosine``, ``euclidean``, ``manhattan``), ``guide`` as folder or hub id, lists for
         tuples.
     :param model: The model that is trained.
+    :param gather: Whether the documents of all processes are negatives for each, where the loss has such negatives.
     :raises ParameterError: If a parameter is unknown or its value cannot work.
     :raises TrainingError: If the loss cannot train this model, or its guide cannot be loaded.
     """
@@ -125,6 +129,8 @@ def build_loss(loss: str, loss_args: Mapping[str, Any], model: SentenceTransform
         raise TrainingError(msg)
     try:
         values = {name: _value(loss, name, value) for name, value in loss_args.items()}
+        if gather and _GATHER in inspect.signature(_loss_class(loss)).parameters:
+            values[_GATHER] = True
         built: torch.nn.Module = _loss_class(loss)(model=model, **values)
     except (TypeError, ValueError) as error:
         msg = f"loss_args: {error}"

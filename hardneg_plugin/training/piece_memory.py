@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hardneg_plugin.memory_limit import memory_room
+
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
 # Bytes of pieces that are kept; texts beyond are split whenever they come.
 _KEPT = 512_000_000
+# Of what a run's promise leaves.
+_SHARE = 0.25
 
 
 class PieceMemory:
@@ -29,6 +33,8 @@ class PieceMemory:
         self._tokenizer = tokenizer
         self._pieces: dict[str, NDArray[np.int32]] = {}
         self._bytes = 0
+        room = memory_room(_SHARE)
+        self._kept = _KEPT if room is None else min(_KEPT, room)
 
     def __call__(self, inputs: Sequence[str], prompt: str | None = None) -> dict[str, torch.Tensor]:
         """Return ``input_ids``, the pieces of all texts, and ``offsets``, where each text begins.
@@ -53,7 +59,7 @@ class PieceMemory:
 
     def _keep(self, found: dict[str, NDArray[np.int32]]) -> None:
         for text, pieces in found.items():
-            if self._bytes < _KEPT:
+            if self._bytes < self._kept:
                 self._pieces[text] = pieces
                 self._bytes += pieces.nbytes + len(text)
 

@@ -30,9 +30,17 @@ def progress_reporter(choice: ProgressChoice, stream: TextIO | None = None) -> P
         msg = f"progress must be auto, none or a function of (steps done, steps in all), got {choice!r}"
         raise ParameterError(msg)
     if choice == "none":
-        return lambda done, total: None
+        return no_progress
     stream = stream or sys.stderr
     return _Bar(stream) if stream.isatty() else _Lines(stream)
+
+
+def no_progress(done: int, total: int) -> None:
+    """Show nothing.
+
+    :param done: Steps done.
+    :param total: Steps in all.
+    """
 
 
 class _Bar:

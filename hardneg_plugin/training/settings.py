@@ -12,6 +12,7 @@ from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.training.arguments import check_arguments
 from hardneg_plugin.training.base_model import STATIC, PoolingMode, base_model_identity
 from hardneg_plugin.training.columns import TextKeys, TrainingColumns, find_columns, read_keys
+from hardneg_plugin.training.distributed import check_divided, together
 from hardneg_plugin.training.encoders import ENCODERS, TIED, Encoders
 from hardneg_plugin.training.languages import (
     MIXED,
@@ -113,6 +114,7 @@ class TrainingPlan:
     :param languages: What an epoch takes of each language; ``None`` where languages do not matter.
     :param steps: Optimizer steps in all.
     :param warmup_steps: Steps of them during which the learning rate rises.
+    :param processes: Processes that train together, each with batches of its own.
     :param record: Everything that decides over the weights, in JSON values.
     """
 
@@ -123,6 +125,7 @@ class TrainingPlan:
     languages: LanguageShares | None
     steps: int
     warmup_steps: int
+    processes: int
     record: Mapping[str, Any]
 
     @property
@@ -144,26 +147,28 @@ def plan_training(dataset: datasets.Dataset, settings: TrainingSettings) -> Trai
     planned_steps(len(dataset) or 1, settings.batch_size, settings.epochs, accumulation, settings.max_steps)
     keys = read_keys(dataset, columns)
     languages = share_languages(dataset, settings.language_exponent, settings.batch_languages)
-    batches = (
-        languages.batches_per_epoch(settings.batch_size)
-        if languages
-        else batches_per_epoch(len(keys), settings.batch_size)
-    )
+    processes = together()
+    # A step takes a batch of each process.
+    rows = settings.batch_size * processes
+    batches = languages.batches_per_epoch(rows) if languages else batches_per_epoch(len(keys), rows)
     steps = planned_steps(batches, 1, settings.epochs, accumulation, settings.max_steps)
     if "warmup_steps" in settings.arguments:
         warmup = checked_warmup_steps(steps, settings.arguments["warmup_steps"])
     else:
         warmup = warmup_steps(steps, settings.warmup)
     joined = check_negatives(settings.loss, settings.loss_args, keys, settings.batch_size)
+    check_divided(len(keys), processes, joined=joined)
     record = _record(settings, keys, steps, warmup)
+    if processes > 1:
+        record["processes"] = processes
     if languages:
-        languages.check_batches(settings.batch_size, keys)
+        languages.check_batches(rows, keys)
         record["languages"] = languages.digest
     scores = None
     if LOSSES[settings.loss].scored:
         scores = find_scores(dataset, columns, settings.loss)
         record["scores"] = scores_digest(dataset, scores)
-    return TrainingPlan(columns, keys, joined, scores, languages, steps, warmup, record)
+    return TrainingPlan(columns, keys, joined, scores, languages, steps, warmup, processes, record)
 
 
 def vocabulary_identity(vocabulary: int | str) -> int | str:

@@ -63,6 +63,12 @@ def train(
     per epoch, and the number of steps is known before. The same table, settings and seed give the same weights on a
     CPU.
 
+    Under ``torchrun`` or ``accelerate launch`` all processes call it with the same arguments and train one model: each
+    has batches of ``batch_size`` rows, so that N processes take N times as many rows a step and an N-th of the steps,
+    and a ranking loss takes the documents of all processes as negatives for each query (``gather_across_devices``; no
+    text is a false negative in them either). Only the first process writes. Where a batch cannot be divided evenly, the
+    fewer than N rows that are over are left out of that epoch.
+
     :param dataset: Columns ``anchor``, ``positive`` and, where there are hard negatives, ``negative``, ``negative_1
         ... negative_n`` (``None`` where a row has fewer) or ``negatives`` (lists). Other columns are left alone.
     :param base_model: Folder or hub id of a sentence-transformers model or a plain transformer, or ``static``.
@@ -132,8 +138,12 @@ def _train(
 def _run(
     trainer: RetrievalTrainer, settings: TrainingSettings, plan: TrainingPlan, folder: TrainingFolder
 ) -> TrainingResult:
+    first = trainer.is_world_process_zero()
     checkpoint = folder.last_checkpoint()
-    folder.begin(plan.record)
+    # All have looked before anything changes.
+    trainer.accelerator.wait_for_everyone()
+    if first:
+        folder.begin(plan.record)
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
@@ -159,9 +169,12 @@ def _run(
         precision=precision_of(trainer.args),
         device=str(trainer.args.device),
     )
-    staged = folder.staged_model()
-    model = trainer.finished_model()
-    model.save_pretrained(str(staged), create_model_card=False)
-    write_model_card(staged, result, plan.record, similarity=str(model.similarity_fn_name))
-    folder.finish(plan.record, result)
+    if first:
+        staged = folder.staged_model()
+        model = trainer.finished_model()
+        model.save_pretrained(str(staged), create_model_card=False)
+        write_model_card(staged, result, plan.record, similarity=str(model.similarity_fn_name))
+        folder.finish(plan.record, result)
+    # Whoever returns finds the model in its place.
+    trainer.accelerator.wait_for_everyone()
     return result

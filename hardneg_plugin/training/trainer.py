@@ -12,8 +12,9 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hardneg_plugin.training.batches import DistinctBatches
+from hardneg_plugin.training.distributed import DividedBatches
 from hardneg_plugin.training.lora import LoraAdapters
-from hardneg_plugin.training.progress import Progress
+from hardneg_plugin.training.progress import Progress, no_progress
 
 
 class RetrievalTrainer(SentenceTransformerTrainer):
@@ -27,18 +28,25 @@ class RetrievalTrainer(SentenceTransformerTrainer):
     :param batches: The batches of an epoch.
     :param progress: Called with (steps done, steps in all).
     :param adapters: Those of the model, if it is trained by low-rank adaptation.
+    :param processes: Processes that train together; each gets its part of every batch.
     :param kwargs: What ``SentenceTransformerTrainer`` takes.
     """
 
     def __init__(
-        self, *, batches: DistinctBatches, progress: Progress, adapters: LoraAdapters | None = None, **kwargs: Any
+        self,
+        *,
+        batches: DistinctBatches,
+        progress: Progress,
+        adapters: LoraAdapters | None = None,
+        processes: int = 1,
+        **kwargs: Any,
     ) -> None:
-        self._batches = batches
+        self._batches = batches if processes == 1 else DividedBatches(batches, processes)
         self._adapters = adapters
         super().__init__(**kwargs)
         # It would print every log line to standard output.
         self.remove_callback(PrinterCallback)
-        self.add_callback(_StepCallback(progress))
+        self.add_callback(_StepCallback(progress if self.is_world_process_zero() else no_progress, self._batches))
 
     def finished_model(self) -> SentenceTransformer:
         """Return the trained model in the form in which it is used: with its adapters merged."""
@@ -47,7 +55,7 @@ class RetrievalTrainer(SentenceTransformerTrainer):
         model: SentenceTransformer = self.model
         return model
 
-    def get_batch_sampler(self, *_: Any, **__: Any) -> DistinctBatches:  # type: ignore[override]
+    def get_batch_sampler(self, *_: Any, **__: Any) -> DistinctBatches | DividedBatches:  # type: ignore[override]
         """Return our batches instead of those of ``args.batch_sampler``."""
         return self._batches
 
@@ -72,8 +80,16 @@ class RetrievalTrainer(SentenceTransformerTrainer):
 class _StepCallback(TrainerCallback):
     """Report progress; keep the log complete across a resume."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, progress: Progress, batches: DistinctBatches | DividedBatches) -> None:
+        self._progress, self._batches = progress, batches
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        # When several processes resume, nobody else tells the batches which epoch it is: they are wrapped too deep.
+        if isinstance(self._batches, DividedBatches):
+            self._batches.set_epoch(int(state.epoch or 0))
+        return control
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +120,8 @@ def test_a_damaged_file_says_what_to_do(tmp_path):
     path.write_text("{")
     with pytest.raises(WorkspaceError, match="remove it and start the run again"):
         read_json(path)
+
+
+def test_a_run_folder_elsewhere_is_refused_in_words():
+    with pytest.raises(WorkspaceError, match="needs a file system with locks and renames; mount it"):
+        Workspace.open(Path("s3://bucket/runs") / "small", "reuse")

@@ -1,0 +1,95 @@
+"""The memory that a run has promised to stay within, for whoever chooses the size of a block.
+
+What counts is memory of the process's own (anonymous: arrays, strings, models). Pages of mapped files (corpus, indexes,
+vectors) are left out: they are the operating system's cache, which takes them back when somebody needs the room.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hardneg_plugin.errors import ParameterError
+
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([kKmMgGtT])(i?))?[bB]\s*")
+_POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
+SMALLEST = 1_000_000_000
+"""The libraries and a small model alone take half of it."""
+_LEAST_ROOM = 64_000_000
+
+# One for the process, as its memory is: threads share both.
+_limits: list[int] = []
+
+
+def parse_memory(text: str) -> int:
+    """Return the bytes that a text says.
+
+    :param text: A number and a unit, such as ``8GB``, ``500 MB`` or ``2GiB``; kB, MB, GB and TB are powers of 1000,
+        KiB, MiB, GiB and TiB of 1024.
+    :raises ParameterError: If it says no size, or less than ``SMALLEST``.
+    """
+    found = _SIZE.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        msg = f'expected a size such as "8GB", "500 MB" or "2GiB", got {text!r}'
+        raise ParameterError(msg)
+    number, unit, binary = found.groups()
+    size = int(float(number) * (1024 if binary else 1000) ** _POWERS.get((unit or "").lower(), 0))
+    if size < SMALLEST:
+        msg = f"expected at least 1GB, got {text!r}: the libraries and a small model alone take half of it"
+        raise ParameterError(msg)
+    return size
+
+
+@contextmanager
+def promised_memory(limit: int | None) -> Iterator[None]:
+    """Promise to stay within a limit inside the block; the innermost promise counts.
+
+    :param limit: Bytes; None promises nothing more than what is promised already.
+    """
+    if limit is None:
+        yield
+        return
+    _limits.append(limit)
+    try:
+        yield
+    finally:
+        _limits.remove(limit)
+
+
+def memory_limit() -> int | None:
+    """Return the bytes that are promised; None where nothing is."""
+    return _limits[-1] if _limits else None
+
+
+def memory_room(share: float = 1.0) -> int | None:
+    """Return how many bytes are left under the promise, at least some for the smallest block.
+
+    :param share: Share of them that the caller may take.
+    :returns: Bytes; None where nothing is promised.
+    """
+    limit = memory_limit()
+    return None if limit is None else max(int((limit - held_memory()) * share), _LEAST_ROOM)
+
+
+def held_memory() -> int:
+    """Return the bytes of memory that this process and its children hold of their own."""
+    import psutil
+
+    process = psutil.Process()
+    return sum(own_bytes(one) for one in (process, *process.children(recursive=True)))
+
+
+def own_bytes(process: Any) -> int:
+    """Return the bytes that a process holds of its own: without the pages of mapped files, where the system tells them.
+
+    :param process: A ``psutil.Process``; one that has ended holds none.
+    """
+    import psutil
+
+    try:
+        facts = process.memory_info()
+    except psutil.Error:
+        return 0
+    return int(facts.rss - getattr(facts, "shared", 0))

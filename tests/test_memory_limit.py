@@ -1,0 +1,64 @@
+"""The memory that a run promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.memory_limit import held_memory, memory_limit, memory_room, parse_memory, promised_memory
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("8GB", 8_000_000_000),
+        ("8 gb", 8_000_000_000),
+        ("1500 MB", 1_500_000_000),
+        ("1.5GB", 1_500_000_000),
+        ("2GiB", 2 * 1024**3),
+        ("4096MiB", 4 * 1024**3),
+        ("0.5TB", 500_000_000_000),
+        ("1000000000 B", 1_000_000_000),
+    ],
+)
+def test_sizes(text, size):
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["8", "GB", "8 GBs", "-8GB", "8,000MB", "", 8_000_000_000, None, "8Gi"])
+def test_what_is_no_size(text):
+    with pytest.raises(ParameterError, match="expected a size such as"):
+        parse_memory(text)
+
+
+def test_less_than_the_libraries_take_is_refused():
+    with pytest.raises(ParameterError, match="at least 1GB, got '500 MB'"):
+        parse_memory("500 MB")
+
+
+def test_the_innermost_promise_counts_and_ends_with_its_block():
+    assert memory_limit() is None
+    assert memory_room() is None
+    with promised_memory(9_000_000_000):
+        with promised_memory(None):
+            assert memory_limit() == 9_000_000_000
+        with promised_memory(4_000_000_000):
+            assert memory_limit() == 4_000_000_000
+        assert memory_limit() == 9_000_000_000
+    assert memory_limit() is None
+
+
+def test_what_is_held_takes_room_and_mapped_files_do_not(tmp_path):
+    size = 80_000_000
+    np.zeros(size // 8).tofile(tmp_path / "file")
+    with promised_memory(50_000_000_000):
+        before, room = held_memory(), memory_room()
+        mapped = np.memmap(tmp_path / "file", np.float64, "r")
+        assert mapped.sum() == 0
+        assert held_memory() - before < size / 2
+        held = np.ones(size // 8)
+        assert held_memory() - before > size * 0.9
+        assert room - memory_room() > size * 0.9
+        assert memory_room(0.5) < room / 2
+        assert held.sum() == size // 8
