@@ -60,7 +60,9 @@ def stored_verdicts(
             scores[name] = np.where(mask, column, before).astype(np.float32)
     return replace(
         table,
-        **{name: _merged(getattr(table, name), getattr(stored, name), mask) for name in ("label", "judge", "prompt")},
+        label=_merged(table.label, stored.label, mask),
+        judge=_merged(table.judge, stored.judge, mask),
+        prompt=_merged(table.prompt, stored.prompt, mask),
         label_score=np.where(mask, stored.label_score, table.label_score).astype(np.float32),
         scores=scores,
     )
