@@ -1,0 +1,336 @@
+"""The inner loops of the dense search, compiled by numba; import this module inside a function.
+
+Indices are unsigned where a loop must be vectorised: for signed ones numba checks whether they are negative.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+# Scores that are compared at once.
+CHUNK = 128
+_SUM_BLOCK = 128
+_LANES = 8
+# Relative room for what rounding a bound to single precision may take from it, and the same for tiny numbers.
+_ROUNDING, _TINY = 2.0**-22, 2.0**-140
+# Rounding a score to single precision, with room: in units of the score, and of the squares of both lengths.
+_SCORE_ROUNDING, _SQUARE_ROUNDING, _LEAST_LENGTH = 2.0**-22, 2.0**-21, 2.0**-120
+# Scores are cosines: this lies below and above all of them.
+_LOWEST, _HIGHEST = -2.0, 2.0
+
+
+class Tile(NamedTuple):
+    """Products of a block of queries and a tile of passages, and what bounds their error.
+
+    :param bits: Approximate cosines, shape ``(queries, columns)``: the bits of float32, or the upper half of them.
+    :param first_row: Row of the corpus of the first column.
+    :param columns: Passages of the tile; further columns are padding.
+    :param lengths: Lengths of the passages, 1 for cosine; shape ``(columns,)``.
+    :param errors: Distance of each passage's unit vector from the one that was multiplied; same shape.
+    :param extremes: Least and largest length, largest error.
+    """
+
+    bits: Any
+    first_row: int
+    columns: int
+    lengths: Any
+    errors: Any
+    extremes: Any
+
+
+class Asked(NamedTuple):
+    """The queries of a search.
+
+    :param lengths: Lengths, 1 for cosine; shape ``(queries,)``.
+    :param errors: Distance of each unit vector from the one that was multiplied; same shape.
+    :param summing: Error of adding up a product, relative to the vectors' lengths.
+    :param output: Relative error of rounding a product.
+    :param euclidean: Whether the score is a distance.
+    """
+
+    lengths: Any
+    errors: Any
+    summing: float
+    output: float
+    euclidean: bool
+
+
+class Pool(NamedTuple):
+    """What may belong to the best of each query.
+
+    :param rows: Rows of the corpus, shape ``(queries, capacity)``.
+    :param low: What each scores at least, in the scale that is compared; same shape.
+    :param high: What each scores at most; same shape.
+    :param counts: Entries of each query; -1 when there were too many to hold.
+    :param best: What the ``k``-th best scores at least, shape ``(queries,)``.
+    :param scratch: Shape ``(threads, capacity)``.
+    """
+
+    rows: Any
+    low: Any
+    high: Any
+    counts: Any
+    best: Any
+    scratch: Any
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def unit_float32(vectors: Any, inverse: Any, start: int, end: int, out: Any) -> None:
+    """Write vectors of length 1 in single precision."""
+    dims = np.uint64(vectors.shape[1])
+    for row in range(np.uint64(start), np.uint64(end)):
+        scale = inverse[row]
+        for column in range(np.uint64(0), dims):
+            out[row, column] = np.float32(np.float64(vectors[row, column]) * scale)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def unit_bfloat16(vectors: Any, inverse: Any, start: int, end: int, out: Any, errors: Any) -> None:
+    """Write vectors of length 1 as bfloat16, and how far each lies from the vector it stands for."""
+    dims = np.uint64(vectors.shape[1])
+    half, one, low = np.uint32(0x7FFF), np.uint32(1), np.uint32(16)
+    for row in range(np.uint64(start), np.uint64(end)):
+        scale = np.float32(inverse[row])
+        far = np.float32(0)
+        for column in range(np.uint64(0), dims):
+            exact = vectors[row, column] * scale
+            bits = np.float32(exact).view(np.uint32)
+            upper = np.uint32((bits + half + ((bits >> low) & one)) >> low)
+            out[row, column] = np.uint16(upper)
+            gap = exact - np.uint32(upper << low).view(np.float32)
+            far += gap * gap
+        errors[row] = np.sqrt(far)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def collect(tile: Tile, asked: Asked, pool: Pool, first: int, start: int, end: int, k: int, thread: int) -> None:
+    """Add to the pools of some queries what a tile may have of their best.
+
+    :param first: Query of the first row of the products.
+    :param start: First row of the products.
+    :param end: Where they end.
+    :param k: Results per query.
+    :param thread: Number of this thread.
+    """
+    lanes = np.uint64(CHUNK)
+    for line in range(np.uint64(start), np.uint64(end)):
+        query = np.uint64(first) + line
+        if pool.counts[query] < 0:
+            continue
+        bits = tile.bits[line]
+        floor = _floor(tile, asked, query, pool.best[query])
+        for column in range(np.uint64(0), np.uint64(bits.shape[0]), lanes):
+            if _reaches(bits, column, floor):
+                last = min(column + lanes, np.uint64(tile.columns))
+                if _take(tile, asked, pool, query, bits, column, last, k, thread):
+                    if pool.counts[query] < 0:
+                        break
+                    floor = _floor(tile, asked, query, pool.best[query])
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _reaches(bits: Any, column: Any, floor: Any) -> bool:
+    """Tell whether one of the chunk's numbers is at least the floor; both as bits.
+
+    Bits of positive numbers are in order as integers, those of negative ones the other way round.
+    """
+    lanes = np.uint64(CHUNK)
+    level = bits.dtype.type(floor)
+    found = False
+    if floor >= 0:
+        for lane in range(np.uint64(0), lanes):
+            found |= bits[column + lane] >= level
+    else:
+        for lane in range(np.uint64(0), lanes):
+            number = bits[column + lane]
+            found |= (number >= 0) | (number <= level)
+    return found
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _floor(tile: Tile, asked: Asked, query: Any, best: float) -> Any:
+    """Return the bits of the least product that may still belong to the best; rounded down."""
+    scale = asked.lengths[query] * (2.0 if asked.euclidean else 1.0)
+    shortest, longest, error = tile.extremes[0], tile.extremes[1], tile.extremes[2]
+    level = best
+    if asked.euclidean:
+        level += _SQUARE_ROUNDING * (asked.lengths[query] + longest + _LEAST_LENGTH) ** 2
+        at = min(max(np.sqrt(max(level, 0.0)), shortest), longest)
+        level += at * at
+    else:
+        level += _TINY
+        at = longest if level > 0 else shortest
+    cosine = level / (scale * at) if scale * at > 0 else (_LOWEST if level <= 0 else _HIGHEST)
+    cosine -= error + asked.errors[query] * (1 + error) + asked.summing + _SCORE_ROUNDING
+    cosine = cosine / (1 + asked.output) if cosine > 0 else cosine / (1 - asked.output)
+    return _bits_below(min(max(cosine, _LOWEST), _HIGHEST), tile.bits)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _bits_below(number: float, bits: Any) -> Any:
+    """Return a number's bits in the type of ``bits``, rounded down; zero is the negative one."""
+    lower = np.float32(number - abs(number) * _ROUNDING - _TINY)
+    whole = np.float32(lower).view(np.int32)
+    if bits.itemsize == 4:
+        return np.int64(whole)
+    # Cutting bits off brings a number nearer to zero: down for a positive one, up for a negative one.
+    cut = whole >> np.int32(16)
+    if whole < 0 and (whole & np.int32(0xFFFF)) != 0:
+        cut += 1
+    return np.int64(cut)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _take(
+    tile: Tile, asked: Asked, pool: Pool, query: Any, bits: Any, start: Any, end: Any, k: int, thread: int
+) -> bool:
+    """Add what a chunk has; tells whether the query's pool was cleared out."""
+    length, error = asked.lengths[query], asked.errors[query]
+    cleared = False
+    best = pool.best[query]
+    for column in range(start, end):
+        shift = np.int32(16 if bits.itemsize == 2 else 0)
+        cosine = np.float64(np.int32(np.int32(bits[column]) << shift).view(np.float32))
+        other = tile.lengths[column]
+        off = error + tile.errors[column] * (1 + error) + asked.summing + asked.output * abs(cosine)
+        scale = length * other
+        if asked.euclidean:
+            value = 2 * scale * cosine - other * other
+            off = 2 * scale * off + _SQUARE_ROUNDING * (length + other + _LEAST_LENGTH) ** 2
+        else:
+            value = scale * cosine
+            off = scale * (off + _SCORE_ROUNDING) + _TINY
+        high = value + off
+        if high < best:
+            continue
+        low = value - off
+        count = pool.counts[query]
+        pool.rows[query, count] = tile.first_row + column
+        pool.low[query, count] = np.float32(low - abs(low) * _ROUNDING - _TINY)
+        pool.high[query, count] = np.float32(high + abs(high) * _ROUNDING + _TINY)
+        pool.counts[query] = count + 1
+        if count + 1 == pool.rows.shape[1]:
+            clear(pool, query, k, thread)
+            cleared = True
+            if pool.counts[query] < 0:
+                return True
+            best = pool.best[query]
+    return cleared
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def clear(pool: Pool, query: Any, k: int, thread: int) -> None:
+    """Keep what may belong to the ``k`` best; where that is most of a full pool, the query is given up."""
+    count = pool.counts[query]
+    if count < k:
+        return
+    scratch = pool.scratch[thread, :count]
+    scratch[:] = pool.low[query, :count]
+    best = np.partition(scratch, count - k)[count - k]
+    pool.best[query] = max(best, pool.best[query])
+    kept = 0
+    for place in range(count):
+        if pool.high[query, place] >= pool.best[query]:
+            pool.rows[query, kept] = pool.rows[query, place]
+            pool.low[query, kept] = pool.low[query, place]
+            pool.high[query, kept] = pool.high[query, place]
+            kept += 1
+    full = count == pool.rows.shape[1]
+    pool.counts[query] = -1 if full and 4 * kept > 3 * count else kept
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _leaf(values: Any, start: int, count: int, sums: Any) -> float:
+    """Add up to 128 numbers in the order of numpy's pairwise sum: eight sums, then the rest one by one."""
+    if count < _LANES:
+        total = values[start]
+        for place in range(1, count):
+            total += values[start + place]
+        return np.float64(total)
+    begin = np.uint64(start)
+    for lane in range(np.uint64(0), np.uint64(_LANES)):
+        sums[lane] = values[begin + lane]
+    whole = np.uint64(count - count % _LANES)
+    for place in range(np.uint64(_LANES), whole, np.uint64(_LANES)):
+        for lane in range(np.uint64(0), np.uint64(_LANES)):
+            sums[lane] += values[begin + place + lane]
+    total = ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
+    for place in range(whole, np.uint64(count)):
+        total += values[begin + place]
+    return np.float64(total)
+
+
+@numba.njit("float64(float64[::1], int64, int64, float64[::1])", nogil=True, cache=True, error_model="numpy")
+def _pairwise(values: Any, start: int, count: int, sums: Any) -> float:
+    """Add numbers as ``numpy.sum`` adds the rows of a matrix, to the last bit."""
+    if count <= _SUM_BLOCK:
+        return _leaf(values, start, count, sums)
+    half = count // 2
+    half -= half % _LANES
+    return _pairwise(values, start, half, sums) + _pairwise(values, start + half, count - half, sums)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def products(left: Any, right: Any, which: Any, rows: Any, start: int, end: int, distance: bool, out: Any) -> None:
+    """Write the dot products, or the squares of the distances, of pairs of vectors in double precision.
+
+    :param left: Shape ``(n, dimensions)``.
+    :param right: Shape ``(m, dimensions)``.
+    :param which: Row in ``left`` of each pair.
+    :param rows: Row in ``right`` of each pair.
+    :param start: First pair.
+    :param end: Where they end.
+    :param distance: Whether squares of distances are wanted.
+    :param out: Shape ``(pairs,)``.
+    """
+    dims = np.uint64(left.shape[1])
+    terms, sums = np.empty(left.shape[1]), np.empty(_LANES)
+    for pair in range(np.uint64(start), np.uint64(end)):
+        one, other = left[which[pair]], right[rows[pair]]
+        if distance:
+            for column in range(np.uint64(0), dims):
+                gap = np.float64(one[column]) - np.float64(other[column])
+                terms[column] = gap * gap
+        else:
+            for column in range(np.uint64(0), dims):
+                terms[column] = np.float64(one[column]) * np.float64(other[column])
+        out[pair] = _pairwise(terms, 0, left.shape[1], sums)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def clear_all(pool: Pool, start: int, end: int, k: int, thread: int) -> None:
+    """Keep of each pool what may belong to the ``k`` best."""
+    for query in range(np.uint64(start), np.uint64(end)):
+        if pool.counts[query] > 0:
+            clear(pool, query, k, thread)
+            pool.counts[query] = pool.counts[query]
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def rank(scores: Any, rows: Any, offsets: Any, start: int, end: int, best_rows: Any, best_scores: Any) -> None:
+    """Write the best of each query, best first, and equal scores in the order they are given in.
+
+    :param scores: Of all candidates, query by query.
+    :param rows: Their rows.
+    :param offsets: Where the candidates of each query begin, and where the last ones end.
+    :param start: First query.
+    :param end: Where they end.
+    :param best_rows: Shape ``(queries, k)``.
+    :param best_scores: Same shape.
+    """
+    for query in range(start, end):
+        first, last = offsets[query], offsets[query + 1]
+        keys = np.empty(last - first, np.int64)
+        for place in range(last - first):
+            # Plus zero: both zeros are one.
+            bits = np.int64(np.float32(scores[first + place] + np.float32(0)).view(np.int32))
+            ordered = bits if bits >= 0 else -(bits & np.int64(0x7FFFFFFF))
+            keys[place] = (-ordered << np.int64(32)) + place
+        keys.sort()
+        for place in range(min(best_rows.shape[1], last - first)):
+            chosen = first + (keys[place] & np.int64(0xFFFFFFFF))
+            best_rows[query, place] = rows[chosen]
+            best_scores[query, place] = scores[chosen]
