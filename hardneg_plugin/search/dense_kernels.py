@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 # Scores that are compared at once.
-CHUNK = 128
+CHUNK = 64
 _SUM_BLOCK = 128
 _LANES = 8
 # Relative room for what rounding a bound to single precision may take from it, and the same for tiny numbers.
@@ -125,13 +125,13 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, start: int, end: i
         for column in range(np.uint64(0), np.uint64(bits.shape[0]), lanes):
             if _reaches(bits, column, floor):
                 last = min(column + lanes, np.uint64(tile.columns))
-                if _take(tile, asked, pool, query, bits, column, last, k, thread):
+                if _take(tile, asked, pool, query, bits, floor, column, last, k, thread):
                     if pool.counts[query] < 0:
                         break
                     floor = _floor(tile, asked, query, pool.best[query])
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
 def _reaches(bits: Any, column: Any, floor: Any) -> bool:
     """Tell whether one of the chunk's numbers is at least the floor; both as bits.
 
@@ -150,18 +150,18 @@ def _reaches(bits: Any, column: Any, floor: Any) -> bool:
     return found
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
 def _floor(tile: Tile, asked: Asked, query: Any, best: float) -> Any:
     """Return the bits of the least product that may still belong to the best; rounded down."""
     scale = asked.lengths[query] * (2.0 if asked.euclidean else 1.0)
     shortest, longest, error = tile.extremes[0], tile.extremes[1], tile.extremes[2]
     level = best
     if asked.euclidean:
-        level += _SQUARE_ROUNDING * (asked.lengths[query] + longest + _LEAST_LENGTH) ** 2
+        level -= _SQUARE_ROUNDING * (asked.lengths[query] + longest + _LEAST_LENGTH) ** 2
         at = min(max(np.sqrt(max(level, 0.0)), shortest), longest)
         level += at * at
     else:
-        level += _TINY
+        level -= _TINY
         at = longest if level > 0 else shortest
     cosine = level / (scale * at) if scale * at > 0 else (_LOWEST if level <= 0 else _HIGHEST)
     cosine -= error + asked.errors[query] * (1 + error) + asked.summing + _SCORE_ROUNDING
@@ -169,7 +169,7 @@ def _floor(tile: Tile, asked: Asked, query: Any, best: float) -> Any:
     return _bits_below(min(max(cosine, _LOWEST), _HIGHEST), tile.bits)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
 def _bits_below(number: float, bits: Any) -> Any:
     """Return a number's bits in the type of ``bits``, rounded down; zero is the negative one."""
     lower = np.float32(number - abs(number) * _ROUNDING - _TINY)
@@ -183,15 +183,18 @@ def _bits_below(number: float, bits: Any) -> Any:
     return np.int64(cut)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
 def _take(
-    tile: Tile, asked: Asked, pool: Pool, query: Any, bits: Any, start: Any, end: Any, k: int, thread: int
+    tile: Tile, asked: Asked, pool: Pool, query: Any, bits: Any, floor: Any, start: Any, end: Any, k: int, thread: int
 ) -> bool:
     """Add what a chunk has; tells whether the query's pool was cleared out."""
     length, error = asked.lengths[query], asked.errors[query]
     cleared = False
     best = pool.best[query]
+    level = bits.dtype.type(floor)
     for column in range(start, end):
+        if bits[column] < level if floor >= 0 else level < bits[column] < 0:
+            continue
         shift = np.int32(16 if bits.itemsize == 2 else 0)
         cosine = np.float64(np.int32(np.int32(bits[column]) << shift).view(np.float32))
         other = tile.lengths[column]
@@ -221,7 +224,7 @@ def _take(
     return cleared
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
 def clear(pool: Pool, query: Any, k: int, thread: int) -> None:
     """Keep what may belong to the ``k`` best; where that is most of a full pool, the query is given up."""
     count = pool.counts[query]
@@ -243,34 +246,41 @@ def clear(pool: Pool, query: Any, k: int, thread: int) -> None:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _leaf(values: Any, start: int, count: int, sums: Any) -> float:
+def _leaf(values: Any, start: int, count: int) -> float:
     """Add up to 128 numbers in the order of numpy's pairwise sum: eight sums, then the rest one by one."""
-    if count < _LANES:
-        total = values[start]
-        for place in range(1, count):
-            total += values[start + place]
-        return np.float64(total)
-    begin = np.uint64(start)
-    for lane in range(np.uint64(0), np.uint64(_LANES)):
-        sums[lane] = values[begin + lane]
+    begin, one, two, three, four = np.uint64(start), np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    five, six, seven, step = np.uint64(5), np.uint64(6), np.uint64(7), np.uint64(_LANES)
     whole = np.uint64(count - count % _LANES)
-    for place in range(np.uint64(_LANES), whole, np.uint64(_LANES)):
-        for lane in range(np.uint64(0), np.uint64(_LANES)):
-            sums[lane] += values[begin + place + lane]
-    total = ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
+    total = 0.0
+    if count < _LANES:
+        total = values[begin]
+        whole = one
+    else:
+        s0, s1, s2, s3 = values[begin], values[begin + one], values[begin + two], values[begin + three]
+        s4, s5, s6, s7 = values[begin + four], values[begin + five], values[begin + six], values[begin + seven]
+        for place in range(begin + step, begin + whole, step):
+            s0 += values[place]
+            s1 += values[place + one]
+            s2 += values[place + two]
+            s3 += values[place + three]
+            s4 += values[place + four]
+            s5 += values[place + five]
+            s6 += values[place + six]
+            s7 += values[place + seven]
+        total = ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
     for place in range(whole, np.uint64(count)):
         total += values[begin + place]
-    return np.float64(total)
+    return total
 
 
-@numba.njit("float64(float64[::1], int64, int64, float64[::1])", nogil=True, cache=True, error_model="numpy")
-def _pairwise(values: Any, start: int, count: int, sums: Any) -> float:
+@numba.njit("float64(float64[::1], int64, int64)", nogil=True, cache=True, error_model="numpy")
+def _pairwise(values: Any, start: int, count: int) -> float:
     """Add numbers as ``numpy.sum`` adds the rows of a matrix, to the last bit."""
     if count <= _SUM_BLOCK:
-        return _leaf(values, start, count, sums)
+        return _leaf(values, start, count)
     half = count // 2
     half -= half % _LANES
-    return _pairwise(values, start, half, sums) + _pairwise(values, start + half, count - half, sums)
+    return _pairwise(values, start, half) + _pairwise(values, start + half, count - half)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -287,7 +297,7 @@ def products(left: Any, right: Any, which: Any, rows: Any, start: int, end: int,
     :param out: Shape ``(pairs,)``.
     """
     dims = np.uint64(left.shape[1])
-    terms, sums = np.empty(left.shape[1]), np.empty(_LANES)
+    terms = np.empty(left.shape[1])
     for pair in range(np.uint64(start), np.uint64(end)):
         one, other = left[which[pair]], right[rows[pair]]
         if distance:
@@ -297,7 +307,8 @@ def products(left: Any, right: Any, which: Any, rows: Any, start: int, end: int,
         else:
             for column in range(np.uint64(0), dims):
                 terms[column] = np.float64(one[column]) * np.float64(other[column])
-        out[pair] = _pairwise(terms, 0, left.shape[1], sums)
+        # numpy begins with zero, so that a sum is never the negative one.
+        out[pair] = 0.0 + _pairwise(terms, 0, left.shape[1])
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")

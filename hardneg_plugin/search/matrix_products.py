@@ -42,8 +42,16 @@ class Product(Protocol):
     def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> tuple[Any, Vectors]:
         """Return vectors of length 1, padded, and how far each is off; a zero vector stays zero."""
 
-    def multiply(self, left: Any, right: Any) -> NDArray[Any]:
-        """Return the bits of all products, shape ``(left, right)``."""
+    def room(self, left: int, right: int) -> Any:
+        """Return room for products."""
+
+    def multiply(self, left: Any, right: Any, room: Any = None) -> NDArray[Any]:
+        """Return the bits of all products, shape ``(left, right)``.
+
+        :param left: Unit vectors.
+        :param right: Unit vectors.
+        :param room: Where to write them, at least as many; new room takes as long to get as the product itself.
+        """
 
 
 class Float32Product:
@@ -65,9 +73,14 @@ class Float32Product:
         threads.run(len(vectors), lambda start, end, _: unit_float32(vectors, _inverse(lengths), start, end, out))
         return out, np.full(len(vectors), 4 * _UNIT, np.float32)
 
-    def multiply(self, left: Any, right: Any) -> NDArray[Any]:
+    def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""
-        products: Vectors = left @ right.T
+        return np.empty(left * right, np.float32)
+
+    def multiply(self, left: Any, right: Any, room: Any = None) -> NDArray[Any]:
+        """See :class:`Product`."""
+        out = None if room is None else room[: len(left) * len(right)].reshape(len(left), len(right))
+        products: Vectors = np.matmul(left, right.T, out=out)
         return products.view(np.int32)
 
 
@@ -92,19 +105,27 @@ class Bfloat16Product:
         errors = np.empty(len(vectors), np.float32)
         # Lengths beyond the range of single precision would make the scale infinite or zero.
         extreme = np.flatnonzero((lengths > 0) & ((lengths < 1e-30) | (lengths > 1e30)))
-        inverse = _inverse(lengths).astype(np.float32)
-        inverse[extreme] = 0
+        exact = _inverse(lengths)
+        exact[extreme] = 0
+        inverse = exact.astype(np.float32)
         threads.run(len(vectors), lambda start, end, _: unit_bfloat16(vectors, inverse, start, end, out, errors))
         errors *= 1 + 2.0**-10
         errors += 4 * _UNIT
         errors[extreme] = 1
         return torch.from_numpy(out).view(torch.bfloat16), errors
 
-    def multiply(self, left: Any, right: Any) -> NDArray[Any]:
+    def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""
         import torch
 
-        bits: NDArray[Any] = torch.mm(left, right.T).view(torch.int16).numpy()
+        return torch.empty(left * right, dtype=torch.bfloat16)
+
+    def multiply(self, left: Any, right: Any, room: Any = None) -> NDArray[Any]:
+        """See :class:`Product`."""
+        import torch
+
+        out = None if room is None else room[: len(left) * len(right)].view(len(left), len(right))
+        bits: NDArray[Any] = torch.mm(left, right.T, out=out).view(torch.int16).numpy()
         return bits
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.search.dense import no_hits, search_exactly
 from hardneg_plugin.search.hits import Hits
-from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product, Product, fastest_product
+from hardneg_plugin.search.matrix_products import ROWS, Bfloat16Product, Float32Product, Product, fastest_product
 from hardneg_plugin.search.threads import Threads
 from hardneg_plugin.search.vector_space import VectorSpace
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 MEMORY = 256_000_000
 """Bytes that a search works in where none are named."""
 # A tile is at most this many passages, and a product at most this many queries: the product then stays in the cache.
-_TILE, _QUERIES = 4096, 1024
+_TILE, _QUERIES = 2048, 1024
 _LEAST_TILE, _LEAST_QUERIES = 512, 128
 _POOL, _LEAST_POOL = 4, 512
 _POOL_ENTRY = 12
@@ -117,23 +117,18 @@ def _search_group(
     summing = product.summing(space.queries.shape[1])
     asked = Asked(lengths, errors, summing, product.output, space.similarity == "euclidean")
     pool = _pool(len(group), sizes.pool, threads.count)
+    room = product.room(sizes.queries + ROWS, sizes.tile + ROWS)
     for start in range(0, len(space.passages), sizes.tile):
         tile_units, tile = _tile(space, start, sizes.tile, product, threads)
         for first in range(0, len(group), sizes.queries):
             rows = min(sizes.queries, len(group) - first)
-            bits = product.multiply(_rows(units, first, rows), tile_units)
+            bits = product.multiply(units[first : first + -(-rows // ROWS) * ROWS], tile_units, room)
             filled = tile._replace(bits=bits)
             threads.run(rows, lambda a, b, thread: collect(filled, asked, pool, first, a, b, k, thread))  # noqa: B023
     threads.run(len(group), lambda a, b, thread: clear_all(pool, a, b, k, thread))
     _fill(space, group, k, hits, pool, threads)
     mask: NDArray[np.bool_] = pool.counts < 0
     return mask
-
-
-def _rows(units: Any, first: int, rows: int) -> Any:
-    from hardneg_plugin.search.matrix_products import ROWS
-
-    return units[first : first + -(-rows // ROWS) * ROWS]
 
 
 def _pool(queries: int, capacity: int, threads: int) -> Any:

@@ -20,6 +20,10 @@ _PAIR_BLOCK = 256
 _COMPILED_FROM = 1 << 23
 # Vectors that do not lie in memory are read this many at a time.
 _ROWS_AT_ONCE = 8_192
+# The inverse of a shorter vector's length overflows float32.
+_LARGEST_SCALE = 1e36
+# What the products of one dimension may lose near zero, where float32 has no more digits.
+_UNDERFLOW = 2.0**-148
 # Squares of longer vectors overflow float32.
 _LONGEST = 1e18
 
@@ -74,7 +78,10 @@ class VectorSpace(NamedTuple):
         if self.similarity != "cosine":
             return vectors
         inverse: NDArray[np.float64] = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-        return vectors * inverse.astype(np.float32)[:, None]
+        if inverse.max(initial=0) < _LARGEST_SCALE:
+            return vectors * inverse.astype(np.float32)[:, None]
+        scaled: Vectors = (vectors * inverse[:, None]).astype(np.float32)
+        return scaled
 
     def approximate(self, block: NDArray[np.int64], rows: slice) -> Vectors:
         """Proposal scores, shape ``(block, rows)``: the similarity, or for ``euclidean`` its negative square."""
@@ -93,12 +100,12 @@ class VectorSpace(NamedTuple):
         further operations on either side.
         """
         unit = (self.queries.shape[1] + 16) * 2.0**-23
-        longest = self.passage_lengths.max()
+        longest, lost = self.passage_lengths.max(), (self.queries.shape[1] + 16) * _UNDERFLOW
         if self.similarity == "cosine":
             return np.full(len(block), unit)
         if self.similarity == "dot":
-            return np.asarray(unit * self.query_lengths[block] * longest)
-        return np.asarray(unit * np.square(self.query_lengths[block] + longest))
+            return np.asarray(unit * self.query_lengths[block] * longest) + lost
+        return np.asarray(unit * np.square(self.query_lengths[block] + longest)) + 2 * lost
 
     def proposal_of(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
         """Similarities in the scale of :meth:`approximate`."""
@@ -206,7 +213,7 @@ def _blocks(
     if isinstance(vectors, np.ndarray) and not isinstance(vectors, np.memmap):
         yield slice(None), _plain(vectors), 0
         return
-    order = np.argsort(rows, kind="stable")
+    order = np.argsort(rows)
     starts = np.arange(0, len(vectors), _ROWS_AT_ONCE)
     bounds = np.append(np.searchsorted(rows[order], starts), len(rows))
     for start, first, last in zip(starts.tolist(), bounds[:-1], bounds[1:], strict=True):
