@@ -67,7 +67,7 @@ class Float32Product:
 
     def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> tuple[Any, Vectors]:
         """See :class:`Product`."""
-        from hardneg_plugin.search.dense_kernels import unit_float32
+        from hardneg_plugin.search.vector_kernels import unit_float32
 
         out = np.zeros((_padded(len(vectors), ROWS), vectors.shape[1]), np.float32)
         threads.run(len(vectors), lambda start, end, _: unit_float32(vectors, _inverse(lengths), start, end, out))
@@ -99,7 +99,7 @@ class Bfloat16Product:
         """See :class:`Product`."""
         import torch
 
-        from hardneg_plugin.search.dense_kernels import unit_bfloat16
+        from hardneg_plugin.search.vector_kernels import unit_bfloat16
 
         out = np.zeros((_padded(len(vectors), ROWS), _padded(vectors.shape[1], _DIMS)), np.uint16)
         errors = np.empty(len(vectors), np.float32)

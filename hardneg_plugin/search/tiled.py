@@ -109,7 +109,7 @@ def _search_group(
     threads: Threads,
 ) -> NDArray[np.bool_]:
     """Search some queries; returns a mask of those without hits."""
-    from hardneg_plugin.search.dense_kernels import Asked, clear_all, collect
+    from hardneg_plugin.search.pool_kernels import Asked, clear_all, collect
 
     units, errors = product.units(space.queries[group], space.query_lengths[group], threads)
     cosine = space.similarity == "cosine"
@@ -132,7 +132,7 @@ def _search_group(
 
 
 def _pool(queries: int, capacity: int, threads: int) -> Any:
-    from hardneg_plugin.search.dense_kernels import Pool
+    from hardneg_plugin.search.pool_kernels import Pool
 
     shape = (queries, capacity)
     return Pool(
@@ -147,7 +147,7 @@ def _pool(queries: int, capacity: int, threads: int) -> Any:
 
 def _tile(space: VectorSpace, start: int, size: int, product: Product, threads: Threads) -> tuple[Any, Any]:
     """Return the unit vectors of a tile, in as many rows as a whole tile has chunks, and the tile without products."""
-    from hardneg_plugin.search.dense_kernels import Tile
+    from hardneg_plugin.search.pool_kernels import Tile
 
     part = slice(start, min(start + size, len(space.passages)))
     exact = space.passage_lengths[part]
@@ -159,7 +159,7 @@ def _tile(space: VectorSpace, start: int, size: int, product: Product, threads: 
 
 def _fill(space: VectorSpace, group: NDArray[np.int64], k: int, hits: Hits, pool: Any, threads: Threads) -> None:
     """Score the pools exactly, and write the best of each."""
-    from hardneg_plugin.search.dense_kernels import rank
+    from hardneg_plugin.search.vector_kernels import rank
 
     counts = np.maximum(pool.counts, 0)
     offsets = np.concatenate([[0], np.cumsum(counts)])

@@ -138,7 +138,7 @@ class VectorSpace(NamedTuple):
 
     def _exact_compiled(self, queries: NDArray[np.int64], rows: NDArray[np.int64], scores: Vectors) -> None:
         """As :meth:`exact`, to the last bit, by compiled loops on all processors."""
-        from hardneg_plugin.search.dense_kernels import products
+        from hardneg_plugin.search.vector_kernels import products
 
         euclidean = self.similarity == "euclidean"
         with Threads() as threads:
@@ -196,7 +196,7 @@ def _lengths(vectors: Vectors | VectorRows, what: str) -> NDArray[np.float64]:
 
 
 def _lengths_compiled(vectors: Vectors | VectorRows, lengths: NDArray[np.float64]) -> None:
-    from hardneg_plugin.search.dense_kernels import products
+    from hardneg_plugin.search.vector_kernels import products
 
     with Threads() as threads:
         for start in range(0, len(vectors), _ROWS_AT_ONCE):

@@ -105,14 +105,14 @@ def spaces(draw):
 
 
 @BY_NAME
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(space=spaces(), similarity=st.sampled_from(SIMILARITIES))
 def test_adversarial_vectors_change_nothing(product, space, similarity):
     queries, passages, k = space
     searched(queries, passages, k, similarity, product)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(space=spaces(), similarity=st.sampled_from(SIMILARITIES))
 def test_compiled_scores_are_numpys_to_the_last_bit(space, similarity):
     queries, passages, _ = space
