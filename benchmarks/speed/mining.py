@@ -131,11 +131,13 @@ def main() -> None:
         seconds, peak, before = (median(run[key] for run in found) for key in ("seconds", "peak", "before"))
         worked = median(run["processor"] for run in found)
         product = f" ({found[0]['product']})" if system == "hardneg" else ""
-        cells = f"{seconds:.1f} | {seconds / own:.2f} | {worked:.1f} | {peak:,.0f} | {peak - before:,.0f} | {found[0]['rows']:,}"
+        cells = f"{seconds:.1f} | {seconds / own:.2f} | {worked:.1f} | "
+        cells += f"{peak:,.0f} | {peak - before:,.0f} | {found[0]['rows']:,}"
         lines.append(f"| {system}{product} | {cells} |")
     head = (
         f"# Mining {options.pairs:,} pairs, vectors given\n\n{DIMS} dimensions, range_max {WINDOW}, {NEGATIVES} "
-        "negatives, triplets.\n\n| system | seconds | times hardneg's | processor seconds | peak MB | of it for mining | rows |\n"
+        "negatives, triplets.\n\n"
+        "| system | seconds | times hardneg's | processor seconds | peak MB | of it for mining | rows |\n"
         "|---|--:|--:|--:|--:|--:|--:|\n"
     )
     options.output.write_text(head + "\n".join(lines) + "\n", "utf-8")

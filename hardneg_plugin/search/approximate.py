@@ -104,6 +104,7 @@ def _build(space: VectorSpace, kind: IndexKind, folder: Path) -> None:
 
     dims, count = space.passages.shape[1], len(space.passages)
     metric = faiss.METRIC_L2 if space.similarity == "euclidean" else faiss.METRIC_INNER_PRODUCT
+    index: Any
     if kind == "hnsw":
         index = faiss.IndexHNSWFlat(dims, _NEIGHBOURS, metric)
         index.hnsw.efConstruction = _BUILD_BREADTH

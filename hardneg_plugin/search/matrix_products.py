@@ -172,7 +172,8 @@ def has_bfloat16() -> bool:
         return False
     import torch
 
-    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    available: Any = torch.backends.mkldnn
+    return bool(available.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _is_right(product: Bfloat16Product, left: Any, right: Any) -> bool:
