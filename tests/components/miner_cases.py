@@ -98,6 +98,8 @@ MINER_CASES = (
             "device": "cpu",
             "dtype": "float16",
             "source": "near",
+            "index": "hnsw",
+            "memory": 300_000_000,
         },
         bad=(
             *NO_CORPUS,
