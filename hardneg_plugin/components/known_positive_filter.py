@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +17,6 @@ from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.text import analysis_fingerprint, normalise
 
-Ints = NDArray[np.int64]
 BLOCK = 1_000
 _EXAMPLE_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 REMEMBERED_TEXTS = 100_000
@@ -81,7 +80,7 @@ class KnownPositiveFilter:
         removed = [[one["id"] for one in example.meta.get("removed_positives", ())] for example in examples]
         table = table.drop(_same_id(removed, table), "positive: removed")
         text, near, query = (np.zeros(len(table.passages), dtype=bool) for _ in range(3))
-        remembered: dict[int, str] = {}
+        remembered: dict[int, tuple[str, int]] = {}
         for start in range(0, len(examples), BLOCK):
             block = _Block(examples[start : start + BLOCK], table, start, remembered)
             block.mark_equal(block.positives, text)
@@ -98,11 +97,11 @@ class _Block:
     :param examples: Examples ``start`` … of the table.
     :param table: All candidates.
     :param start: Number of the first example.
-    :param remembered: Texts of earlier blocks: a passage that many queries found is read once.
+    :param remembered: Texts of earlier blocks and their hashes: a passage that many queries found is read once.
     """
 
     def __init__(
-        self, examples: list[MiningExample], table: CandidateTable, start: int, remembered: dict[int, str]
+        self, examples: list[MiningExample], table: CandidateTable, start: int, remembered: dict[int, tuple[str, int]]
     ) -> None:
         first, last = int(table.offsets[start]), int(table.offsets[start + len(examples)])
         self._rows = first + np.flatnonzero(table.kept[first:last])
@@ -110,9 +109,11 @@ class _Block:
         if len(remembered) > REMEMBERED_TEXTS:
             remembered.clear()
         new = [passage for passage in passages.tolist() if passage not in remembered]
-        remembered.update(zip(new, map(normalise, passage_texts(table, new)), strict=True))
-        self._texts = [remembered[passage] for passage in passages.tolist()]
-        self._hashes = _hashes(self._texts)
+        levelled = [normalise(text) for text in passage_texts(table, new)]
+        remembered.update(zip(new, zip(levelled, _hashes(levelled).tolist(), strict=True), strict=True))
+        known = [remembered[passage] for passage in passages.tolist()]
+        self._texts = [text for text, _ in known]
+        self._hashes = np.array([number for _, number in known], dtype=np.uint64)
         self._lengths = np.array([len(text) for text in self._texts], dtype=np.int64)
         self._bounds = np.searchsorted(self._rows, table.offsets[start : start + len(examples) + 1])
         self.queries = [_levelled([example.query]) for example in examples]
@@ -132,29 +133,29 @@ class _Block:
         from rapidfuzz.distance import Indel
         from rapidfuzz.process import cpdist
 
-        pairs: tuple[list[str], list[str], list[int]] = ([], [], [])
-        for places, rows, positives in self._each(self.positives):
-            for positive in positives:
-                # The difference in length alone keeps most candidates below the threshold: d is at least that.
-                total = self._lengths[places] + len(positive)
-                possible = total - np.abs(self._lengths[places] - len(positive)) >= (lowest - ROUNDING) * total
-                pairs[0].extend(self._texts[place] for place in places[possible])
-                pairs[1].extend([positive] * int(possible.sum()))
-                pairs[2].extend(rows[possible])
+        first, second, rows = [], [], []
+        counts = np.diff(self._bounds)
+        for turn in range(max(map(len, self.positives), default=0)):
+            positives = [texts[turn] if turn < len(texts) else "" for texts in self.positives]
+            length = np.repeat(np.array([len(text) for text in positives], dtype=np.int64), counts)
+            # The difference in length alone keeps most candidates below the threshold: d is at least that.
+            total = self._lengths[self._place] + length
+            possible = total - np.abs(self._lengths[self._place] - length) >= (lowest - ROUNDING) * total
+            chosen = np.flatnonzero(possible & (length > 0))
+            first.extend([self._texts[place] for place in self._place[chosen].tolist()])
+            second.extend([positives[number] for number in np.repeat(np.arange(len(counts)), counts)[chosen].tolist()])
+            rows.append(self._rows[chosen])
+        if not first:
+            return
         similarity = cpdist(
-            pairs[0],
-            pairs[1],
+            first,
+            second,
             scorer=Indel.normalized_similarity,
             score_cutoff=max(lowest - CUTOFF_ROUNDING, 0),
             dtype=np.float64,
             workers=-1,
         )
-        mask[np.array(pairs[2], dtype=np.int64)[similarity >= lowest - ROUNDING]] = True
-
-    def _each(self, texts: list[list[str]]) -> Iterator[tuple[Ints, Ints, list[str]]]:
-        for number, wanted in enumerate(texts):
-            rows = slice(self._bounds[number], self._bounds[number + 1])
-            yield self._place[rows], self._rows[rows], wanted
+        mask[np.concatenate(rows)[similarity >= lowest - ROUNDING]] = True
 
 
 def _levelled(texts: Iterable[str]) -> list[str]:
@@ -172,17 +173,17 @@ def _same_id(wanted: Sequence[Sequence[str]], table: CandidateTable) -> NDArray[
     mask = np.zeros(len(table.passages), dtype=bool)
     ids = [identifier for group in wanted for identifier in group]
     rows = table.corpus.rows_of(ids) if table.corpus is not None else np.full(len(ids), -1)
-    before = 0
-    for index, group in enumerate(wanted):
-        known = rows[before : before + len(group)]
-        before += len(group)
-        if not len(group):
-            continue
-        start, end = int(table.offsets[index]), int(table.offsets[index + 1])
-        mask[start:end] = np.isin(table.passages[start:end], known[known >= 0])
-        if table.own:
-            named = set(group)
-            for row in range(start, end):
-                passage = int(table.passages[row])
-                mask[row] |= passage < 0 and table.own[-1 - passage].id in named
+    counts = [len(group) for group in wanted]
+    owner = np.repeat(np.arange(len(wanted), dtype=np.int64), counts)
+    known = rows >= 0
+    if known.any():
+        # Example and row as one number, so that all examples are compared at once.
+        base = max(int(rows.max()), int(table.passages.max(initial=0))) + 1
+        pairs = table.example_index * base + table.passages
+        mask |= (table.passages >= 0) & np.isin(pairs, owner[known] * base + rows[known])
+    if table.own:
+        named, owners = [set(group) for group in wanted], table.example_index
+        for row in np.flatnonzero(table.passages < 0).tolist():
+            passage = int(table.passages[row])
+            mask[row] |= table.own[-1 - passage].id in named[owners[row]]
     return mask

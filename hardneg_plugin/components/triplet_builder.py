@@ -94,8 +94,13 @@ class TripletBuilder:
 
         pairs = list(self._pairs(examples))
         width = max((len(pair.negatives) for pair in pairs), default=0)
-        rows = [row for pair in pairs for row in self._rows(pair, width)]
-        columns = {name: pa.array([row[name] for row in rows], _column_type(name)) for name in self._columns(width)}
+        names = self._columns(width)
+        if self.shape == "triplet" and set(names) <= {"anchor", "positive", "negative"}:
+            values = _texts_alone(pairs)
+        else:
+            rows = [row for pair in pairs for row in self._rows(pair, width)]
+            values = {name: [row[name] for row in rows] for name in names}
+        columns = {name: pa.array(values[name], _column_type(name)) for name in names}
         return {"triplets": Dataset(pa.table(columns))}
 
     def _columns(self, width: int) -> list[str]:
@@ -149,6 +154,17 @@ class TripletBuilder:
         else:
             padded = [*pair.negatives, *([None] * (width - len(pair.negatives)))]
             yield {**row, **{f"negative_{number}": text for number, text in enumerate(padded, start=1)}}
+
+
+def _texts_alone(pairs: list[_Pair]) -> dict[str, list[str | None]]:
+    """Return the columns of triplets; a row of its own for each takes several times as long."""
+    values: dict[str, list[str | None]] = {"anchor": [], "positive": [], "negative": []}
+    for pair in pairs:
+        negatives: list[str | None] = [*pair.negatives] or [None]
+        values["anchor"].extend([pair.example.query] * len(negatives))
+        values["positive"].extend([pair.positive] * len(negatives))
+        values["negative"].extend(negatives)
+    return values
 
 
 def _labelled_pairs(row: Row, pair: _Pair) -> Iterator[Row]:

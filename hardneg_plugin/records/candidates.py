@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -119,9 +120,6 @@ def _corpus(table: CandidateTable) -> Corpus:
     return table.corpus
 
 
-_EMPTY = CandidateTable.empty()
-
-
 class Candidates:
     """The candidates of one example, read-only.
 
@@ -135,7 +133,7 @@ class Candidates:
     index: int
 
     def __init__(self, table: CandidateTable | None = None, index: int = 0) -> None:
-        object.__setattr__(self, "table", _EMPTY if table is None else table)
+        object.__setattr__(self, "table", _no_candidates() if table is None else table)
         object.__setattr__(self, "index", index)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -253,3 +251,9 @@ def compact(table: CandidateTable) -> CandidateTable:
         positive_scores={name: column for name, column in table.positive_scores.items() if not np.isnan(column).all()},
         corpus=table.corpus if (table.passages >= 0).any() else None,
     )
+
+
+@cache
+def _no_candidates() -> CandidateTable:
+    """Return the table of an example that nothing was mined for; tables never change, so one is enough."""
+    return CandidateTable.empty()

@@ -145,4 +145,11 @@ def with_table(examples: Sequence[MiningExample], table: CandidateTable) -> list
     if len(table) != len(examples):
         msg = f"a table of {len(table)} examples cannot be given to {len(examples)}"
         raise RecordError(msg)
-    return [replace(example, candidates=Candidates(table, index)) for index, example in enumerate(examples)]
+    return [_with_candidates(example, Candidates(table, index)) for index, example in enumerate(examples)]
+
+
+def _with_candidates(example: MiningExample, candidates: Candidates) -> MiningExample:
+    # All else was checked when the example was made; to check it again at each stage takes most of a stage's time.
+    new = object.__new__(MiningExample)
+    new.__dict__.update(example.__dict__, candidates=candidates)
+    return new

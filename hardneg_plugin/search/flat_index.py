@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.search.dense import no_hits, search_exactly
 from hardneg_plugin.search.hits import Hits
+from hardneg_plugin.search.matrix_products import fastest_product
+from hardneg_plugin.search.tiled import tiled_search
 from hardneg_plugin.search.vector_space import Vectors, VectorSpace
 
+# Products from which compiled loops pay: compiling takes some seconds in the first process of a machine.
+_LARGE = 1 << 34
 # Passages in one index: bounds memory, whatever the size of the corpus.
 _PASSAGE_BLOCK = 131_072
 _QUERY_BLOCK = 4_096
@@ -24,14 +28,23 @@ _QUERY_BLOCK = 4_096
 _SPARE = 32
 
 
-def nearest(space: VectorSpace, k: int) -> Hits:
-    """Find the ``k`` most similar passages of every query: with FAISS where it is installed, else without.
+def nearest(space: VectorSpace, k: int, *, memory: int | None = None) -> Hits:
+    """Find the ``k`` most similar passages of every query, by what is fastest here; all ways give the same hits.
+
+    Large searches go by products in bfloat16 where the processor has them and they were measured to be faster (see
+    :mod:`hardneg_plugin.search.tiled`), else by FAISS where it is installed, else by products in float32.
 
     :param space: The vectors; see :func:`hardneg_plugin.search.dense.search_space`.
     :param k: Results per query; a smaller corpus leaves padding at the end of each row.
+    :param memory: Bytes to work in, beside vectors and hits; None takes blocks of fixed size.
     :returns: Hits as :func:`hardneg_plugin.search.dense.exact_search` gives them.
+    :raises ParameterError: If ``memory`` is too small for the smallest blocks.
     """
-    if find_spec("faiss"):
+    large = len(space.queries) * len(space.passages) * space.queries.shape[1] >= _LARGE
+    faiss = find_spec("faiss") is not None
+    if large and (memory is not None or not faiss or fastest_product().name == "bfloat16"):
+        return tiled_search(space, k, memory=memory).hits
+    if faiss:
         return flat_search(space, k)
     hits = no_hits(len(space.queries), k)
     search_exactly(space, np.arange(len(space.queries)), min(k, len(space.passages)), hits)

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.search.threads import Threads
 
 Similarity = Literal["cosine", "dot", "euclidean"]
 Vectors = NDArray[np.float32]
 
 # Pairs scored at once in float64; their vectors should stay in the cache of the processor.
 _PAIR_BLOCK = 256
+# Numbers in pairs above which loops are compiled: that takes a second in the first process of a machine.
+_COMPILED_FROM = 1 << 23
+# Vectors that do not lie in memory are read this many at a time.
+_ROWS_AT_ONCE = 8_192
+# The inverse of a shorter vector's length overflows float32.
+_LARGEST_SCALE = 1e36
+# What the products of one dimension may lose near zero, where float32 has no more digits.
+_UNDERFLOW = 2.0**-148
 # Squares of longer vectors overflow float32.
 _LONGEST = 1e18
 
@@ -68,7 +78,10 @@ class VectorSpace(NamedTuple):
         if self.similarity != "cosine":
             return vectors
         inverse: NDArray[np.float64] = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-        return vectors * inverse.astype(np.float32)[:, None]
+        if inverse.max(initial=0) < _LARGEST_SCALE:
+            return vectors * inverse.astype(np.float32)[:, None]
+        scaled: Vectors = (vectors * inverse[:, None]).astype(np.float32)
+        return scaled
 
     def approximate(self, block: NDArray[np.int64], rows: slice) -> Vectors:
         """Proposal scores, shape ``(block, rows)``: the similarity, or for ``euclidean`` its negative square."""
@@ -87,12 +100,12 @@ class VectorSpace(NamedTuple):
         further operations on either side.
         """
         unit = (self.queries.shape[1] + 16) * 2.0**-23
-        longest = self.passage_lengths.max()
+        longest, lost = self.passage_lengths.max(), (self.queries.shape[1] + 16) * _UNDERFLOW
         if self.similarity == "cosine":
             return np.full(len(block), unit)
         if self.similarity == "dot":
-            return np.asarray(unit * self.query_lengths[block] * longest)
-        return np.asarray(unit * np.square(self.query_lengths[block] + longest))
+            return np.asarray(unit * self.query_lengths[block] * longest) + lost
+        return np.asarray(unit * np.square(self.query_lengths[block] + longest)) + 2 * lost
 
     def proposal_of(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
         """Similarities in the scale of :meth:`approximate`."""
@@ -102,6 +115,9 @@ class VectorSpace(NamedTuple):
     def exact(self, queries: NDArray[np.int64], rows: NDArray[np.int64]) -> Vectors:
         """Score pairs in float64, rounded to float32; shape ``(pairs,)``."""
         scores = np.empty(len(rows), dtype=np.float32)
+        if len(rows) * self.queries.shape[1] >= _COMPILED_FROM:
+            self._exact_compiled(queries, rows, scores)
+            return scores
         for start in range(0, len(rows), _PAIR_BLOCK):
             part = slice(start, start + _PAIR_BLOCK)
             scores[part] = self._exact_part(queries[part], rows[part])
@@ -120,16 +136,36 @@ class VectorSpace(NamedTuple):
         scores[order] = self.exact(queries[order], passages[order])
         return scores
 
+    def _exact_compiled(self, queries: NDArray[np.int64], rows: NDArray[np.int64], scores: Vectors) -> None:
+        """As :meth:`exact`, to the last bit, by compiled loops on all processors."""
+        from hardneg_plugin.search.vector_kernels import products
+
+        euclidean = self.similarity == "euclidean"
+        with Threads() as threads:
+            for pairs, vectors, first in _blocks(self.passages, rows):
+                which, others = queries[pairs], rows[pairs] - first
+                left = self.queries
+                if not isinstance(left, np.ndarray):
+                    which, numbers = np.unique(which, return_inverse=True)
+                    left, which = self.queries[which], numbers
+                sums = np.empty(len(which))
+                threads.run(len(which), lambda a, b, _: products(left, vectors, which, others, a, b, euclidean, sums))  # noqa: B023
+                scores[pairs] = -np.sqrt(sums) if euclidean else self._similarities(sums, queries[pairs], rows[pairs])
+
+    def _similarities(
+        self, dots: NDArray[np.float64], queries: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        if self.similarity == "cosine":
+            lengths = self.query_lengths[queries] * self.passage_lengths[rows]
+            return np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
+        return dots
+
     def _exact_part(self, queries: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         left, right = self.queries[queries].astype(np.float64), self.passages[rows].astype(np.float64)
         if self.similarity == "euclidean":
             return np.asarray(-np.sqrt(np.square(left - right).sum(axis=1)))
         # Not einsum or matmul: a sum along the rows adds in an order that depends on nothing but their length.
-        dots: NDArray[np.float64] = (left * right).sum(axis=1)
-        if self.similarity == "cosine":
-            lengths = self.query_lengths[queries] * self.passage_lengths[rows]
-            return np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
-        return dots
+        return self._similarities((left * right).sum(axis=1), queries, rows)
 
 
 def known_similarity(name: str) -> Similarity:
@@ -146,11 +182,45 @@ def known_similarity(name: str) -> Similarity:
 
 def _lengths(vectors: Vectors | VectorRows, what: str) -> NDArray[np.float64]:
     lengths = np.empty(len(vectors), dtype=np.float64)
-    for start in range(0, len(vectors), _PAIR_BLOCK):
-        part = vectors[start : start + _PAIR_BLOCK].astype(np.float64)
-        lengths[start : start + _PAIR_BLOCK] = np.sqrt(np.square(part).sum(axis=1))
+    if len(vectors) * vectors.shape[1] >= _COMPILED_FROM:
+        _lengths_compiled(vectors, lengths)
+    else:
+        for start in range(0, len(vectors), _PAIR_BLOCK):
+            part = vectors[start : start + _PAIR_BLOCK].astype(np.float64)
+            lengths[start : start + _PAIR_BLOCK] = np.sqrt(np.square(part).sum(axis=1))
     broken = np.flatnonzero(~(lengths < _LONGEST))
     if len(broken):
         msg = f"{len(broken)} {what} vectors hold NaN, infinite or huge values, the first is row {broken[0]}"
         raise ParameterError(msg)
     return lengths
+
+
+def _lengths_compiled(vectors: Vectors | VectorRows, lengths: NDArray[np.float64]) -> None:
+    from hardneg_plugin.search.vector_kernels import products
+
+    with Threads() as threads:
+        for start in range(0, len(vectors), _ROWS_AT_ONCE):
+            part = _plain(vectors[start : start + _ROWS_AT_ONCE])
+            own, sums = np.arange(len(part)), np.empty(len(part))
+            threads.run(len(part), lambda a, b, _: products(part, part, own, own, a, b, False, sums))  # noqa: B023
+            lengths[start : start + len(part)] = np.sqrt(sums)
+
+
+def _blocks(
+    vectors: Vectors | VectorRows, rows: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64] | slice, Vectors, int]]:
+    """Yield which of the rows lie in a part of the vectors, that part, and its first row."""
+    if isinstance(vectors, np.ndarray) and not isinstance(vectors, np.memmap):
+        yield slice(None), _plain(vectors), 0
+        return
+    order = np.argsort(rows)
+    starts = np.arange(0, len(vectors), _ROWS_AT_ONCE)
+    bounds = np.append(np.searchsorted(rows[order], starts), len(rows))
+    for start, first, last in zip(starts.tolist(), bounds[:-1], bounds[1:], strict=True):
+        if first < last:
+            yield order[first:last], _plain(vectors[start : start + _ROWS_AT_ONCE]), start
+
+
+def _plain(vectors: Vectors) -> Vectors:
+    """Return vectors in the one type that loops are compiled for."""
+    return np.ascontiguousarray(np.asarray(vectors), dtype=np.float32)

@@ -68,6 +68,20 @@ def test_the_ranking_is_that_of_the_model_s_own_similarity(spec, examples, simil
         assert found == sorted(found, reverse=True)
 
 
+@pytest.mark.parametrize("index", ["ivf", "hnsw"])
+def test_an_approximate_index_says_how_much_it_found(spec, examples, index):
+    pytest.importorskip("faiss")
+    miner = DenseNegativeMiner(spec, static_model(), top_k=5, index=index)
+    assert miner.recall is None
+    found = miner.run(examples=examples)["examples"]
+    exact = mine(spec, static_model(), examples, top_k=5)
+    # So small a corpus is one list, or one graph that is walked as a whole.
+    assert miner.recall == 1
+    assert [set(ids(one)) for one in found] == [set(ids(one)) for one in exact]
+    with pytest.raises(ParameterError, match="index must be one of exact, ivf, hnsw; got 'flat'"):
+        DenseNegativeMiner(spec, static_model(), index="flat")
+
+
 def test_the_three_similarities_differ_here(spec, examples):
     models = [static_model(similarity=name, normalise=False) for name in ("cosine", "dot", "euclidean")]
     assert len({str([ids(one) for one in mine(spec, model, examples)]) for model in models}) == 3

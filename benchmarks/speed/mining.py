@@ -1,0 +1,148 @@
+"""The mining step alone: hardneg's ``mine`` and sentence-transformers' ``mine_hard_negatives``, vectors given.
+
+Usage: ``python benchmarks/speed/mining.py [--pairs 100000]``. A stub encoder looks vectors up, so that nothing but
+mining is measured. Each system runs in a process of its own, alternating; seconds and peak memory are medians. hardneg
+writes the vectors into a cache of its own and reads them back; that is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "speed_mining.md"
+SYSTEMS = ("hardneg", "hardneg, float32", "mine_hard_negatives with FAISS", "mine_hard_negatives")
+DIMS, WINDOW, NEGATIVES = 384, 100, 5
+
+
+def stub_model(pairs: int) -> Any:
+    """Return a model whose vector of a text is given by the number at its end; a query lies near its positive."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from hardneg_plugin.training.static_model import build_static_model
+
+    rng = np.random.default_rng(0)
+    passages = _unit(rng.standard_normal((pairs, DIMS), dtype=np.float32))
+    queries = _unit(passages + _unit(rng.standard_normal((pairs, DIMS), dtype=np.float32)) / 2)
+
+    class Stub(SentenceTransformer):
+        def encode(self, inputs: Any, **options: Any) -> Any:
+            table = queries if inputs[0].startswith("which") else passages
+            found = table[np.array([int(text.rsplit(" ", 1)[-1]) for text in inputs])]
+            return torch.from_numpy(found) if options.get("convert_to_tensor") else found
+
+        encode_query = encode_document = encode
+
+        def get_embedding_dimension(self) -> int:
+            return DIMS
+
+        get_sentence_embedding_dimension = get_embedding_dimension
+
+    base = build_static_model(["red wine"], dims=8, vocabulary=200, seed=0)
+    return Stub(modules=list(base), similarity_fn_name="cosine")
+
+
+def _unit(vectors: Any) -> Any:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def child(system: str, count: int) -> None:
+    """Mine once and print what it took."""
+    from datasets import Dataset
+    from sentence_transformers.util import mine_hard_negatives
+
+    from hardneg_plugin import components
+    from hardneg_plugin.api import mine
+    from hardneg_plugin.search import flat_index
+    from hardneg_plugin.search.matrix_products import Float32Product, fastest_product
+
+    _ = [getattr(components, name) for name in components.__all__]
+    model = stub_model(count)
+    queries = [f"which passage has number {number}" for number in range(count)]
+    positives = [f"this is the passage of number {number}" for number in range(count)]
+    pairs = Dataset.from_dict({"query": queries, "positive": positives})
+    product = fastest_product().name
+    if system == "hardneg, float32":
+        flat_index.fastest_product, product = Float32Product, "float32"  # type: ignore[assignment]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started, worked = time.perf_counter(), time.process_time()
+    if system.startswith("hardneg"):
+        rows = mine(pairs, model, num_negatives=NEGATIVES, range_max=WINDOW, output_format="triplet").dataset
+    else:
+        use = system.endswith("FAISS")
+        options = {"num_negatives": NEGATIVES, "range_max": WINDOW, "output_format": "triplet", "use_faiss": use}
+        rows = mine_hard_negatives(pairs, model, verbose=False, **options)
+    seconds = time.perf_counter() - started
+    worked = time.process_time() - worked
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = {
+        "processor": worked,
+        "seconds": seconds,
+        "peak": peak / 1024,
+        "before": before / 1024,
+        "rows": len(rows),
+        "product": product,
+    }
+    print(json.dumps(result))
+
+
+def run_child(system: str, count: int) -> dict[str, Any]:
+    """Run one system in a process of its own, with an empty cache."""
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "HARDNEG_CACHE": cache}
+        command = [sys.executable, __file__, "--child", system, "--pairs", str(count)]
+        answer = subprocess.run(command, check=True, env=environment, capture_output=True, text=True)  # noqa: S603
+    result: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return result
+
+
+def main() -> None:
+    """Read the command line, measure, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=100_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--child", choices=SYSTEMS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        child(options.child, options.pairs)
+        return
+    runs: dict[str, list[dict[str, Any]]] = {system: [] for system in options.systems}
+    for _ in range(options.repeat):
+        for system in options.systems:
+            runs[system].append(run_child(system, options.pairs))
+            print(system, runs[system][-1], flush=True)
+    own = median(run["seconds"] for run in runs[options.systems[0]])
+    lines = []
+    for system, found in runs.items():
+        seconds, peak, before = (median(run[key] for run in found) for key in ("seconds", "peak", "before"))
+        worked = median(run["processor"] for run in found)
+        product = f" ({found[0]['product']})" if system == "hardneg" else ""
+        cells = f"{seconds:.1f} | {seconds / own:.2f} | {worked:.1f} | "
+        cells += f"{peak:,.0f} | {peak - before:,.0f} | {found[0]['rows']:,}"
+        lines.append(f"| {system}{product} | {cells} |")
+    head = (
+        f"# Mining {options.pairs:,} pairs, vectors given\n\n{DIMS} dimensions, range_max {WINDOW}, {NEGATIVES} "
+        "negatives, triplets.\n\n"
+        "| system | seconds | times hardneg's | processor seconds | peak MB | of it for mining | rows |\n"
+        "|---|--:|--:|--:|--:|--:|--:|\n"
+    )
+    options.output.write_text(head + "\n".join(lines) + "\n", "utf-8")
+    print(head + "\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

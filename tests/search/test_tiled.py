@@ -1,0 +1,189 @@
+"""Products in low precision never change a hit: what they cannot decide is decided exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.search import flat_index, matrix_products, tiled, vector_space
+from hardneg_plugin.search.dense import exact_search, search_space
+from hardneg_plugin.search.flat_index import nearest
+from hardneg_plugin.search.hits import Hits
+from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product, Rates, has_bfloat16, measured_rates
+from hardneg_plugin.search.tiled import tiled_search
+from hardneg_plugin.search.vector_space import VectorSpace
+
+SIMILARITIES = ("cosine", "dot", "euclidean")
+PRODUCTS = [Float32Product(), *([Bfloat16Product()] if has_bfloat16() else [])]
+BY_NAME = pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.name)
+
+
+def random_vectors(seed, *shape):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def same(found, expected):
+    np.testing.assert_array_equal(found.rows, expected.rows)
+    assert found.scores.tobytes() == expected.scores.tobytes()
+
+
+def by_hand(queries, passages, k, similarity):
+    """Every pair scored, sorted by score and then by row."""
+    space = VectorSpace.of(queries, passages, similarity)
+    rows = np.tile(np.arange(len(passages)), len(queries))
+    scores = space.exact(np.repeat(np.arange(len(queries)), len(passages)), rows).reshape(len(queries), -1)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    padding = ((0, 0), (0, k - order.shape[1]))
+    best = np.take_along_axis(scores, order, axis=1)
+    return Hits(np.pad(order, padding, constant_values=-1), np.pad(best, padding, constant_values=np.nan))
+
+
+def searched(queries, passages, k, similarity, product):
+    found = tiled_search(search_space(queries, passages, k, similarity), k, product=product)
+    expected = by_hand(queries, passages, k, similarity)
+    same(found.hits, expected)
+    same(exact_search(queries, passages, k, similarity), expected)
+    return found
+
+
+@BY_NAME
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize(("queries", "passages", "dims", "k"), [(3, 5000, 48, 10), (200, 3000, 17, 100), (1, 7, 3, 20)])
+def test_random_vectors_need_the_first_product_only(product, similarity, queries, passages, dims, k):
+    found = searched(random_vectors(1, queries, dims), random_vectors(2, passages, dims), k, similarity, product)
+    assert (found.product, found.again, found.unpooled) == (product.name, 0, 0)
+
+
+@BY_NAME
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_more_copies_than_a_pool_holds_are_ranked_by_row(product, similarity):
+    originals = random_vectors(3, 3, 24)
+    passages = originals[np.arange(3000) % 3]
+    found = searched(originals, passages, 5, similarity, product)
+    assert found.unpooled == 3
+    assert found.hits.rows[0].tolist() == [0, 3, 6, 9, 12] or similarity == "dot"
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16 products")
+def test_what_bfloat16_cannot_tell_apart_is_searched_in_float32():
+    """1,500 passages differ by less than bfloat16 tells, and by more than float32 needs."""
+    centre = np.ones(64, np.float32)
+    passages = centre + 3e-2 * random_vectors(4, 1500, 64)
+    found = searched(centre[None], passages, 10, "cosine", Bfloat16Product())
+    assert (found.again, found.unpooled) == (1, 0)
+
+
+@st.composite
+def spaces(draw):
+    """Vectors as bad as they come: copies, near copies, zeros, denormals, lengths of all sizes, cancellation."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    dims = draw(st.sampled_from([1, 2, 7, 33, 64]))
+    count = draw(st.integers(1, 900))
+    passages = rng.standard_normal((count, dims))
+    kinds = draw(st.sets(st.sampled_from(["copies", "near", "zero", "denormal", "lengths", "cancel", "offset"])))
+    if "offset" in kinds:
+        passages += 100
+    if "copies" in kinds:
+        passages = passages[rng.integers(0, max(count // 5, 1), count)]
+    if "near" in kinds:
+        passages = passages[rng.integers(0, 3, count) % count] * (1 + rng.choice([0, 1e-7, 1e-4, 3e-3], (count, dims)))
+    if "lengths" in kinds:
+        passages *= 10.0 ** rng.uniform(-30, 15, (count, 1))
+    queries = np.concatenate([rng.standard_normal((3, dims)), passages[:2], np.zeros((1, dims))])
+    if "cancel" in kinds and dims > 1:
+        passages[:, 1] = -passages[:, 0]
+        queries[:, 1] = queries[:, 0]
+    if "zero" in kinds:
+        passages[rng.random(count) < 0.3] = 0
+    if "denormal" in kinds:
+        passages[rng.random(count) < 0.3] *= 1e-41
+        queries[1] *= 1e-42
+    return queries.astype(np.float32), passages.astype(np.float32), draw(st.sampled_from([1, 3, 50]))
+
+
+@BY_NAME
+@settings(max_examples=25, deadline=None)
+@given(space=spaces(), similarity=st.sampled_from(SIMILARITIES))
+def test_adversarial_vectors_change_nothing(product, space, similarity):
+    queries, passages, k = space
+    searched(queries, passages, k, similarity, product)
+
+
+@settings(max_examples=25, deadline=None)
+@given(space=spaces(), similarity=st.sampled_from(SIMILARITIES))
+def test_compiled_scores_are_numpys_to_the_last_bit(space, similarity):
+    queries, passages, _ = space
+    plain = VectorSpace.of(queries, passages, similarity)
+    which = np.repeat(np.arange(len(queries)), len(passages))
+    rows = np.tile(np.arange(len(passages)), len(queries))
+    expected = plain.exact(which, rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vector_space, "_COMPILED_FROM", 0)
+        compiled = VectorSpace.of(queries, passages, similarity)
+        assert compiled.passage_lengths.tobytes() == plain.passage_lengths.tobytes()
+        assert compiled.exact(which, rows).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("dims", [1, 7, 8, 9, 127, 128, 129, 384, 1000, 1023])
+def test_sums_of_any_length_are_numpys(dims, monkeypatch):
+    space = VectorSpace.of(random_vectors(5, 20, dims), random_vectors(6, 20, dims), "dot")
+    pairs = np.arange(20)
+    expected = space.exact(pairs, pairs)
+    monkeypatch.setattr(vector_space, "_COMPILED_FROM", 0)
+    assert space.exact(pairs, pairs).tobytes() == expected.tobytes()
+
+
+@BY_NAME
+def test_a_small_memory_changes_blocks_and_nothing_else(product, monkeypatch):
+    monkeypatch.setattr(tiled, "_QUERIES", 256)
+    queries, passages = random_vectors(7, 700, 32), random_vectors(8, 2500, 32)
+    space = search_space(queries, passages, 20, "dot")
+    with pytest.raises(ParameterError, match=r"needs at least [\d,]+ bytes, got 100,000"):
+        tiled_search(space, 20, memory=100_000, product=product)
+    same(tiled_search(space, 20, memory=3_000_000, product=product).hits, exact_search(queries, passages, 20, "dot"))
+
+
+def test_vectors_on_disk_are_searched_as_those_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(vector_space, "_COMPILED_FROM", 0)
+    monkeypatch.setattr(vector_space, "_ROWS_AT_ONCE", 300)
+    queries, passages = random_vectors(9, 5, 16), random_vectors(10, 2000, 16)
+    np.save(tmp_path / "passages.npy", passages)
+    mapped = np.load(tmp_path / "passages.npy", mmap_mode="r")
+    found = tiled_search(search_space(queries, mapped, 9, "cosine"), 9)
+    same(found.hits, exact_search(queries, passages, 9, "cosine"))
+
+
+def test_bfloat16_is_taken_where_it_is_measured_to_be_faster(monkeypatch):
+    for rates, expected in ((Rates(100, 300), "bfloat16"), (Rates(100, 110), "float32"), (Rates(100, 0), "float32")):
+        monkeypatch.setattr(matrix_products, "measured_rates", lambda rates=rates: rates)
+        assert matrix_products.fastest_product.__wrapped__().name == expected
+
+
+def test_bfloat16_that_rounds_wrongly_is_not_taken(monkeypatch, caplog):
+    class Wrong(Bfloat16Product):
+        def multiply(self, left, right, room=None):
+            return super().multiply(left, right, room) + 300
+
+    if not has_bfloat16():
+        pytest.skip("this processor has no bfloat16 products")
+    monkeypatch.setattr(matrix_products, "Bfloat16Product", Wrong)
+    assert measured_rates.__wrapped__().bfloat16 == 0
+    assert "they are not used" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float32"])
+def test_nearest_takes_the_fastest_way_for_large_searches(name, monkeypatch):
+    product = Bfloat16Product() if name == "bfloat16" and has_bfloat16() else Float32Product()
+    monkeypatch.setattr(flat_index, "_LARGE", 0)
+    monkeypatch.setattr(flat_index, "fastest_product", lambda: product)
+    queries, passages = random_vectors(11, 6, 5), random_vectors(12, 900, 5)
+    for installed in (None, object()):
+        monkeypatch.setattr(flat_index, "find_spec", lambda _, installed=installed: installed)
+        if installed is not None:
+            pytest.importorskip("faiss")
+        for memory in (None, 10_000_000):
+            hits = nearest(search_space(queries, passages, 12, "cosine"), 12, memory=memory)
+            same(hits, exact_search(queries, passages, 12, "cosine"))
