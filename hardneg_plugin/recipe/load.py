@@ -117,6 +117,7 @@ def _with_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
             for system, stages in systems.items()
         },
         "start_from": raw.get("start_from") or {},
+        "train_by_system": raw.get("train_by_system") or {},
         "llm": None if llm is None else _filled(LLMSection, llm),
         "train": None if train is None else _filled(SentenceTransformersTrainer, train, FILLED_TRAIN),
         "evaluate": None if evaluate is None else _filled(EvaluateSection, evaluate),
@@ -239,6 +240,7 @@ def _build(resolved: dict[str, Any], source: Path | None) -> Recipe:
         train=resolved["train"],
         evaluate=None if evaluate is None else EvaluateSection(**evaluate),
         start_from=resolved["start_from"],
+        train_by_system=resolved["train_by_system"],
         llm=None if resolved["llm"] is None else LLMSection(**resolved["llm"]),
         source=source,
     )

@@ -25,6 +25,7 @@ from hardneg_plugin.training.losses import GUIDE, LOSSES, check_loss_args, check
 from hardneg_plugin.training.prompts import check_prompts
 from hardneg_plugin.training.schedule import batches_per_epoch, checked_warmup_steps, planned_steps, warmup_steps
 from hardneg_plugin.training.scores import TeacherScores, find_scores, scores_digest
+from hardneg_plugin.training.staged import Curriculum, Refresh, StagePlan, check_stages, plan_stages
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY, check_repeatable
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ class TrainingSettings:
     prompts: Mapping[str, str] | None = None
     language_exponent: float | None = None
     batch_languages: BatchLanguages = MIXED
+    refresh: Refresh | None = None
+    curriculum: Mapping[str, Any] | None = None
+    batch_clusters: int | None = None
 
     def check(self) -> None:
         """Check what needs neither the table nor the model.
@@ -89,6 +93,7 @@ class TrainingSettings:
         check_loss_args(self.loss, self.loss_args)
         check_prompts(self.prompts)
         check_languages(self.language_exponent, self.batch_languages)
+        check_stages(self.refresh, self.curriculum, self.batch_clusters, self.loss, self.loss_args)
         if self.lora is not None:
             check_lora(self.lora)
 
@@ -114,6 +119,7 @@ class TrainingPlan:
     :param steps: Optimizer steps in all.
     :param warmup_steps: Steps of them during which the learning rate rises.
     :param record: Everything that decides over the weights, in JSON values.
+    :param stages: Where negatives change from stage to stage, or batches hold like queries; else ``None``.
     """
 
     columns: TrainingColumns
@@ -124,6 +130,7 @@ class TrainingPlan:
     steps: int
     warmup_steps: int
     record: Mapping[str, Any]
+    stages: StagePlan | None = None
 
     @property
     def column_names(self) -> list[str]:
@@ -154,7 +161,20 @@ def plan_training(dataset: datasets.Dataset, settings: TrainingSettings) -> Trai
         warmup = checked_warmup_steps(steps, settings.arguments["warmup_steps"])
     else:
         warmup = warmup_steps(steps, settings.warmup)
-    joined = check_negatives(settings.loss, settings.loss_args, keys, settings.batch_size)
+    curriculum = Curriculum.of(settings.curriculum)
+    first = keys if curriculum is None else curriculum.keys(keys, 0)
+    joined = check_negatives(settings.loss, settings.loss_args, first, settings.batch_size)
+    stages = plan_stages(
+        steps=steps,
+        epoch_batches=batches,
+        accumulation=accumulation,
+        refresh=settings.refresh,
+        curriculum=curriculum,
+        clusters=settings.batch_clusters,
+    )
+    if stages and languages:
+        msg = "refresh, curriculum and batch_clusters make their own batches: without languages"
+        raise ParameterError(msg)
     record = _record(settings, keys, steps, warmup)
     if languages:
         languages.check_batches(settings.batch_size, keys)
@@ -163,7 +183,9 @@ def plan_training(dataset: datasets.Dataset, settings: TrainingSettings) -> Trai
     if LOSSES[settings.loss].scored:
         scores = find_scores(dataset, columns, settings.loss)
         record["scores"] = scores_digest(dataset, scores)
-    return TrainingPlan(columns, keys, joined, scores, languages, steps, warmup, record)
+    # The rows of a later look differ in their numbers of negatives.
+    joined = joined or settings.refresh is not None
+    return TrainingPlan(columns, keys, joined, scores, languages, steps, warmup, record, stages)
 
 
 def vocabulary_identity(vocabulary: int | str) -> int | str:
@@ -210,6 +232,13 @@ def _chosen(settings: TrainingSettings) -> dict[str, Any]:
         chosen["language_exponent"] = settings.language_exponent
     if settings.batch_languages != MIXED:
         chosen["batch_languages"] = settings.batch_languages
+    if (refresh := settings.refresh) is not None:
+        every = {"every_steps": refresh.every_steps, "every_epochs": refresh.every_epochs}
+        chosen["refresh"] = {**every, **refresh.miner.identity}
+    if settings.curriculum is not None:
+        chosen["curriculum"] = dict(settings.curriculum)
+    if settings.batch_clusters is not None:
+        chosen["batch_clusters"] = settings.batch_clusters
     return chosen
 
 

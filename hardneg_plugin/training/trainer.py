@@ -14,6 +14,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from hardneg_plugin.training.batches import DistinctBatches
 from hardneg_plugin.training.lora import LoraAdapters
 from hardneg_plugin.training.progress import Progress
+from hardneg_plugin.training.stages import Stages
 
 
 class RetrievalTrainer(SentenceTransformerTrainer):
@@ -27,18 +28,28 @@ class RetrievalTrainer(SentenceTransformerTrainer):
     :param batches: The batches of an epoch.
     :param progress: Called with (steps done, steps in all).
     :param adapters: Those of the model, if it is trained by low-rank adaptation.
+    :param stages: What changes while it trains, if anything does.
     :param kwargs: What ``SentenceTransformerTrainer`` takes.
     """
 
     def __init__(
-        self, *, batches: DistinctBatches, progress: Progress, adapters: LoraAdapters | None = None, **kwargs: Any
+        self,
+        *,
+        batches: DistinctBatches,
+        progress: Progress,
+        adapters: LoraAdapters | None = None,
+        stages: Stages | None = None,
+        **kwargs: Any,
     ) -> None:
+        self.stages = stages
         self._batches = batches
         self._adapters = adapters
         super().__init__(**kwargs)
         # It would print every log line to standard output.
         self.remove_callback(PrinterCallback)
         self.add_callback(_StepCallback(progress))
+        if stages is not None:
+            self.add_callback(_StageCallback(stages))
 
     def finished_model(self) -> SentenceTransformer:
         """Return the trained model in the form in which it is used: with its adapters merged."""
@@ -84,4 +95,17 @@ class _StepCallback(TrainerCallback):
         # The finished model is written right after; a checkpoint of the same weights would only cost time.
         control.should_save = control.should_save and not last
         self._progress(state.global_step, state.max_steps)
+        return control
+
+
+class _StageCallback(TrainerCallback):
+    """Enter a stage before its first batch is drawn: the trainer's epochs are the stages."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **known: Any
+    ) -> TrainerControl:
+        self._stages.enter(state.global_step, known["model"])
         return control
