@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -299,7 +300,7 @@ def _known_share(examples: list[MiningExample], first: int) -> float | None:
 def _kept(examples: list[MiningExample]) -> Ints:
     table = table_of(examples)
     rows, offsets = table.kept_by_rank()
-    return _padded([table.passages[rows[start:end]] for start, end in zip(offsets[:-1], offsets[1:], strict=True)])
+    return _padded([table.passages[rows[start:end]] for start, end in pairwise(offsets)])
 
 
 def _first_rows(rows: Ints, owner: Ints, count: int) -> Ints:

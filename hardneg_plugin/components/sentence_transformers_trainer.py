@@ -200,7 +200,7 @@ class SentenceTransformersTrainer:
         """Train.
 
         :param triplets: ``datasets.Dataset`` with ``anchor``, ``positive`` and, where there are any, negatives.
-        :param examples: Examples of the triplets' queries, whose positives and judgements are no negatives in a refresh.
+        :param examples: Examples of the triplets' queries, whose positives and judgements ``refresh`` knows.
         :returns: ``model``: folder of the model; ``training``: steps, rows, seconds, loss.
         :raises TrainingError: If the schedule, the model and the triplets do not fit together.
         """

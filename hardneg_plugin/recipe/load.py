@@ -22,6 +22,7 @@ from hardneg_plugin.recipe.paths import resolve_paths
 from hardneg_plugin.recipe.ranges import data_errors, evaluate_errors, seed_errors, stage_errors, train_errors
 from hardneg_plugin.recipe.schema import (
     BM25_LINE,
+    OWN_TRAINING,
     RUN_PREFIX,
     SYSTEM_PREFIX,
     UNTRAINED_LINE,
@@ -149,6 +150,7 @@ def _errors(resolved: dict[str, Any]) -> list[str]:
     if resolved["train"] is not None:
         wrong = check_call(SentenceTransformersTrainer, resolved["train"], "train", FILLED_TRAIN)
         errors += wrong or train_errors(resolved["train"])
+    errors += _own_training_errors(resolved)
     if resolved["evaluate"] is not None:
         wrong = check_call(EvaluateSection, resolved["evaluate"], "evaluate")
         errors += wrong or [*evaluate_errors(resolved["evaluate"]), *_line_errors(resolved)]
@@ -182,6 +184,25 @@ def _start_errors(resolved: Mapping[str, Any]) -> list[str]:
         elif earlier not in systems[: systems.index(system)]:
             before = ", ".join(systems[: systems.index(system)]) or "none"
             errors.append(f"start_from.{system}: {earlier!r} is none of the systems before it: {before}")
+    return errors
+
+
+def _own_training_errors(resolved: Mapping[str, Any]) -> list[str]:
+    """Check what single systems have for themselves of the trainer's parameters."""
+    errors = []
+    for system, own in resolved["train_by_system"].items():
+        path = f"train_by_system.{system}"
+        if system not in resolved["systems"]:
+            errors.append(unknown_key("train_by_system", system, list(resolved["systems"])))
+        elif resolved["train"] is None:
+            errors.append(f"{path}: nothing is trained; give `train`")
+        elif not isinstance(own, dict):
+            errors.append(f"{path}: expected a mapping, got {own!r}")
+        elif unknown := [name for name in own if name not in OWN_TRAINING]:
+            errors.append(unknown_key(path, unknown[0], OWN_TRAINING))
+        else:
+            train = {**resolved["train"], **own}
+            errors += check_call(SentenceTransformersTrainer, train, path, FILLED_TRAIN) or train_errors(train)
     return errors
 
 

@@ -150,7 +150,6 @@ class Trainings:
 
     def untrained(self, seed: int) -> tuple[str, Callable[[], Any]]:
         """Return the fingerprint of the model that training starts from, and what loads it."""
-        trainer = partial(self._trainer, seed, self._workspace.folder, None, self._recipe.train or {})
-        return self._fingerprint(
-            "untrained", seed, self.base_identity, self._recipe.train or {}
-        ), lambda: trainer().untrained()
+        settings = self._recipe.train or {}
+        trainer = partial(self._trainer, seed, self._workspace.folder, None, settings)
+        return self._fingerprint("untrained", seed, self.base_identity, settings), lambda: trainer().untrained()

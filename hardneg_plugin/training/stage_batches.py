@@ -44,17 +44,14 @@ class StageBatches(DistinctBatches):
         self._clusters = clusters
 
     def _pack(self, rng: np.random.Generator) -> tuple[list[list[int]], int]:
-        batches: list[list[int]] = []
-        crowded = 0
-        for rows, number in self._parts():
-            order = None if self._clusters is None else _by_cluster(self._clusters[rows], rng)
-            packed, late = pack(self._keys.take(rows), number, rng, order)
-            batches += [rows[batch].tolist() for batch in packed]
-            crowded += late
-        return batches, crowded
+        # Together: the few rows that a stage takes of a pass may not fit into so few batches of their own.
+        rows = np.concatenate(list(self._parts()))
+        order = None if self._clusters is None else _by_cluster(self._clusters[rows], rng)
+        packed, crowded = pack(self._keys.take(rows), len(self), rng, order)
+        return [rows[batch].tolist() for batch in packed], crowded
 
-    def _parts(self) -> Iterator[tuple[npt.NDArray[np.int64], int]]:
-        """Yield the rows of each pass that the stage takes, and their number of batches."""
+    def _parts(self) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield the rows of each pass that the stage takes."""
         first, last = self.epoch * self._plan.batches, (self.epoch + 1) * self._plan.batches
         whole = self._plan.epoch_batches
         while first < last:
@@ -63,7 +60,7 @@ class StageBatches(DistinctBatches):
             # The third number tells this shuffle from that of a stage.
             order = np.random.default_rng((self._seed, number, 2)).permutation(len(self._keys)).astype(np.int64)
             ends = np.linspace(0, len(order), whole + 1).round().astype(np.int64)
-            yield order[ends[start] : ends[end]], end - start
+            yield order[ends[start] : ends[end]]
             first += end - start
 
 
