@@ -202,7 +202,10 @@ def _own_training_errors(resolved: Mapping[str, Any]) -> list[str]:
             errors.append(unknown_key(path, unknown[0], OWN_TRAINING))
         else:
             train = {**resolved["train"], **own}
-            errors += check_call(SentenceTransformersTrainer, train, path, FILLED_TRAIN) or train_errors(train)
+            wrong = check_call(SentenceTransformersTrainer, train, path, FILLED_TRAIN) or train_errors(train)
+            errors += [
+                error.replace("train:", f"{path}:", 1) if error.startswith("train:") else error for error in wrong
+            ]
     return errors
 
 
