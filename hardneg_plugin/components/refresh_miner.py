@@ -19,6 +19,7 @@ from hardneg_plugin.components.known_positive_filter import KnownPositiveFilter
 from hardneg_plugin.components.negative_sampler import NegativeSampler
 from hardneg_plugin.components.parameters import at_least, in_range, one_of
 from hardneg_plugin.components.positive_aware_filter import PositiveAwareFilter
+from hardneg_plugin.components.text_places import TextPlaces
 from hardneg_plugin.datasets.examples import JUDGED_RELEVANT
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import CandidateTable, Corpus, MiningExample, table_of, with_scores, with_table
@@ -132,7 +133,7 @@ class RefreshMiner:
         anchors: list[str] = table[ANCHOR][:]
         number = {anchor: place for place, anchor in enumerate(dict.fromkeys(anchors))}
         self._row_of = np.array([number[anchor] for anchor in anchors], np.int64)
-        self._places = _TextPlaces(corpus)
+        self._places = TextPlaces(corpus)
         self._examples = self._build(anchors, table[POSITIVE][:], list(examples))
         negatives: list[list[str]] = [[] for _ in number]
         for row, place in zip(table.select_columns(columns.names), self._row_of.tolist(), strict=True):
@@ -233,21 +234,6 @@ class RefreshMiner:
         return Document(id=identifier, content=text)
 
 
-class _TextPlaces:
-    """Where texts are in a corpus; of several passages of one text the first."""
-
-    def __init__(self, corpus: Corpus) -> None:
-        hashes = np.fromiter(map(_hash, corpus.iter_texts()), np.uint64, len(corpus))
-        self._hashes, self._rows = np.unique(hashes, return_index=True)
-
-    def rows(self, texts: Sequence[str], *, missing: bool = False) -> Ints:
-        """Return the rows of texts; those that are not there are left out, or are -1 if they are asked for."""
-        wanted = np.fromiter(map(_hash, texts), np.uint64, len(texts))
-        place = np.minimum(np.searchsorted(self._hashes, wanted), len(self._hashes) - 1)
-        rows = np.where(self._hashes[place] == wanted, self._rows[place], -1).astype(np.int64)
-        return rows if missing else rows[rows >= 0]
-
-
 class _Moved(NamedTuple):
     """How far one hard set is from another; means over queries, None without a query to take them of.
 
@@ -318,7 +304,3 @@ def _padded(groups: Sequence[Ints]) -> Ints:
 
 def _mean(values: Any) -> float | None:
     return round(float(np.mean(values)), 4) if len(values) else None
-
-
-def _hash(text: str) -> int:
-    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
