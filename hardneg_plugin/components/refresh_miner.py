@@ -19,7 +19,7 @@ from hardneg_plugin.components.known_positive_filter import KnownPositiveFilter
 from hardneg_plugin.components.negative_sampler import NegativeSampler
 from hardneg_plugin.components.parameters import at_least, in_range, one_of
 from hardneg_plugin.components.positive_aware_filter import PositiveAwareFilter
-from hardneg_plugin.components.text_places import TextPlaces
+from hardneg_plugin.components.text_places import TextPlaces, padded
 from hardneg_plugin.datasets.examples import JUDGED_RELEVANT
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import CandidateTable, Corpus, MiningExample, table_of, with_scores, with_table
@@ -138,7 +138,7 @@ class RefreshMiner:
         negatives: list[list[str]] = [[] for _ in number]
         for row, place in zip(table.select_columns(columns.names), self._row_of.tolist(), strict=True):
             negatives[place] += columns.negatives_of(row)
-        self._given = _padded([self._places.rows(texts) for texts in negatives])
+        self._given = padded([self._places.rows(texts) for texts in negatives])
         self._frozen: Vectors | None = None
 
     @property
@@ -286,20 +286,13 @@ def _known_share(examples: list[MiningExample], first: int) -> float | None:
 def _kept(examples: list[MiningExample]) -> Ints:
     table = table_of(examples)
     rows, offsets = table.kept_by_rank()
-    return _padded([table.passages[rows[start:end]] for start, end in pairwise(offsets)])
+    return padded([table.passages[rows[start:end]] for start, end in pairwise(offsets)])
 
 
 def _first_rows(rows: Ints, owner: Ints, count: int) -> Ints:
     """Return one row for each query of a table that has one for each pair."""
     _, first = np.unique(owner, return_index=True)
     return rows[first[:count]]
-
-
-def _padded(groups: Sequence[Ints]) -> Ints:
-    padded = np.full((len(groups), max(map(len, groups), default=0)), -1, np.int64)
-    for number, group in enumerate(groups):
-        padded[number, : len(group)] = group
-    return padded
 
 
 def _mean(values: Any) -> float | None:

@@ -165,27 +165,18 @@ class SentenceTransformersTrainer:
         check_refresh(refresh, corpus)
         check_stages(None, curriculum, batch_clusters, loss, loss_args or {})
         planned_steps(1, batch_size, epochs, max_steps=max_steps)
-        self.output_dir = output_dir
-        self.base_model = base_model
+        self.output_dir, self.base_model = output_dir, base_model
         self.loss, self.loss_args = loss, loss_args
         self.epochs, self.max_steps = epochs, max_steps
-        self.batch_size = batch_size
+        self.batch_size, self.seed = batch_size, seed
         self.learning_rate, self.warmup = learning_rate, warmup
         self.max_length, self.pooling = max_length, pooling
-        self.seed = seed
         self.static_dims, self.vocabulary = static_dims, vocabulary
-        self.save_steps = save_steps
-        self.arguments = arguments
-        self.corpus = corpus
-        self.progress = progress
-        self.encoders = encoders
-        self.lora = lora
-        self.prompts = prompts
-        self.language_exponent = language_exponent
-        self.batch_languages = batch_languages
-        self.refresh = refresh
-        self.curriculum = curriculum
-        self.batch_clusters = batch_clusters
+        self.save_steps, self.arguments = save_steps, arguments
+        self.corpus, self.progress = corpus, progress
+        self.encoders, self.lora, self.prompts = encoders, lora, prompts
+        self.language_exponent, self.batch_languages = language_exponent, batch_languages
+        self.refresh, self.curriculum, self.batch_clusters = refresh, curriculum, batch_clusters
 
     def warm_up(self) -> None:
         """Check the settings: a pipeline does so before it mines what is trained on.

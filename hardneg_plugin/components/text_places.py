@@ -30,3 +30,11 @@ class TextPlaces:
 
 def _hash(text: str) -> int:
     return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
+
+
+def padded(groups: Sequence[Ints]) -> Ints:
+    """Return groups as rows of one array, -1 behind the last of each."""
+    rows = np.full((len(groups), max(map(len, groups), default=0)), -1, np.int64)
+    for number, group in enumerate(groups):
+        rows[number, : len(group)] = group
+    return rows
