@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hardneg_plugin.components.dense_negative_miner import DenseNegativeMiner
     from hardneg_plugin.components.example_builder import ExampleBuilder
     from hardneg_plugin.components.example_joiner import ExampleJoiner
+    from hardneg_plugin.components.fusion_ranker import FusionRanker
     from hardneg_plugin.components.known_positive_filter import KnownPositiveFilter
     from hardneg_plugin.components.language_filter import LanguageFilter
     from hardneg_plugin.components.llm_negative_classifier import LLMNegativeClassifier
@@ -41,6 +42,7 @@ STAGES = {
     "cluster": "ClusterNegativeMiner",
     "cross_encoder": "CrossEncoderFilter",
     "dense": "DenseNegativeMiner",
+    "fuse": "FusionRanker",
     "generate": "LLMNegativeGenerator",
     "known_positives": "KnownPositiveFilter",
     "language": "LanguageFilter",
@@ -61,6 +63,7 @@ _FILES = {
     "DenseNegativeMiner": "dense_negative_miner",
     "ExampleBuilder": "example_builder",
     "ExampleJoiner": "example_joiner",
+    "FusionRanker": "fusion_ranker",
     "KnownPositiveFilter": "known_positive_filter",
     "LanguageFilter": "language_filter",
     "LLMNegativeClassifier": "llm_negative_classifier",
@@ -93,6 +96,7 @@ __all__ = [
     "DenseNegativeMiner",
     "ExampleBuilder",
     "ExampleJoiner",
+    "FusionRanker",
     "KnownPositiveFilter",
     "LLMNegativeClassifier",
     "LLMNegativeGenerator",

@@ -10,13 +10,16 @@ from haystack.document_stores.types import DocumentStore
 
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.parameters import one_of
+from hardneg_plugin.components.refresh_miner import build_refresh, check_refresh
 from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.records import MiningExample
 from hardneg_plugin.training import TrainingResult, planned_steps, train
 from hardneg_plugin.training.base_model import STATIC
 from hardneg_plugin.training.encoders import ENCODERS
 from hardneg_plugin.training.languages import BATCH_LANGUAGES, MIXED, check_languages
 from hardneg_plugin.training.losses import LOSSES
 from hardneg_plugin.training.settings import TrainingSettings
+from hardneg_plugin.training.staged import check_stages
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY
 
 if TYPE_CHECKING:
@@ -113,6 +116,12 @@ class SentenceTransformersTrainer:
         ``language``. None takes every row once.
     :param batch_languages: ``mixed``, or ``same``: every batch holds one language, which may make a few batches more;
         needs a column ``language``.
+    :param refresh: Mine the negatives again from ``corpus`` with the current weights (ANCE, Xiong et al. 2021):
+        ``every_steps`` or ``every_epochs``; ``mode``: ``full`` encodes queries and passages, ``query_side`` keeps the
+        passage vectors of the start (ADORE, Zhan et al. 2021); ``top_k`` (50), ``num_negatives`` (4),
+        ``relative_margin`` (none), ``rank_from`` (1), ``near_duplicate`` (0.9). None keeps those of the triplets.
+    :param curriculum: ``stages`` and ``num_negatives``: from a row's last negatives to its first; None takes all.
+    :param batch_clusters: Clusters of like queries that batches are made of (TAS-B); None makes them of any.
     :raises ParameterError: If a length is not above 0, a choice is unknown, ``static`` has no corpus, or
         ``language_exponent`` is not from 0 to 1.
     """
@@ -144,31 +153,30 @@ class SentenceTransformersTrainer:
         prompts: dict[str, str] | None = None,
         language_exponent: float | None = None,
         batch_languages: Literal["mixed", "same"] = "mixed",
+        refresh: dict[str, Any] | None = None,
+        curriculum: dict[str, Any] | None = None,
+        batch_clusters: int | None = None,
     ) -> None:
         _check_corpus_of(base_model, corpus)
         _check_choices(
             loss=loss, pooling=pooling, progress=progress, encoders=encoders, batch_languages=batch_languages
         )
         check_languages(language_exponent, batch_languages)
+        check_refresh(refresh, corpus)
+        check_stages(None, curriculum, batch_clusters, loss, loss_args or {})
         planned_steps(1, batch_size, epochs, max_steps=max_steps)
-        self.output_dir = output_dir
-        self.base_model = base_model
+        self.output_dir, self.base_model = output_dir, base_model
         self.loss, self.loss_args = loss, loss_args
         self.epochs, self.max_steps = epochs, max_steps
-        self.batch_size = batch_size
+        self.batch_size, self.seed = batch_size, seed
         self.learning_rate, self.warmup = learning_rate, warmup
         self.max_length, self.pooling = max_length, pooling
-        self.seed = seed
         self.static_dims, self.vocabulary = static_dims, vocabulary
-        self.save_steps = save_steps
-        self.arguments = arguments
-        self.corpus = corpus
-        self.progress = progress
-        self.encoders = encoders
-        self.lora = lora
-        self.prompts = prompts
-        self.language_exponent = language_exponent
-        self.batch_languages = batch_languages
+        self.save_steps, self.arguments = save_steps, arguments
+        self.corpus, self.progress = corpus, progress
+        self.encoders, self.lora, self.prompts = encoders, lora, prompts
+        self.language_exponent, self.batch_languages = language_exponent, batch_languages
+        self.refresh, self.curriculum, self.batch_clusters = refresh, curriculum, batch_clusters
 
     def warm_up(self) -> None:
         """Check the settings: a pipeline does so before it mines what is trained on.
@@ -179,19 +187,24 @@ class SentenceTransformersTrainer:
         TrainingSettings(**self._settings()).check()
 
     @component.output_types(model=str, training=dict[str, Any])
-    def run(self, triplets: Any) -> dict[str, Any]:
+    def run(self, triplets: Any, examples: list[MiningExample] | None = None) -> dict[str, Any]:
         """Train.
 
         :param triplets: ``datasets.Dataset`` with ``anchor``, ``positive`` and, where there are any, negatives.
+        :param examples: Examples of the triplets' queries, whose positives and judgements ``refresh`` knows.
         :returns: ``model``: folder of the model; ``training``: steps, rows, seconds, loss.
         :raises TrainingError: If the schedule, the model and the triplets do not fit together.
         """
-        result = self.train(triplets)
+        result = self.train(triplets, examples)
         return {"model": str(result.model_path), "training": result.to_dict()}
 
-    def train(self, triplets: Any) -> TrainingResult:
+    def train(self, triplets: Any, examples: list[MiningExample] | None = None) -> TrainingResult:
         """Train and return the whole result; see :meth:`run`."""
-        return train(triplets, output_dir=self.output_dir, progress=self.progress, **self._settings())
+        settings = self._settings()
+        if self.refresh is not None:
+            assert self.corpus is not None
+            settings["refresh"] = build_refresh(self.refresh, open_corpus(self.corpus), triplets, examples or ())
+        return train(triplets, output_dir=self.output_dir, progress=self.progress, **settings)
 
     def untrained(self) -> Any:
         """Return the model that training starts from, as a ``SentenceTransformer``."""
@@ -231,6 +244,8 @@ class SentenceTransformersTrainer:
             "lora": self.lora,
             "prompts": self.prompts,
             **self._languages(),
+            "curriculum": self.curriculum,
+            "batch_clusters": self.batch_clusters,
         }
 
     def _languages(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from hardneg_plugin.recipe.ranges import (
 from hardneg_plugin.recipe.schema import (
     BM25_LINE,
     LOCAL,
+    OWN_TRAINING,
     RUN_PREFIX,
     SYSTEM_PREFIX,
     UNTRAINED_LINE,
@@ -130,6 +131,7 @@ def _with_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
             for system, stages in systems.items()
         },
         "start_from": raw.get("start_from") or {},
+        "train_by_system": raw.get("train_by_system") or {},
         "llm": None if llm is None else _filled(LLMSection, llm),
         "train": None if train is None else _filled(SentenceTransformersTrainer, train, FILLED_TRAIN),
         "evaluate": None if evaluate is None else _filled(EvaluateSection, evaluate),
@@ -162,6 +164,7 @@ def _errors(resolved: dict[str, Any]) -> list[str]:
     if resolved["train"] is not None:
         wrong = check_call(SentenceTransformersTrainer, resolved["train"], "train", FILLED_TRAIN)
         errors += wrong or train_errors(resolved["train"])
+    errors += _own_training_errors(resolved)
     if resolved["evaluate"] is not None:
         wrong = check_call(EvaluateSection, resolved["evaluate"], "evaluate")
         errors += wrong or [*evaluate_errors(resolved["evaluate"]), *_line_errors(resolved)]
@@ -195,6 +198,28 @@ def _start_errors(resolved: Mapping[str, Any]) -> list[str]:
         elif earlier not in systems[: systems.index(system)]:
             before = ", ".join(systems[: systems.index(system)]) or "none"
             errors.append(f"start_from.{system}: {earlier!r} is none of the systems before it: {before}")
+    return errors
+
+
+def _own_training_errors(resolved: Mapping[str, Any]) -> list[str]:
+    """Check what single systems have for themselves of the trainer's parameters."""
+    errors = []
+    for system, own in resolved["train_by_system"].items():
+        path = f"train_by_system.{system}"
+        if system not in resolved["systems"]:
+            errors.append(unknown_key("train_by_system", system, list(resolved["systems"])))
+        elif resolved["train"] is None:
+            errors.append(f"{path}: nothing is trained; give `train`")
+        elif not isinstance(own, dict):
+            errors.append(f"{path}: expected a mapping, got {own!r}")
+        elif unknown := [name for name in own if name not in OWN_TRAINING]:
+            errors.append(unknown_key(path, unknown[0], OWN_TRAINING))
+        else:
+            train = {**resolved["train"], **own}
+            wrong = check_call(SentenceTransformersTrainer, train, path, FILLED_TRAIN) or train_errors(train)
+            errors += [
+                error.replace("train:", f"{path}:", 1) if error.startswith("train:") else error for error in wrong
+            ]
     return errors
 
 
@@ -253,6 +278,7 @@ def _build(resolved: dict[str, Any], source: Path | None) -> Recipe:
         train=resolved["train"],
         evaluate=None if evaluate is None else EvaluateSection(**evaluate),
         start_from=resolved["start_from"],
+        train_by_system=resolved["train_by_system"],
         llm=None if resolved["llm"] is None else LLMSection(**resolved["llm"]),
         memory=resolved["memory"],
         engine=resolved["engine"],

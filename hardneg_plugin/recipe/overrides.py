@@ -21,6 +21,7 @@ OPEN_MAPPINGS = (
     "evaluate.datasets",
     "evaluate.models",
     "start_from",
+    "train_by_system",
 )
 
 

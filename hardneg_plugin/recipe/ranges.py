@@ -106,7 +106,8 @@ def train_errors(train: Mapping[str, Any]) -> list[str]:
         return wrong
     try:
         SentenceTransformersTrainer(**{**train, "output_dir": "run", "corpus": "sample"})
-        TrainingSettings(**{**given, **maps, "corpus_texts": ("",)}).check()
+        # What mines again is made of the mapping and the corpus, when it is trained.
+        TrainingSettings(**{**given, **maps, "refresh": None, "corpus_texts": ("",)}).check()
         planned_steps(1, train["batch_size"], train["epochs"], accumulation)
         warmup_steps(1, train["warmup"])
     except HardnegError as error:

@@ -64,7 +64,11 @@ def _new(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
 def training_run(seed: int, training: Mapping[str, Any], model: str, identity: str, earlier_steps: int) -> TrainingRun:
     """Return the report's view of a training."""
     seconds = round(training["seconds"], 1)
-    return TrainingRun(seed, training["steps"], training["examples"], seconds, model, identity, earlier_steps)
+    refreshes = tuple(
+        {name: value for name, value in one.items() if value is not None} for one in training.get("refreshes", ())
+    )
+    steps, examples = training["steps"], training["examples"]
+    return TrainingRun(seed, steps, examples, seconds, model, identity, earlier_steps, refreshes)
 
 
 def report_of_scores(

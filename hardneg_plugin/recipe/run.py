@@ -189,7 +189,7 @@ class _Run:
             made_of = f"{mined} language" if self._trainings.by_language else mined
             self._workspace.replace_folder(folder / "triplets", made_of, write)
             if identity is not None:
-                runs.append(self._trainings.train(name, seed, identity, finished=finished))
+                runs.append(self._trainings.train(name, seed, identity, shards, finished=finished))
                 row.scores.update(self._measured(name, runs[-1]))
         base = (self._trainings.base_model, self._trainings.base_identity)
         row.system = System(name, *base, counts, tuple(runs), tuple(warnings))

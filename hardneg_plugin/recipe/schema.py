@@ -121,6 +121,10 @@ class LLMSection:
     require_accuracy: float | None = None
 
 
+# What a system may have for itself: not what changes the number of steps.
+OWN_TRAINING = ("refresh", "curriculum", "batch_clusters")
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stage of a system.
@@ -143,6 +147,8 @@ class Recipe:
     :param systems: Name → stages; a system without stages trains on in-batch negatives alone.
     :param start_from: System → earlier system whose model it goes on from, or ``run:NAME/SYSTEM``, the model of the
         same seed in the run folder NAME beside this one; all others start from the base model.
+    :param train_by_system: System → parameters of the trainer that it has for itself: how its negatives change and its
+        batches are made; the steps are those of all.
     :param llm: The language model of stages that ask one; None where there is none.
     :param train: Parameters of the trainer, defaults filled in; None does not train.
     :param evaluate: What is measured; None measures nothing.
@@ -158,6 +164,7 @@ class Recipe:
     train: Mapping[str, Any] | None
     evaluate: EvaluateSection | None
     start_from: Mapping[str, str] = field(default_factory=dict)
+    train_by_system: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     llm: LLMSection | None = None
     memory: str | None = None
     engine: EngineName = LOCAL
@@ -175,6 +182,7 @@ class Recipe:
                 name: [{stage.name: dict(stage.params)} for stage in stages] for name, stages in self.systems.items()
             },
             "start_from": dict(self.start_from),
+            "train_by_system": {name: dict(own) for name, own in self.train_by_system.items()},
             "llm": None if self.llm is None else plain(self.llm),
             "train": None if self.train is None else dict(self.train),
             "evaluate": None if self.evaluate is None else plain(self.evaluate),

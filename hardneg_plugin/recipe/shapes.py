@@ -11,7 +11,20 @@ from hardneg_plugin.components import STAGES
 from hardneg_plugin.recipe.check import unknown_key
 from hardneg_plugin.recipe.schema import BM25_LINE, UNTRAINED_LINE
 
-SECTIONS = ("name", "seed", "memory", "engine", "data", "mine", "systems", "start_from", "llm", "train", "evaluate")
+SECTIONS = (
+    "name",
+    "seed",
+    "memory",
+    "engine",
+    "data",
+    "mine",
+    "systems",
+    "start_from",
+    "llm",
+    "train",
+    "train_by_system",
+    "evaluate",
+)
 # Names become folders; file systems take 255 bytes.
 LONGEST_NAME = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -26,7 +39,7 @@ def shape_errors(raw: Mapping[str, Any]) -> list[str]:
     errors += name_errors("name", raw["name"]) if "name" in raw and not isinstance(raw["name"], str) else []
     if ("mine" in raw) == ("systems" in raw):
         errors.append("mine, systems: give one of them: `mine` for one system, `systems` for several")
-    for name in ("data", "start_from", "llm", "train", "evaluate"):
+    for name in ("data", "start_from", "llm", "train", "train_by_system", "evaluate"):
         if name in raw and not isinstance(raw[name], dict) and (name == "data" or raw[name] is not None):
             errors.append(f"{name}: expected a mapping, got {raw[name]!r}")
     return errors + _systems_errors(raw.get("systems", {"mine": raw.get("mine", [])}))

@@ -14,11 +14,24 @@ from hardneg_plugin.recipe.load import read_text, resolved_recipe
 from hardneg_plugin.recipe.schema import Recipe
 from hardneg_plugin.recipe.yaml_text import parse_yaml
 
-KEYS = ("name", "about", "seed", "systems", "start_from", "llm", "train", "evaluate", "cells", "smoke", "published")
-CELL_KEYS = ("about", "data", "systems", "start_from", "llm", "train", "evaluate", "published")
+KEYS = (
+    "name",
+    "about",
+    "seed",
+    "systems",
+    "start_from",
+    "llm",
+    "train",
+    "train_by_system",
+    "evaluate",
+    "cells",
+    "smoke",
+    "published",
+)
+CELL_KEYS = ("about", "data", "systems", "start_from", "llm", "train", "train_by_system", "evaluate", "published")
 # Sections that a cell adds its own keys to; the others it replaces.
 _MERGED = ("train", "evaluate", "llm")
-_SHARED = ("systems", "start_from", *_MERGED)
+_SHARED = ("systems", "start_from", "train_by_system", *_MERGED)
 
 Published = Mapping[str, Mapping[str, Mapping[str, float]]]
 
@@ -90,7 +103,7 @@ def load_suite(
     overrides = [f"{key}={json.dumps(value)}" for key, value in (raw.get("smoke") or {}).items()] if smoke else []
     overrides += [f"evaluate.models.{name}={json.dumps(model)}" for name, model in (models or {}).items()]
     if not train:
-        overrides += ["systems={}", "start_from={}", "train=null", "evaluate.baseline=null"]
+        overrides += ["systems={}", "start_from={}", "train_by_system={}", "train=null", "evaluate.baseline=null"]
     # A small run, or one that only measures, has run folders and results of its own.
     run = "-".join([str(raw["name"]), *(["smoke"] if smoke else []), *([] if train else ["measured"])])
     chosen = {name: cell for name, cell in cells.items() if name in only or not only}

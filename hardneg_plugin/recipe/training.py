@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from hardneg_plugin.components import SentenceTransformersTrainer
 from hardneg_plugin.datasets import RetrievalDataset
 from hardneg_plugin.recipe.check import signature_defaults
 from hardneg_plugin.recipe.manifest import Manifest
+from hardneg_plugin.recipe.mining import Shards
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.reporting import training_run
 from hardneg_plugin.recipe.schema import Recipe
@@ -89,55 +90,66 @@ class Trainings:
         if self._recipe.train is None or not self._starts.ready(name, seed):
             return None
         start = self._starts.model(name, seed)
-        return self._fingerprint(mined, seed, self.base_identity if start is None else base_model_identity(start))
+        return self._fingerprint(
+            mined, seed, self.base_identity if start is None else base_model_identity(start), self._settings(name)
+        )
 
-    def _fingerprint(self, mined: str, seed: int, start: str) -> str:
+    def _settings(self, name: str) -> dict[str, Any]:
+        return {**(self._recipe.train or {}), **self._recipe.train_by_system.get(name, {})}
+
+    def _fingerprint(self, mined: str, seed: int, start: str, settings: Mapping[str, Any]) -> str:
         # A parameter at its default does not count: a new one must not make an earlier training another one.
         defaults = signature_defaults(SentenceTransformersTrainer)
         train = {
             key: value
-            for key, value in (self._recipe.train or {}).items()
+            for key, value in settings.items()
             if key not in _NO_PART and (key not in defaults or value != defaults[key])
         }
         if "vocabulary" in train:
             train["vocabulary"] = vocabulary_identity(train["vocabulary"])
         return fingerprint([mined, seed, start, train])
 
-    def train(self, name: str, seed: int, identity: str, *, finished: bool) -> TrainingRun:
+    def train(self, name: str, seed: int, identity: str, shards: Shards, *, finished: bool) -> TrainingRun:
         """Train a system on the triplets in its folder.
 
         :param name: The system.
         :param seed: Seed of the training.
         :param identity: Fingerprint of the training.
+        :param shards: Its examples.
         :param finished: Whether this very training is finished; it is taken as it is.
         """
         folder = self._workspace.system(name, seed)
         with self._manifest.timed(f"train: {name}, seed {seed}"):
             if finished:
-                trained = self._trained(name, seed, folder)
+                trained = self._trained(name, seed, folder, shards)
             else:
                 with self._progress.task(f"train: {name}, seed {seed}", 1) as advance:
                     self._workspace.claim(name, seed).take(identity)
-                    trained = self._trained(name, seed, folder)
+                    trained = self._trained(name, seed, folder, shards)
                     advance(1)
         weights = base_model_identity(trained["model"])
         return training_run(seed, trained["training"], trained["model"], weights, self._starts.steps(name, seed))
 
-    def _trained(self, name: str, seed: int, folder: Path) -> dict[str, Any]:
+    def _trained(self, name: str, seed: int, folder: Path, shards: Shards) -> dict[str, Any]:
         from datasets import load_from_disk
 
-        trainer = self._trainer(seed, folder, self._starts.model(name, seed))
+        trainer = self._trainer(seed, folder, self._starts.model(name, seed), self._settings(name))
         trainer.warm_up()
-        return trainer.run(triplets=load_from_disk(folder / "triplets"))
+        # Only mining again looks at them.
+        examples = None if trainer.refresh is None else [example for shard in shards for example in shard]
+        return trainer.run(triplets=load_from_disk(folder / "triplets"), examples=examples)
 
-    def _trainer(self, seed: int, folder: Path, start: str | None) -> SentenceTransformersTrainer:
+    def _trainer(
+        self, seed: int, folder: Path, start: str | None, settings: Mapping[str, Any]
+    ) -> SentenceTransformersTrainer:
         # Every system gets the same steps, also one that a filter left with fewer rows.
         budget: dict[str, Any] = {"max_steps": self.steps, "seed": seed, "output_dir": str(folder)}
         if start is not None:
             budget["base_model"] = start
-        return SentenceTransformersTrainer(**{**(self._recipe.train or {}), "corpus": self._dataset.spec, **budget})
+        return SentenceTransformersTrainer(**{**settings, "corpus": self._dataset.spec, **budget})
 
     def untrained(self, seed: int) -> tuple[str, Callable[[], Any]]:
         """Return the fingerprint of the model that training starts from, and what loads it."""
-        trainer = partial(self._trainer, seed, self._workspace.folder, None)
-        return self._fingerprint("untrained", seed, self.base_identity), lambda: trainer().untrained()
+        settings = self._recipe.train or {}
+        trainer = partial(self._trainer, seed, self._workspace.folder, None, settings)
+        return self._fingerprint("untrained", seed, self.base_identity, settings), lambda: trainer().untrained()

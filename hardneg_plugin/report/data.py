@@ -22,6 +22,7 @@ class TrainingRun:
     :param model: Folder of the trained model.
     :param model_fingerprint: Fingerprint of its weights.
     :param earlier_steps: Steps that the model it started from was trained before.
+    :param refreshes: How the hard set moved each time the negatives were mined again; what is not known is left out.
     """
 
     seed: int
@@ -31,6 +32,7 @@ class TrainingRun:
     model: str
     model_fingerprint: str
     earlier_steps: int = 0
+    refreshes: tuple[Mapping[str, float], ...] = ()
 
     @property
     def total_steps(self) -> int:

@@ -11,6 +11,22 @@ from hardneg_plugin.report.language_model import language_model_section
 
 NOTHING = "–"
 
+_REFRESH_COLUMNS = {
+    "changed": "Changed",
+    "jaccard": "Jaccard",
+    "rank_before": "Rank before",
+    "not_found_before": "Not found before",
+    "score_gap_before": "Gap, old negatives",
+    "score_gap": "Gap, new negatives",
+    "known_positives": "Known positives",
+}
+_REFRESH_NOTE = (
+    "Negatives mined again: the share of them that were no negatives before; shared negatives among all of both sets; "
+    "their mean rank in what was found the time before, and the share that was not found then; the positive's score "
+    "less that of the old and of the new negatives, by the weights of this step; and the share of known positives, "
+    "which are left out, among the nearest passages."
+)
+
 
 def report_sections(data: ReportData) -> list[Section]:
     """Arrange a report: results per split, training budgets, mining, data.
@@ -125,7 +141,24 @@ def _training_section(systems: Sequence[System]) -> Section:
         for run in system.training
     )
     header = ("System", "Base model", "Seed", "Steps", "Examples", "Seconds")
-    return Section("Training", (Table("", header, rows, text_columns=2),), ())
+    tables = (Table("", header, rows, text_columns=2), *_refresh_tables(systems))
+    return Section("Training", tables, (_REFRESH_NOTE,) if len(tables) > 1 else ())
+
+
+def _refresh_tables(systems: Sequence[System]) -> list[Table]:
+    rows = tuple(
+        (
+            Cell(system.name),
+            Cell(str(run.seed)),
+            Cell(f"{one['step']:,.0f}"),
+            *(Cell(_shown(one[name]) if name in one else NOTHING) for name in _REFRESH_COLUMNS),
+        )
+        for system in systems
+        for run in system.training
+        for one in run.refreshes
+    )
+    header = ("System", "Seed", "Step", *_REFRESH_COLUMNS.values())
+    return [Table("Negatives mined again", header, rows)] if rows else []
 
 
 def _mining_section(systems: Sequence[System]) -> Section:

@@ -63,12 +63,7 @@ def corpus_clusters(
     :param batch_size: Texts per forward pass.
     :raises ParameterError: If FAISS is not installed, or there are fewer passages than clusters.
     """
-    if find_spec("faiss") is None:
-        msg = "clusters need FAISS; install hardneg[cpu] or hardneg[gpu]"
-        raise ParameterError(msg)
-    if len(corpus) < clusters:
-        msg = f"clusters must be at most the number of passages, {len(corpus):,}; got {clusters:,}"
-        raise ParameterError(msg)
+    _check_clusters(len(corpus), clusters, "passages")
     vectors = stored_embeddings(encoder, corpus, batch_size=batch_size)
     key = fingerprint([_VERSION, store_key(encoder, corpus), clusters, seed])
     folder = build_entry(KIND, key, lambda empty: _build(vectors, clusters, seed, empty))
@@ -77,7 +72,29 @@ def corpus_clusters(
     )  # fmt: skip
 
 
-def _build(vectors: VectorRows, clusters: int, seed: int, folder: Path) -> None:
+def cluster_vectors(vectors: Vectors, clusters: int, seed: int) -> NDArray[np.int64]:
+    """Return the cluster of each vector, by cosine (spherical k-means).
+
+    :param vectors: Shape ``(vectors, dimensions)``.
+    :param clusters: Number of clusters.
+    :param seed: Seed of the first centroids.
+    :raises ParameterError: If FAISS is not installed, or there are fewer vectors than clusters.
+    """
+    _check_clusters(len(vectors), clusters, "vectors")
+    centroids = _centroids(vectors, clusters, seed)
+    return Clusters(centroids, np.zeros(0, np.int64), np.zeros(0, np.int64)).nearest(vectors)
+
+
+def _check_clusters(points: int, clusters: int, what: str) -> None:
+    if find_spec("faiss") is None:
+        msg = "clusters need FAISS; install hardneg[cpu] or hardneg[gpu]"
+        raise ParameterError(msg)
+    if points < clusters:
+        msg = f"clusters must be at most the number of {what}, {points:,}; got {clusters:,}"
+        raise ParameterError(msg)
+
+
+def _centroids(vectors: VectorRows | Vectors, clusters: int, seed: int) -> Vectors:
     import faiss
 
     rng = np.random.default_rng(seed)
@@ -93,7 +110,11 @@ def _build(vectors: VectorRows, clusters: int, seed: int, folder: Path) -> None:
         max_points_per_centroid=_POINTS_PER_CLUSTER,
     )
     means.train(np.ascontiguousarray(_unit(vectors[points])))
-    centroids = _unit(np.asarray(means.centroids, np.float32))
+    return _unit(np.asarray(means.centroids, np.float32))
+
+
+def _build(vectors: VectorRows, clusters: int, seed: int, folder: Path) -> None:
+    centroids = _centroids(vectors, clusters, seed)
     found = Clusters(centroids, np.zeros(0, np.int64), np.zeros(0, np.int64))
     assigned = np.empty(len(vectors), np.int64)
     for start in range(0, len(vectors), _BLOCK):

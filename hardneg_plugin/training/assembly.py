@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hardneg_plugin.training.arguments import build_arguments
 from hardneg_plugin.training.base_model import auto_learning_rate, load_base_model
 from hardneg_plugin.training.batches import DistinctBatches
 from hardneg_plugin.training.collator import TextCollator
+from hardneg_plugin.training.columns import ANCHOR, ROW
 from hardneg_plugin.training.encoders import has_separate_encoders
 from hardneg_plugin.training.folder import TrainingFolder
 from hardneg_plugin.training.languages import LanguageBatches
@@ -17,6 +20,8 @@ from hardneg_plugin.training.piece_memory import preprocess_of
 from hardneg_plugin.training.progress import Progress
 from hardneg_plugin.training.prompts import prompts_of
 from hardneg_plugin.training.settings import TrainingPlan, TrainingSettings
+from hardneg_plugin.training.stage_batches import StageBatches
+from hardneg_plugin.training.stages import StageNegatives, Stages
 
 if TYPE_CHECKING:
     import datasets
@@ -51,9 +56,11 @@ def assemble_trainer(
     loss = build_loss(settings.loss, settings.loss_args, model, gather=plan.processes > 1)
     # A model has to be searched with the similarity that it was trained with.
     model.similarity_fn_name = trained_similarity(settings.loss, settings.loss_args)
+    batches = _batches(settings, plan)
+    negatives = StageNegatives(plan.columns)
     collator = TextCollator(
         preprocess_of(model),
-        plan.columns,
+        negatives if plan.stages else plan.columns,
         joined=plan.joined,
         prompts=prompts_of(model),
         routed=has_separate_encoders(model),
@@ -62,18 +69,40 @@ def assemble_trainer(
     return RetrievalTrainer(
         model=model,
         args=_arguments(settings, plan, folder, model),
-        train_dataset=dataset.select_columns(plan.column_names).with_format(None),
+        train_dataset=_rows(dataset, plan),
         loss=loss,
         data_collator=collator,
-        batches=_batches(settings, plan),
+        batches=batches,
         processes=plan.processes,
         progress=report,
         adapters=None if settings.lora is None else LoraAdapters(model, settings.lora),
+        stages=_stages(dataset, settings, plan, folder, batches, negatives),
     )
+
+
+def _rows(dataset: datasets.Dataset, plan: TrainingPlan) -> datasets.Dataset:
+    table = dataset.select_columns(plan.column_names).with_format(None)
+    return table.add_column(ROW, np.arange(len(table))) if plan.stages and plan.stages.refresh else table
+
+
+def _stages(
+    dataset: datasets.Dataset,
+    settings: TrainingSettings,
+    plan: TrainingPlan,
+    folder: TrainingFolder,
+    batches: DistinctBatches,
+    negatives: StageNegatives,
+) -> Stages | None:
+    if plan.stages is None or not isinstance(batches, StageBatches):
+        return None
+    anchors = dataset.with_format(None)[ANCHOR][:] if plan.stages.clusters else []
+    return Stages(plan.stages, plan.keys, anchors, batches, negatives, folder.stages, settings.seed)
 
 
 def _batches(settings: TrainingSettings, plan: TrainingPlan) -> DistinctBatches:
     """Return the batches of all processes together: no text is a false negative in the documents they gather."""
+    if plan.stages is not None:
+        return StageBatches(plan.keys, settings.batch_size, settings.seed, plan.stages)
     rows = settings.batch_size * plan.processes
     if plan.languages is None:
         return DistinctBatches(plan.keys, rows, settings.seed)

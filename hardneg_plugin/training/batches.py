@@ -73,16 +73,19 @@ class DistinctBatches:
         self.epoch = epoch
 
 
-def pack(keys: TextKeys, batches: int, rng: np.random.Generator) -> tuple[list[list[int]], int]:
+def pack(
+    keys: TextKeys, batches: int, rng: np.random.Generator, order: npt.NDArray[np.int64] | None = None
+) -> tuple[list[list[int]], int]:
     """Pack all rows of some keys into batches.
 
     :param keys: Hashes of the texts of each row.
     :param batches: Number of batches.
     :param rng: What shuffles rows and batches.
+    :param order: Order in which rows take their places, so that neighbours share a batch; None shuffles them.
     :returns: The batches, and how many rows share one where they should not.
     """
     packing = _Packing(keys, batches, rng)
-    packing.fill(rng.permutation(len(keys)))
+    packing.fill(rng.permutation(len(keys)) if order is None else order)
     return [packing.batches[batch] for batch in rng.permutation(batches)], packing.crowded
 
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from hardneg_plugin.training.columns import ANCHOR, POSITIVE, TrainingColumns
+from hardneg_plugin.training.columns import ANCHOR, POSITIVE
 from hardneg_plugin.training.encoders import PASSAGE_ROUTE, QUERY_ROUTE
 from hardneg_plugin.training.prompts import PASSAGE, QUERY
 from hardneg_plugin.training.scores import TeacherScores
 
 if TYPE_CHECKING:
     import torch
+
+
+class Negatives(Protocol):
+    """Where the negatives of a row are."""
+
+    def negatives_of(self, row: Mapping[str, Any]) -> list[str]:
+        """Return the negatives that a row has."""
+
 
 Preprocess = Callable[..., Mapping[str, Any]]
 LABEL = "label"  # where the trainer of sentence-transformers looks for what a loss learns
@@ -36,7 +44,7 @@ class TextCollator:
     def __init__(
         self,
         preprocess: Preprocess,
-        columns: TrainingColumns,
+        columns: Negatives,
         *,
         joined: bool,
         prompts: Mapping[str, str] | None = None,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ANCHOR = "anchor"
 POSITIVE = "positive"
+# Number of the row in the table: where negatives change, they are found by it.
+ROW = "row"
 _NUMBERED = re.compile(r"negative_(\d+)")
 _ROWS_PER_READ = 4096
 
@@ -74,6 +76,13 @@ class TextKeys:
     def negative_counts(self) -> npt.NDArray[np.int64]:
         """Number of negatives of each row."""
         return np.diff(self.offsets)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> TextKeys:
+        """Return the keys of some rows, in their order; a row may occur twice."""
+        counts = self.negative_counts[rows]
+        offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        places = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], counts)
+        return TextKeys(self.own[rows], self.negatives[places], offsets)
 
     @property
     def digest(self) -> str:
@@ -129,9 +138,9 @@ def read_keys(dataset: datasets.Dataset, columns: TrainingColumns) -> TextKeys:
     for first, table in _tables(dataset, columns):
         anchors, positives = _texts(table, ANCHOR, first), _texts(table, POSITIVE, first)
         for anchor, positive in zip(anchors, positives, strict=True):
-            own += (_key(anchor), _key(positive))
+            own += (text_key(anchor), text_key(positive))
         for row in _negatives(table, columns, first):
-            negatives += map(_key, row)
+            negatives += map(text_key, row)
             counts.append(len(row))
     if not own:
         msg = "the training table has no rows"
@@ -187,5 +196,6 @@ def _check_text(text: str | None, column: str, row: int) -> None:
         raise RecordError(msg)
 
 
-def _key(text: str) -> int:
+def text_key(text: str) -> int:
+    """Return the hash of a text."""
     return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))

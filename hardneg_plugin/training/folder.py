@@ -15,7 +15,9 @@ _STATE = "trainer_state.json"  # transformers writes it last into a checkpoint
 
 
 class TrainingFolder:
-    """``training.json`` (settings, then the result), ``checkpoints/`` while it trains, ``model/`` once it is done.
+    """``training.json`` (settings, then the result), ``model/`` once it is done.
+
+    While it trains, ``checkpoints/``, and ``stages/`` where its negatives or batches are made by a model.
 
     :param root: The folder; made when the training starts.
     """
@@ -25,6 +27,7 @@ class TrainingFolder:
         self.model = root / "model"
         self.checkpoints = root / "checkpoints"
         self.partial = root / "model.partial"
+        self.stages = root / "stages"
         self._record = root / "training.json"
 
     def open(self, settings: Mapping[str, Any], *, resume: bool) -> TrainingResult | None:
@@ -76,10 +79,11 @@ class TrainingFolder:
         self.partial.rename(self.model)
         self._write({"settings": settings, "result": result.to_dict()})
         shutil.rmtree(self.checkpoints, ignore_errors=True)
+        shutil.rmtree(self.stages, ignore_errors=True)
 
     def _clear(self) -> None:
         # The record goes last: without it the rest could not be told from somebody else's files.
-        for folder in (self.model, self.partial, self.checkpoints):
+        for folder in (self.model, self.partial, self.checkpoints, self.stages):
             if folder.exists() and self._record.exists():
                 shutil.rmtree(folder)
         self._record.unlink(missing_ok=True)

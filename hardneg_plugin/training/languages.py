@@ -128,7 +128,7 @@ class LanguageBatches(DistinctBatches):
         batches: list[list[int]] = []
         crowded = 0
         for rows, number in zip(groups, self._shares.batches(self.batch_size), strict=True):
-            packed, late = pack(_keys_of(self._keys, rows), number, rng)
+            packed, late = pack(self._keys.take(rows), number, rng)
             batches += [rows[batch].tolist() for batch in packed]
             crowded += late
         return [batches[number] for number in rng.permutation(len(batches))], crowded
@@ -216,11 +216,3 @@ def _languages_of(dataset: datasets.Dataset) -> list[str]:
         )
         raise RecordError(msg)
     return [str(name) for name in names]
-
-
-def _keys_of(keys: TextKeys, rows: npt.NDArray[np.int64]) -> TextKeys:
-    """Return the keys of some rows, in their order; a row may occur twice."""
-    counts = keys.negative_counts[rows]
-    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    places = np.arange(offsets[-1]) + np.repeat(keys.offsets[rows] - offsets[:-1], counts)
-    return TextKeys(keys.own[rows], keys.negatives[places], offsets)

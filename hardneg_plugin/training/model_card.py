@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ The training loss, as the mean of the steps up to each one:
 | step | loss |
 |---|---|
 {losses}
-"""
+{refreshes}"""
 _LOSS_ROWS = 10
 
 
@@ -59,8 +59,20 @@ def write_model_card(folder: Path, result: TrainingResult, record: Mapping[str, 
         similarity=similarity,
         facts="\n".join(f"| {name} | {value} |" for name, value in _facts(result, record)),
         losses="\n".join(f"| {point.step:,} | {point.loss:.4f} |" for point in result.loss_history[every - 1 :: every]),
+        refreshes=_refreshes(result.refreshes),
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _refreshes(refreshes: Sequence[Mapping[str, Any]]) -> str:
+    if not refreshes:
+        return ""
+    lines = ["", "The hard negatives were mined again while it was trained:", ""]
+    names = list(refreshes[0])
+    lines += [f"| {' | '.join(name.replace('_', ' ') for name in names)} |", f"|{'---|' * len(names)}"]
+    for one in refreshes:
+        lines.append(f"| {' | '.join('–' if one[name] is None else f'{one[name]:g}' for name in names)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _header(base_model: str) -> str:
@@ -94,6 +106,11 @@ def _facts(result: TrainingResult, record: Mapping[str, Any]) -> list[tuple[str,
         facts.append(("low-rank adapters (merged)", _plain(record["lora"]) or "PEFT's defaults"))
     if "prompts" in record:
         facts.append(("prompts", _plain(record["prompts"])))
+    for name in ("refresh", "curriculum"):
+        if name in record:
+            facts.append((name, _plain({key: value for key, value in record[name].items() if value is not None})))
+    if "batch_clusters" in record:
+        facts.append(("clusters that batches are made of", f"{record['batch_clusters']:,}"))
     if record["max_length"] is not None:
         facts.append(("texts cut at", f"{record['max_length']} tokens"))
     if record["arguments"]:

@@ -37,6 +37,7 @@ class TrainingResult:
     :param warmup_steps: Steps until it was reached.
     :param precision: ``bf16``, ``fp16`` or ``fp32``.
     :param device: Where it was trained, such as ``cpu`` or ``cuda:0``.
+    :param refreshes: How the hard set moved each time the negatives were mined again.
     """
 
     model_path: Path
@@ -52,18 +53,21 @@ class TrainingResult:
     warmup_steps: int
     precision: str
     device: str
+    refreshes: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; the folder is left out, because it may move."""
         plain = dataclasses.asdict(self)
         del plain["model_path"]
-        return plain | {"loss_history": [list(point) for point in self.loss_history]}
+        plain |= {"loss_history": [list(point) for point in self.loss_history], "refreshes": list(self.refreshes)}
+        return plain if self.refreshes else {name: value for name, value in plain.items() if name != "refreshes"}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any], model_path: Path) -> TrainingResult:
         """Build a result from what :meth:`to_dict` returned and the model's folder."""
         history = tuple(LossPoint(int(step), float(loss)) for step, loss in plain["loss_history"])
-        return cls(**{**plain, "model_path": model_path, "loss_history": history})
+        refreshes = tuple(plain.get("refreshes", ()))
+        return cls(**{**plain, "model_path": model_path, "loss_history": history, "refreshes": refreshes})
 
 
 def loss_history(log: Sequence[Mapping[str, Any]]) -> tuple[LossPoint, ...]:

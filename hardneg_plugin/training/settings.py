@@ -26,6 +26,7 @@ from hardneg_plugin.training.losses import GUIDE, LOSSES, check_loss_args, check
 from hardneg_plugin.training.prompts import check_prompts
 from hardneg_plugin.training.schedule import batches_per_epoch, checked_warmup_steps, planned_steps, warmup_steps
 from hardneg_plugin.training.scores import TeacherScores, find_scores, scores_digest
+from hardneg_plugin.training.staged import Curriculum, Refresh, StagePlan, check_stages, plan_stages
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY, check_repeatable
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class TrainingSettings:
     prompts: Mapping[str, str] | None = None
     language_exponent: float | None = None
     batch_languages: BatchLanguages = MIXED
+    refresh: Refresh | None = None
+    curriculum: Mapping[str, Any] | None = None
+    batch_clusters: int | None = None
 
     def check(self) -> None:
         """Check what needs neither the table nor the model.
@@ -90,6 +94,7 @@ class TrainingSettings:
         check_loss_args(self.loss, self.loss_args)
         check_prompts(self.prompts)
         check_languages(self.language_exponent, self.batch_languages)
+        check_stages(self.refresh, self.curriculum, self.batch_clusters, self.loss, self.loss_args)
         if self.lora is not None:
             check_lora(self.lora)
 
@@ -116,6 +121,7 @@ class TrainingPlan:
     :param warmup_steps: Steps of them during which the learning rate rises.
     :param processes: Processes that train together, each with batches of its own.
     :param record: Everything that decides over the weights, in JSON values.
+    :param stages: Where negatives change from stage to stage, or batches hold like queries; else ``None``.
     """
 
     columns: TrainingColumns
@@ -127,6 +133,7 @@ class TrainingPlan:
     warmup_steps: int
     processes: int
     record: Mapping[str, Any]
+    stages: StagePlan | None = None
 
     @property
     def column_names(self) -> list[str]:
@@ -156,8 +163,19 @@ def plan_training(dataset: datasets.Dataset, settings: TrainingSettings) -> Trai
         warmup = checked_warmup_steps(steps, settings.arguments["warmup_steps"])
     else:
         warmup = warmup_steps(steps, settings.warmup)
-    joined = check_negatives(settings.loss, settings.loss_args, keys, settings.batch_size)
+    curriculum = Curriculum.of(settings.curriculum)
+    first = keys if curriculum is None else curriculum.keys(keys, 0)
+    joined = check_negatives(settings.loss, settings.loss_args, first, settings.batch_size)
     check_divided(len(keys), processes, joined=joined)
+    stages = plan_stages(
+        steps=steps,
+        epoch_batches=batches,
+        accumulation=accumulation,
+        refresh=settings.refresh,
+        curriculum=curriculum,
+        clusters=settings.batch_clusters,
+    )
+    _check_stages(stages, languages, processes)
     record = _record(settings, keys, steps, warmup)
     if processes > 1:
         record["processes"] = processes
@@ -168,7 +186,18 @@ def plan_training(dataset: datasets.Dataset, settings: TrainingSettings) -> Trai
     if LOSSES[settings.loss].scored:
         scores = find_scores(dataset, columns, settings.loss)
         record["scores"] = scores_digest(dataset, scores)
-    return TrainingPlan(columns, keys, joined, scores, languages, steps, warmup, processes, record)
+    # The rows of a later look differ in their numbers of negatives.
+    joined = joined or settings.refresh is not None
+    return TrainingPlan(columns, keys, joined, scores, languages, steps, warmup, processes, record, stages)
+
+
+def _check_stages(stages: StagePlan | None, languages: LanguageShares | None, processes: int) -> None:
+    if stages and languages:
+        msg = "refresh, curriculum and batch_clusters make their own batches: without languages"
+        raise ParameterError(msg)
+    if stages and processes > 1:
+        msg = f"refresh, curriculum and batch_clusters train in one process, got {processes}"
+        raise ParameterError(msg)
 
 
 def vocabulary_identity(vocabulary: int | str) -> int | str:
@@ -215,6 +244,13 @@ def _chosen(settings: TrainingSettings) -> dict[str, Any]:
         chosen["language_exponent"] = settings.language_exponent
     if settings.batch_languages != MIXED:
         chosen["batch_languages"] = settings.batch_languages
+    if (refresh := settings.refresh) is not None:
+        every = {"every_steps": refresh.every_steps, "every_epochs": refresh.every_epochs}
+        chosen["refresh"] = {**every, **refresh.miner.identity}
+    if settings.curriculum is not None:
+        chosen["curriculum"] = dict(settings.curriculum)
+    if settings.batch_clusters is not None:
+        chosen["batch_clusters"] = settings.batch_clusters
     return chosen
 
 

@@ -21,6 +21,7 @@ from hardneg_plugin.training.progress import Progress, ProgressChoice, progress_
 from hardneg_plugin.training.quiet import quiet_libraries
 from hardneg_plugin.training.result import TrainingResult, loss_history, mean_loss
 from hardneg_plugin.training.settings import LearningRate, TrainingPlan, TrainingSettings, plan_training
+from hardneg_plugin.training.staged import Refresh
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ def train(
     prompts: Mapping[str, str] | None = None,
     language_exponent: float | None = None,
     batch_languages: BatchLanguages = MIXED,
+    refresh: Refresh | None = None,
+    curriculum: Mapping[str, Any] | None = None,
+    batch_clusters: int | None = None,
 ) -> TrainingResult:
     """Train a retrieval model; go on where an interrupted training stopped; return at once where it is finished.
 
@@ -111,6 +115,12 @@ def train(
     :param language_exponent: Draw the rows of a language with n of them in proportion to ``n ** language_exponent``,
         as many per epoch as the table has; needs a column ``language``. ``None`` takes every row once.
     :param batch_languages: ``mixed``, or ``same``: every batch holds one language; needs a column ``language``.
+    :param refresh: Mine the negatives again with the current weights, every so many steps or epochs (ANCE, Xiong et al.
+        2021); the number of steps stays as it is. Only with a loss that takes any number of negatives.
+    :param curriculum: ``{"stages": 4, "num_negatives": 3}``: train on that many of a row's negatives, which are listed
+        hardest first, from its last ones in the first stage to its first ones in the last stage.
+    :param batch_clusters: Put queries of the same cluster into a batch (TAS-B, Hofstätter et al. 2021): k-means over
+        the queries' vectors by the base model, with this number of clusters. Needs FAISS.
     :raises ParameterError: If a parameter cannot work.
     :raises RecordError: If the table has the wrong columns, a blank text, or not the scores that the loss needs.
     :raises TrainingError: If warm-up, loss or model and table do not fit together, ``output_dir`` holds another
@@ -144,6 +154,8 @@ def _run(
     trainer.accelerator.wait_for_everyone()
     if first:
         folder.begin(plan.record)
+    if trainer.stages is not None:
+        trainer.stages.begin(trainer.model, int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0)
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
@@ -160,7 +172,7 @@ def _run(
         steps=trainer.state.global_step,
         examples=len(plan.keys),
         negatives=len(plan.keys.negatives),
-        epochs=round(float(trainer.state.epoch), 4),
+        epochs=round(_epochs(trainer, plan), 4),
         seconds=round(seconds, 3),
         train_loss=loss,
         loss_history=history,
@@ -168,6 +180,7 @@ def _run(
         warmup_steps=plan.warmup_steps,
         precision=precision_of(trainer.args),
         device=str(trainer.args.device),
+        refreshes=trainer.stages.facts() if trainer.stages else (),
     )
     if first:
         staged = folder.staged_model()
@@ -178,3 +191,9 @@ def _run(
     # Whoever returns finds the model in its place.
     trainer.accelerator.wait_for_everyone()
     return result
+
+
+def _epochs(trainer: RetrievalTrainer, plan: TrainingPlan) -> float:
+    """Return the passes over the table: the trainer takes a stage for an epoch."""
+    epochs = float(trainer.state.epoch)
+    return epochs * plan.stages.batches / plan.stages.epoch_batches if plan.stages else epochs

@@ -15,6 +15,7 @@ from hardneg_plugin.training.batches import DistinctBatches
 from hardneg_plugin.training.distributed import DividedBatches
 from hardneg_plugin.training.lora import LoraAdapters
 from hardneg_plugin.training.progress import Progress, no_progress
+from hardneg_plugin.training.stages import Stages
 
 
 class RetrievalTrainer(SentenceTransformerTrainer):
@@ -29,6 +30,7 @@ class RetrievalTrainer(SentenceTransformerTrainer):
     :param progress: Called with (steps done, steps in all).
     :param adapters: Those of the model, if it is trained by low-rank adaptation.
     :param processes: Processes that train together; each gets its part of every batch.
+    :param stages: What changes while it trains, if anything does.
     :param kwargs: What ``SentenceTransformerTrainer`` takes.
     """
 
@@ -39,14 +41,18 @@ class RetrievalTrainer(SentenceTransformerTrainer):
         progress: Progress,
         adapters: LoraAdapters | None = None,
         processes: int = 1,
+        stages: Stages | None = None,
         **kwargs: Any,
     ) -> None:
+        self.stages = stages
         self._batches = batches if processes == 1 else DividedBatches(batches, processes)
         self._adapters = adapters
         super().__init__(**kwargs)
         # It would print every log line to standard output.
         self.remove_callback(PrinterCallback)
         self.add_callback(_StepCallback(progress if self.is_world_process_zero() else no_progress, self._batches))
+        if stages is not None:
+            self.add_callback(_StageCallback(stages))
 
     def finished_model(self) -> SentenceTransformer:
         """Return the trained model in the form in which it is used: with its adapters merged."""
@@ -100,4 +106,17 @@ class _StepCallback(TrainerCallback):
         # The finished model is written right after; a checkpoint of the same weights would only cost time.
         control.should_save = control.should_save and not last
         self._progress(state.global_step, state.max_steps)
+        return control
+
+
+class _StageCallback(TrainerCallback):
+    """Enter a stage before its first batch is drawn: the trainer's epochs are the stages."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **known: Any
+    ) -> TrainerControl:
+        self._stages.enter(state.global_step, known["model"])
         return control

@@ -75,6 +75,9 @@ BUILDER_CASES = (
             "prompts": None,
             "language_exponent": None,
             "batch_languages": "mixed",
+            "refresh": None,
+            "curriculum": None,
+            "batch_clusters": None,
         },
         custom={
             "loss": "triplet",
@@ -98,6 +101,9 @@ BUILDER_CASES = (
             "prompts": {"query": "query: "},
             "language_exponent": 0.3,
             "batch_languages": "same",
+            "refresh": {"every_epochs": 0.5, "mode": "query_side"},
+            "curriculum": {"stages": 2, "num_negatives": 1},
+            "batch_clusters": 20,
         },
         bad=(
             *NO_CORPUS[1:],
@@ -112,8 +118,9 @@ BUILDER_CASES = (
             ({"epochs": 0}, "epochs must be above 0, got 0"),
             ({"max_steps": -1}, "max_steps must be above 0, got -1"),
         ),
-        inputs=("triplets",),
+        inputs=("triplets", "examples"),
         outputs=("model", "training"),
+        optional=("examples",),
     ),
     Case(
         name="RetrievalEvaluator",

@@ -62,7 +62,7 @@ class Case(NamedTuple):
         """Return the parameters with which it adds candidates, or scores, to examples that have some already."""
         if self.name in ("RAGNegativeRanker", "CrossEncoderFilter"):
             return {"scorer": source}
-        return {"source": source} if self.name.endswith(("NegativeMiner", "Generator")) else {}
+        return {"source": source} if self.name.endswith(("NegativeMiner", "Generator", "FusionRanker")) else {}
 
     def anywhere(self) -> dict[str, Any]:
         """Return the parameters with which it finds any passage, for a query without a positive."""

@@ -205,4 +205,25 @@ FILTER_CASES = (
             ({"strategy": "best"}, "strategy must be one of top, random, simans; got 'best'"),
         ),
     ),
+    Case(
+        name="FusionRanker",
+        module="fusion_ranker",
+        stage=True,
+        required={},
+        defaults={"sources": None, "method": "reciprocal_rank", "k": 60, "weights": None, "source": "fused"},
+        custom={
+            "sources": ["bm25", "dense"],
+            "method": "score_sum",
+            "k": 10,
+            "weights": {"bm25": 2.0},
+            "source": "both",
+        },
+        bad=(
+            ({"sources": ["bm25"]}, "sources must be a list of two or more names, got ['bm25']"),
+            ({"method": "vote"}, "method must be one of reciprocal_rank, score_sum; got 'vote'"),
+            ({"k": -1}, "k must be a number of at least 0, got -1"),
+            ({"weights": {"bm25": -1}}, "weights['bm25'] must be a number of at least 0, got -1"),
+            ({"source": " "}, "source must be a name, got ' '"),
+        ),
+    ),
 )
