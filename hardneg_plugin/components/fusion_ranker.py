@@ -60,7 +60,8 @@ class FusionRanker:
             raise ParameterError(msg)
         one_of(_NAME, "method", method, get_args(Method))
         in_range(_NAME, "k", k, 0)
-        if weights is not None and not isinstance(weights, dict):
+        given: object = weights
+        if given is not None and not isinstance(given, dict):
             msg = f"{_NAME}: weights must be a mapping of source to number, got {weights!r}"
             raise ParameterError(msg)
         for name, weight in (weights or {}).items():

@@ -73,7 +73,7 @@ class RefreshOptions:
         KnownPositiveFilter(self.near_duplicate)
 
 
-def check_refresh(refresh: Mapping[str, Any] | None, corpus: str | DocumentStore | None) -> None:
+def check_refresh(refresh: object, corpus: str | DocumentStore | None) -> None:
     """Check the parameter ``refresh`` of the trainer.
 
     :raises ParameterError: If a key is unknown, a value cannot work, or there is no corpus to mine from.

@@ -11,8 +11,8 @@ from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components import SentenceTransformersTrainer
 from hardneg_plugin.datasets import RetrievalDataset
 from hardneg_plugin.recipe.check import signature_defaults
+from hardneg_plugin.recipe.engine import Shards
 from hardneg_plugin.recipe.manifest import Manifest
-from hardneg_plugin.recipe.mining import Shards
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.reporting import training_run
 from hardneg_plugin.recipe.schema import Recipe
