@@ -16,6 +16,7 @@ VERBS = {
     "validate": "Check a recipe without running it.",
     "judge-check": "Ask a recipe's judge about pairs whose kind is known.",
     "run": "Run a recipe: mine, train, evaluate, report.",
+    "calibrate": "Label a sample of a run's candidates, and see what a budget keeps.",
     "benchmark": "Run a suite of recipes and put their results side by side.",
     "download": "Fetch a dataset of the hub and count its rows.",
     "evaluate": "Measure a model on a dataset, beside BM25 retrieval.",
