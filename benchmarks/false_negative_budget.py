@@ -1,9 +1,9 @@
 """How many more true negatives a budget keeps than one margin, rank window or bare verdict at equal contamination.
 
-Usage: ``python benchmarks/false_negative_budget.py [--shared FOLDER] [--out FILE] [--draws N] [--seeds N]``. One relevant
-passage per query is known, as in training data; the others are hidden among the candidates. ``dl19`` has human grades
-and recorded verdicts of Llama-3-8B; ``vaswani`` is judged almost exhaustively, and its judge is simulated from the
-qrels at stated error rates.
+Usage: ``python benchmarks/false_negative_budget.py [--shared FOLDER] [--out FILE] [--draws N] [--seeds N]``. One
+relevant passage per query is known, as in training data; the others are hidden among the candidates. ``dl19`` has human
+grades and recorded verdicts of Llama-3-8B; ``vaswani`` is judged almost exhaustively, and its judge is simulated from
+the qrels at stated error rates.
 """
 
 from __future__ import annotations
@@ -196,8 +196,8 @@ hidden. Everything is measured on queries that neither the model nor the thresho
 {draws} draws of the known positive). "At exactly": true negatives per query that the best threshold keeps where
 contamination is exactly that, found in hindsight for every rule alike; the ratio compares these, with a 95 % interval
 over queries. "Threshold of other queries": the rule's best threshold on the training folds, and what it then keeps and
-lets through. The bare verdict is the judge's relevance from 0 to 3 cut anywhere; the judge's number, the sum of its four
-criteria, is no verdict and is shown beside. The last rule of each block is what a recipe's `budget` stage does.
+lets through. The bare verdict is the judge's relevance from 0 to 3 cut anywhere; the judge's number, the sum of its
+four criteria, is no verdict and is shown beside. The last rule of each block is what a recipe's `budget` stage does.
 
 | candidates | rule | contamination | kept at exactly | kept, threshold of other queries | contamination then | worst |
 |---|---|--:|--:|--:|--:|--:|

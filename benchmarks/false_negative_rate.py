@@ -1,8 +1,8 @@
 """How often the interval of a corrected rate holds the truth, and how wide it is.
 
-Usage: ``python benchmarks/false_negative_rate.py [--shared FOLDER] [--out FILE]``. On ``dl19`` with one relevant passage
-known per query and the others hidden: the rate of false negatives among the first 10 graded candidates of each miner,
-from 200 recorded verdicts of Llama-3-8B and 50 human labels of them, drawn a hundred times.
+Usage: ``python benchmarks/false_negative_rate.py [--shared FOLDER] [--out FILE]``. On ``dl19`` with one relevant
+passage known per query and the others hidden: the rate of false negatives among the first 10 graded candidates of each
+miner, from 200 recorded verdicts of Llama-3-8B and 50 human labels of them, drawn a hundred times.
 """
 
 from __future__ import annotations

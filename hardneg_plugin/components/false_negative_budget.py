@@ -115,9 +115,7 @@ class FalseNegativeBudget:
         one_of(_NAME, "if_unsupported", if_unsupported, get_args(Unsupported))
         at_least(_NAME, "relevance", relevance, 1)
         one_of(_NAME, "unjudged", unjudged, get_args(Unjudged))
-        if not isinstance(texts, bool):
-            msg = f"{_NAME}: texts must be true or false, got {texts!r}"
-            raise ParameterError(msg)
+        one_of(_NAME, "texts", texts, (True, False))
         if model is not None and (not isinstance(model, str) or not model.strip()):
             msg = f"{_NAME}: model must be a name, got {model!r}"
             raise ParameterError(msg)

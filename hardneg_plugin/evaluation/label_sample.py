@@ -22,8 +22,8 @@ def label_sample(examples: Sequence[MiningExample], size: int, seed: int = 0) ->
     """Draw candidates for labelling: from each stratum as its share says, but two at least.
 
     Strata are the source that ranks a candidate best, the band of that rank (1 to 10, to 30, to 100, beyond) and the
-    verdict. Inside one the draw is by a hash of seed and pair, so that the same run gives the same sample; the rows come
-    in the order of another hash, so that whoever stops half way has labelled a random half.
+    verdict. Inside one the draw is by a hash of seed and pair, so that the same run gives the same sample; the rows
+    come in the order of another hash, so that whoever stops half way has labelled a random half.
 
     :param examples: Examples; only candidates that are kept are drawn.
     :param size: Rows wanted; all candidates where there are not more.
@@ -90,12 +90,14 @@ def _strata(table: CandidateTable, kept: NDArray[np.int64]) -> tuple[list[str], 
 
 def _allocation(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Return how many to draw of each stratum: its share, two at least, never more than there are."""
-    wanted = np.minimum(counts, np.maximum(_FEWEST, np.floor(size * counts / counts.sum())))
+    wanted: NDArray[np.int64] = np.minimum(counts, np.maximum(_FEWEST, np.floor(size * counts / counts.sum()))).astype(
+        np.int64
+    )
     # What rounding down and small strata leave over goes where the share is missed by most.
     while wanted.sum() < min(size, counts.sum()):
         missing = np.where(wanted < counts, size * counts / counts.sum() - wanted, -np.inf)
         wanted[int(np.argmax(missing))] += 1
-    return wanted.astype(np.int64)
+    return wanted
 
 
 def _row(examples: Sequence[MiningExample], table: CandidateTable, row: int, stratum: str, weight: float) -> LabelRow:

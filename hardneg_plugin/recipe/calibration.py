@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def candidates_of(run: Path, stage: str | None = None) -> list[MiningExample]:
     :raises RecordError: If the file holds no examples.
     """
     if run.is_file():
-        return read_jsonl(run) if run.suffix == ".jsonl" else read_parquet(run)
+        return list(read_jsonl(run)) if run.suffix == ".jsonl" else read_parquet(run)
     recipe_file = run / "recipe.yaml"
     if not recipe_file.is_file():
         msg = f"{run}: neither a run folder (no recipe.yaml in it) nor a file of examples"
@@ -54,7 +55,7 @@ def candidates_of(run: Path, stage: str | None = None) -> list[MiningExample]:
 
 def _last_stage(recipe_file: Path) -> str:
     systems = parse_yaml(recipe_file.read_text("utf-8"), str(recipe_file)).get("systems") or {}
-    stages = next((stages for stages in systems.values() if stages), [])
+    stages: list[Mapping[str, Any]] = next((stages for stages in systems.values() if stages), [])
     names = [next(iter(stage)) for stage in stages]
     cut = next((place for place, name in enumerate(names) if name in _CHOOSING), len(names))
     if not cut:

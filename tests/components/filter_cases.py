@@ -88,7 +88,7 @@ FILTER_CASES = (
             ({"if_unsupported": "keep"}, "if_unsupported must be one of error, drop; got 'keep'"),
             ({"unjudged": "relevant"}, "unjudged must be one of unknown, negative; got 'relevant'"),
             ({"model": " "}, "model must be a name, got ' '"),
-            ({"texts": "no"}, "texts must be true or false, got 'no'"),
+            ({"texts": "no"}, "texts must be one of True, False; got 'no'"),
             whole("relevance", 1, 0),
             whole("seed", 0, -1),
         ),
