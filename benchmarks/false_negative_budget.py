@@ -192,10 +192,10 @@ def _line(runs: Sequence[tuple[Graded, OutOfFold]], source: str, level: float, n
 HEAD = """# A false-negative budget against single thresholds
 
 Among the first 50 candidates of each miner that have a grade; one relevant passage per query is known, the others are
-hidden. Everything is measured on queries that neither the model nor the threshold saw (5 folds by query, {seeds} seeds,
-{draws} draws of the known positive). "At exactly": true negatives per query that the best threshold keeps where
+hidden. Everything is measured on queries that neither the model nor the threshold saw (5 folds by query; dl19:
+{seeds} seeds and {draws} draws of the known positive; vaswani: one of each). "At exactly": true negatives per query that the best threshold keeps where
 contamination is exactly that, found in hindsight for every rule alike; the ratio compares these, with a 95 % interval
-over queries. "Threshold of other queries": the rule's best threshold on the training folds, and what it then keeps and
+over queries. No ratio can be above all true negatives over what the best single rule keeps. "Threshold of other queries": the rule's best threshold on the training folds, and what it then keeps and
 lets through. The bare verdict is the judge's relevance from 0 to 3 cut anywhere; the judge's number, the sum of its
 four criteria, is no verdict and is shown beside. The last rule of each block is what a recipe's `budget` stage does.
 
@@ -220,7 +220,7 @@ def main() -> None:
         lines += table_rows(dl19(data / "msmarco", model, arguments.draws), arguments.seeds)
     if arguments.only != "dl19":
         for judge in JUDGES:
-            lines += table_rows(vaswani(data / "vaswani", model, 1, judge), arguments.seeds)
+            lines += table_rows(vaswani(data / "vaswani", model, 1, judge), 1)
     text = HEAD.format(seeds=arguments.seeds, draws=arguments.draws) + "\n".join(lines) + "\n"
     if arguments.out:
         arguments.out.write_text(text, "utf-8")
