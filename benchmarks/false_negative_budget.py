@@ -192,12 +192,15 @@ def _line(runs: Sequence[tuple[Graded, OutOfFold]], source: str, level: float, n
 HEAD = """# A false-negative budget against single thresholds
 
 Among the first 50 candidates of each miner that have a grade; one relevant passage per query is known, the others are
-hidden. Everything is measured on queries that neither the model nor the threshold saw (5 folds by query; dl19:
-{seeds} seeds and {draws} draws of the known positive; vaswani: one of each). "At exactly": true negatives per query that the best threshold keeps where
-contamination is exactly that, found in hindsight for every rule alike; the ratio compares these, with a 95 % interval
-over queries. No ratio can be above all true negatives over what the best single rule keeps. "Threshold of other queries": the rule's best threshold on the training folds, and what it then keeps and
-lets through. The bare verdict is the judge's relevance from 0 to 3 cut anywhere; the judge's number, the sum of its
-four criteria, is no verdict and is shown beside. The last rule of each block is what a recipe's `budget` stage does.
+hidden. Everything is measured on queries that neither the model nor the threshold saw (5 folds by query; dl19: {seeds}
+seeds and {draws} draws of the known positive; vaswani: one of each).
+
+"Kept at exactly": true negatives per query that the best threshold keeps where contamination is exactly that, found in
+hindsight for every rule alike; the ratio compares these, with a 95 % interval over queries. No ratio can be above all
+true negatives over what the best single rule keeps. "Threshold of other queries": the rule's best threshold on the
+training folds, and what it then keeps and lets through. The bare verdict is the judge's relevance from 0 to 3 cut
+anywhere; the judge's number, the sum of its four criteria, is no verdict and is shown beside. The last rule of each
+block is what a recipe's `budget` stage does.
 
 | candidates | rule | contamination | kept at exactly | kept, threshold of other queries | contamination then | worst |
 |---|---|--:|--:|--:|--:|--:|
