@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hardneg_plugin.components.dense_negative_miner import DenseNegativeMiner
     from hardneg_plugin.components.example_builder import ExampleBuilder
     from hardneg_plugin.components.example_joiner import ExampleJoiner
+    from hardneg_plugin.components.false_negative_budget import FalseNegativeBudget
     from hardneg_plugin.components.fusion_ranker import FusionRanker
     from hardneg_plugin.components.known_positive_filter import KnownPositiveFilter
     from hardneg_plugin.components.language_filter import LanguageFilter
@@ -38,6 +39,7 @@ STAGES = {
     "answer_match": "AnswerMatchFilter",
     "answer_swap": "AnswerSwapGenerator",
     "bm25": "BM25NegativeMiner",
+    "budget": "FalseNegativeBudget",
     "classify": "LLMNegativeClassifier",
     "cluster": "ClusterNegativeMiner",
     "cross_encoder": "CrossEncoderFilter",
@@ -64,6 +66,7 @@ _FILES = {
     "ExampleBuilder": "example_builder",
     "ExampleJoiner": "example_joiner",
     "FusionRanker": "fusion_ranker",
+    "FalseNegativeBudget": "false_negative_budget",
     "KnownPositiveFilter": "known_positive_filter",
     "LanguageFilter": "language_filter",
     "LLMNegativeClassifier": "llm_negative_classifier",
@@ -96,6 +99,7 @@ __all__ = [
     "DenseNegativeMiner",
     "ExampleBuilder",
     "ExampleJoiner",
+    "FalseNegativeBudget",
     "FusionRanker",
     "KnownPositiveFilter",
     "LLMNegativeClassifier",

@@ -12,6 +12,7 @@ import csv
 import io
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -127,6 +128,15 @@ def read_labels(path: str | Path) -> list[LabelRow]:
         msg = f"{path}: no pair in it; expected a header with {', '.join(_NEEDED)} and a row a pair"
         raise DatasetError(msg)
     return rows
+
+
+def weights_of(rows: Sequence[LabelRow]) -> list[float]:
+    """Return how many pairs each label stands for, those of its stratum that nobody has labelled (yet) included.
+
+    :param rows: The sample; 0 for a row without a label, or with ``unsure``.
+    """
+    drawn, labelled = Counter(row.stratum for row in rows), Counter(r.stratum for r in rows if r.relevant in (0, 1))
+    return [row.weight * drawn[row.stratum] / labelled[row.stratum] if row.relevant in (0, 1) else 0.0 for row in rows]
 
 
 class _StopAtFirst(RowProblems):

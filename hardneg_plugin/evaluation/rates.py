@@ -44,7 +44,10 @@ class RateEstimate:
 
 
 def gold_rate(
-    labels: NDArray[Any] | Sequence[bool], method: str = "gold", queries: Sequence[str] | None = None
+    labels: NDArray[Any] | Sequence[bool],
+    method: str = "gold",
+    queries: Sequence[str] | None = None,
+    weights: NDArray[np.float64] | Sequence[float] | None = None,
 ) -> RateEstimate:
     """Return the share of true labels in a random sample, with the score interval of Wilson (1927).
 
@@ -56,12 +59,20 @@ def gold_rate(
     :param queries: Query of each pair, where the rate is that of *other* queries like these: pairs of one query are
         alike, which widens the interval (see :func:`design_effect`). Without it the rate is that of the list of pairs
         that the sample was drawn from at random.
-    :raises EvaluationError: For no labels, or something else than one true or false per pair.
+    :param weights: How many pairs each stands for, in a stratified sample; unequal ones widen the interval (Kish,
+        1965). None is one each.
+    :raises EvaluationError: For no labels, something else than one true or false per pair, or weights that are not one
+        number above 0 per pair.
     """
     values = _booleans(labels, "labels")
-    size = len(values) / design_effect(values.astype(np.float64), queries)
-    low, high = wilson(float(values.mean()), size)
-    return RateEstimate(float(values.mean()), low, high, len(values), len(values), method)
+    w = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if w.shape != values.shape or not (w > 0).all():
+        msg = f"weights must be one number above 0 for each of {len(values)} pairs"
+        raise EvaluationError(msg)
+    rate = float((w * values).sum() / w.sum())
+    size = float(w.sum() ** 2 / (w * w).sum()) / design_effect(values.astype(np.float64), queries)
+    low, high = wilson(rate, size)
+    return RateEstimate(rate, low, high, len(values), len(values), method)
 
 
 def judge_rate(verdicts: NDArray[Any] | Sequence[bool], queries: Sequence[str] | None = None) -> RateEstimate:

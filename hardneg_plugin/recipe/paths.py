@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hardneg_plugin.components.candidate_labels import VERDICTS, is_label_file
 from hardneg_plugin.datasets import resolve_spec
 from hardneg_plugin.errors import DatasetError
 from hardneg_plugin.recipe.schema import SYSTEM_PREFIX
@@ -14,6 +15,7 @@ from hardneg_plugin.training.base_model import STATIC
 # Section → keys in it, at any depth, that hold a dataset spec or a model.
 _SPECS = {("data", "dataset"), ("evaluate", "dataset"), ("systems", "corpus")}
 _FILES = {("llm", "recorded")}
+_LABELS = {("systems", "labels")}
 _MODELS = {("train", "base_model"), ("train", "guide"), ("train", "vocabulary"), ("systems", "model")}
 
 
@@ -33,8 +35,10 @@ def resolve_paths(value: Any, folder: Path, names: Sequence[str] = ()) -> Any:
     place = (names[0], names[-1])
     if place in _SPECS:
         return _spec(value, folder)
-    if place in _FILES:
+    if place in _FILES or (place in _LABELS and is_label_file(value)):
         return str((folder / Path(value).expanduser()).resolve())
+    if place in _LABELS:
+        return value if value == VERDICTS else _spec(value, folder)
     given = tuple(names[:2]) == ("evaluate", "models")
     return _model(value, folder) if place in _MODELS or given else value
 

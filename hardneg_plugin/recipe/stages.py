@@ -79,6 +79,8 @@ def stage_fingerprint(stage: Stage, params: Mapping[str, Any], data_corpus: str,
         for name in build_stage(stage.name, params).ignored_parameters():
             changed.pop(name, None)
     # Paths stand for what is there now.
+    if hasattr(cls, "identity_of_inputs"):
+        changed.update(build_stage(stage.name, params).identity_of_inputs())
     if changed.get("corpus") == data_corpus:
         changed["corpus"] = "data"
     elif isinstance(changed.get("corpus"), str):

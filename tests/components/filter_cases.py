@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from component_case import CROSS_ENCODER, Case, number, whole
+from component_case import CORPUS, CROSS_ENCODER, Case, number, whole
 
 FILTER_CASES = (
     Case(
@@ -55,6 +55,42 @@ FILTER_CASES = (
             ({"reference": "first"}, "reference must be one of "),
             whole("batch_size", 1, 0),
             whole("max_length", 1, 0),
+        ),
+    ),
+    Case(
+        name="FalseNegativeBudget",
+        module="false_negative_budget",
+        stage=True,
+        # The labels of a test's few examples support no budget; its own tests have more.
+        required={"labels": CORPUS, "rate": 0.05, "if_unsupported": "drop"},
+        defaults={
+            "split": "train",
+            "relevance": 1,
+            "unjudged": "unknown",
+            "texts": True,
+            "model": None,
+            "seed": 0,
+        },
+        custom={
+            "split": "test",
+            "relevance": 2,
+            "unjudged": "negative",
+            "texts": False,
+            "model": "a folder",
+            "seed": 3,
+        },
+        bad=(
+            ({"labels": ""}, "labels must be a name, got ''"),
+            ({"labels": None}, "labels must be a name, got None"),
+            ({"split": " "}, "split must be a name, got ' '"),
+            number("rate", "from 0 to 1", 1.5),
+            ({"rate": 0}, "rate must be above 0 and below 1, got 0"),
+            ({"if_unsupported": "keep"}, "if_unsupported must be one of error, drop; got 'keep'"),
+            ({"unjudged": "relevant"}, "unjudged must be one of unknown, negative; got 'relevant'"),
+            ({"model": " "}, "model must be a name, got ' '"),
+            ({"texts": "no"}, "texts must be one of True, False; got 'no'"),
+            whole("relevance", 1, 0),
+            whole("seed", 0, -1),
         ),
     ),
     Case(

@@ -286,4 +286,4 @@ def test_run_and_run_async_of_a_pipeline_give_what_the_call_gives(case, spec, mi
 def test_what_the_engine_asks_for_is_there(case):
     stage = case.build()
     assert type(stage.version) is int
-    assert stage.needs_all_examples is (case.name in ("QualityFilter", "AnswerSwapGenerator"))
+    assert stage.needs_all_examples is (case.name in ("QualityFilter", "AnswerSwapGenerator", "FalseNegativeBudget"))

@@ -1,5 +1,8 @@
 """Rates of false negatives: hand-computed intervals, and how often they cover."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -120,3 +123,18 @@ def test_other_mistakes():
         gold_rate([True, False], queries=["a"])
     with pytest.raises(EvaluationError, match="all pairs are of one query"):
         gold_rate([True, False], queries=["a", "a"])
+
+
+@pytest.mark.integration
+def test_recorded_verdicts_and_fifty_labels_cover_the_truth_on_dl19(shared, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2] / "benchmarks")])
+    from false_negative_rate import coverage, mined_pairs
+
+    for pairs in mined_pairs(shared).values():
+        found = coverage(pairs, draws=40)
+        held, width, _ = found["corrected, four levels"]
+        # A right interval holds the truth in fewer than 33 of 40 draws about once in a thousand times.
+        assert held >= 33
+        assert width < found["50 labels alone"][1]
+        # The judge alone is far off here: what the correction is for.
+        assert found["judge alone"][0] == 0

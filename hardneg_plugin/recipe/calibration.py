@@ -1,0 +1,144 @@
+"""A run's candidates for labelling, and what their labels say of the judge, a model, and budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hardneg_plugin.components.false_negative_budget import FalseNegativeBudget, Foretold
+from hardneg_plugin.datasets.labels import UNSURE, LabelRow, weights_of
+from hardneg_plugin.errors import EvaluationError, WorkspaceError
+from hardneg_plugin.evaluation.false_negative_budget import budget_choices, fewest_labels, kappa
+from hardneg_plugin.evaluation.false_negative_model import reliability
+from hardneg_plugin.evaluation.rates import RateEstimate, gold_rate
+from hardneg_plugin.llm.verdicts import EASY_NEGATIVE, FALSE_NEGATIVE, HARD_NEGATIVE
+from hardneg_plugin.recipe.workspace import DONE
+from hardneg_plugin.recipe.yaml_text import parse_yaml
+from hardneg_plugin.records import MiningExample, read_jsonl, read_parquet
+
+BUDGETS = (0.01, 0.02, 0.05, 0.1)
+# What chooses among candidates that were filtered and judged: a sample of what is left behind it would say nothing of
+# what another budget keeps.
+_CHOOSING = ("budget", "sample")
+
+
+def candidates_of(run: Path, stage: str | None = None) -> list[MiningExample]:
+    """Return the examples behind a stage of a run.
+
+    :param run: The run folder, or a file of examples (``.parquet`` or ``.jsonl``).
+    :param stage: The stage, by name or by the name of its folder; None takes the last of the recipe's first system that
+        has stages before its budget or sampler.
+    :raises WorkspaceError: If there is no such run or stage, it is not finished, or several have the name.
+    :raises RecordError: If the file holds no examples.
+    """
+    if run.is_file():
+        return list(read_jsonl(run)) if run.suffix == ".jsonl" else read_parquet(run)
+    recipe_file = run / "recipe.yaml"
+    if not recipe_file.is_file():
+        msg = f"{run}: neither a run folder (no recipe.yaml in it) nor a file of examples"
+        raise WorkspaceError(msg)
+    name = stage or _last_stage(recipe_file)
+    folders = sorted(path for path in (run / "stages").glob("*") if name in (path.name, path.name.rpartition("-")[0]))
+    if len(folders) != 1:
+        there = ", ".join(sorted(path.name for path in (run / "stages").glob("*"))) or "none"
+        many = f"{len(folders)} stages are called {name!r}" if folders else f"no stage {name!r}"
+        msg = f"{run}: {many}; name one with --stage: {there}"
+        raise WorkspaceError(msg)
+    if not (folders[0] / DONE).is_file():
+        msg = f"{folders[0]}: the stage is not finished; start the run again first"
+        raise WorkspaceError(msg)
+    return [example for part in sorted(folders[0].glob("part-*.parquet")) for example in read_parquet(part)]
+
+
+def _last_stage(recipe_file: Path) -> str:
+    systems = parse_yaml(recipe_file.read_text("utf-8"), str(recipe_file)).get("systems") or {}
+    stages: list[Mapping[str, Any]] = next((stages for stages in systems.values() if stages), [])
+    names = [next(iter(stage)) for stage in stages]
+    cut = next((place for place, name in enumerate(names) if name in _CHOOSING), len(names))
+    if not cut:
+        msg = f"{recipe_file}: no system has a stage before {' or '.join(_CHOOSING)}"
+        raise WorkspaceError(msg)
+    return str(names[cut - 1])
+
+
+def calibration_lines(examples: list[MiningExample], rows: Sequence[LabelRow], labels: Path) -> list[str]:
+    """Return the report on labels, line by line.
+
+    :param examples: The examples that were sampled.
+    :param rows: The sample with its labels.
+    :param labels: The file that they were read from.
+    """
+    said = [row for row in rows if row.relevant in (0, 1)]
+    unsure = sum(row.label == UNSURE for row in rows)
+    lines = [f"{labels}: {len(said)} of {len(rows)} labelled, {unsure} unsure"]
+    if not said:
+        return [*lines, "Nothing to report before there are labels."]
+    weights = [weight for weight in weights_of(rows) if weight]
+    estimate = gold_rate([row.relevant == 1 for row in said], weights=weights, queries=_queries(said))
+    lines += ["", f"Rate of false negatives among all candidates: {_rate(estimate)}", "", *_agreement(said)]
+    try:
+        foretold = FalseNegativeBudget(str(labels)).foretell(examples)
+    except EvaluationError as error:
+        return [*lines, "", f"No model of P(false negative): {error}"]
+    return [*lines, "", *_reliability(foretold), "", *_budgets(foretold)]
+
+
+def _queries(rows: Sequence[LabelRow]) -> list[str] | None:
+    ids = [row.query_id for row in rows]
+    return ids if len(set(ids)) > 1 else None
+
+
+def _rate(estimate: RateEstimate) -> str:
+    return f"{estimate.rate:.1%} (95 % interval {estimate.low:.1%} to {estimate.high:.1%}, {estimate.gold} labels)"
+
+
+def _agreement(rows: Sequence[LabelRow]) -> list[str]:
+    decided = [row for row in rows if row.verdict in (FALSE_NEGATIVE, HARD_NEGATIVE, EASY_NEGATIVE)]
+    if not decided:
+        return ["Judge: no verdict on any labelled candidate."]
+    judge = np.array([row.verdict == FALSE_NEGATIVE for row in decided])
+    human = np.array([row.relevant == 1 for row in decided])
+    lines = [
+        f"Judge and person agree on {np.mean(judge == human):.1%} of {len(decided)} pairs, kappa "
+        f"{kappa(judge, human):.2f}:"
+    ]
+    shares = {
+        "found of the false negatives": judge[human],
+        "passed of the true negatives": ~judge[~human],
+        "false negatives among what it passes": human[~judge],
+    }
+    return lines + [f"  {name}: {_rate(gold_rate(values))}" for name, values in shares.items() if len(values)]
+
+
+def _reliability(foretold: Foretold) -> list[str]:
+    probability, labels, _, _ = foretold.known()
+    lines = ["P(false negative) by a model that did not see the query, and what the labels say:"]
+    lines.append(f"  {'P':>12}  {'labels':>6}  {'predicted':>9}  {'observed':>8}")
+    for row in reliability(probability, labels):
+        between = f"{row.observed_low:.1%} to {row.observed_high:.1%}"
+        lines.append(
+            f"  {row.low:5.2f} - {row.high:4.2f}  {row.count:6}  {row.predicted:9.1%}  {row.observed:8.1%}  [{between}]"
+        )
+    return lines
+
+
+def _budgets(foretold: Foretold) -> list[str]:
+    kept = foretold.probability[~np.isnan(foretold.probability)]
+    lines = ["Budgets, by the upper bound of the rate (95 %):"]
+    probability, labels, queries, weights = foretold.known()
+    for budget, choice in budget_choices(probability, labels, queries, BUDGETS, weights).items():
+        if choice is None:
+            lines.append(
+                f"  {budget:4.0%}  not to be shown with {len(labels):,} labels: it takes at least "
+                f"{fewest_labels(budget):,} kept ones without any false negative"
+            )
+            continue
+        count = int((kept <= choice.threshold).sum())
+        lines.append(
+            f"  {budget:4.0%}  keeps {count:,} of {len(kept):,} candidates (P up to {choice.threshold:.3f}); rate "
+            f"{choice.rate:.1%}, at most {choice.upper:.1%}; loses {choice.lost:.0%} of the true negatives"
+        )
+    return lines
