@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -166,6 +167,7 @@ class _WordMemory:
         self._known = 0
 
 
+@cache
 def _word_characters() -> NDArray[np.bool_]:
     """Return for each code point whether words are made of it."""
     is_word = np.zeros(_CODE_POINTS, dtype=np.bool_)
