@@ -44,6 +44,7 @@ from hardneg_plugin.search.bm25_loops import (
     scan,
     score_of,
     select,
+    still_possible,
     walk,
 )
 
@@ -172,7 +173,8 @@ def _raise(share: float, k: int, guess: bool, query: Query, work: Work) -> None:
     rank = int(k * share + _CAUTION * np.sqrt(k * share * (1 - share))) + 1
     if not guess or rank > k:
         rank = k
-    if size <= query.counts[_GUESSED_AT] or size < rank:
+    known = query.counts[_GUESSED_AT]
+    if size <= known + known // 8 or size < rank:
         return
     work.scratch[:size] = query.pool[:size]
     select(work.scratch, size, rank)
@@ -200,12 +202,14 @@ def _read_block(index: Postings, query: Query, k: int, low: int, high: int, work
     found = _gather(index, query, essential, low, high, max(floor, _TINY), work)
     if essential < number and found:
         _leave_out(index, query, essential, low, high, found)
-    for place in range(found):
-        score = work.scores[place]
-        if essential < number:
-            score = look_up(index, query, work.rows[place], score, needed, essential)
-        if score >= query.levels[_THRESHOLD]:
-            _keep(work.rows[place], score, k, query, work)
+    for place in range(essential, number):
+        found = still_possible(work, found, query.rest[place], needed)
+        if not found:
+            return
+        look_up(index, query, place, found, work)
+    for candidate in range(found):
+        if work.scores[candidate] >= query.levels[_THRESHOLD]:
+            _keep(work.rows[candidate], work.scores[candidate], k, query, work)
 
 
 @numba.njit(nogil=True, cache=True)

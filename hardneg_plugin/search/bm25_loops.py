@@ -14,7 +14,6 @@ BLOCK_BITS = 12
 """Blocks are multiples of 2^12 rows; so are the steps of the terms for which a block's first posting is looked up."""
 _LANES = 64
 _ROW_BITS = np.uint64(32)
-_BINARY_DOWN_TO = 8
 
 # Columns of a query's terms: its postings of this block, the end and begin of all, its steps and their size.
 BEGIN, STOP, END, ORIGIN, TABLE, SHIFT = range(6)
@@ -38,6 +37,7 @@ class Work(NamedTuple):
     acc: Any
     rows: Any
     scores: Any
+    places: Any
     scratch: Any
     bits: Any
     score: Any
@@ -172,28 +172,51 @@ def scan(work: Work, width: int, low: int, floor: Any) -> int:
 
 
 @numba.njit(nogil=True, cache=True)
-def look_up(index: Postings, query: Query, row: int, score: Any, needed: Any, first: int) -> Any:
-    """Add the terms from ``first`` on to one passage's score; stop where the rest cannot lift it to ``needed``."""
-    for place in range(first, len(query.terms)):
-        if score + query.rest[place] < needed:
-            return score
-        term = query.at[place]
-        if term[TABLE] >= 0:
-            step = term[TABLE] + (row >> term[SHIFT])
-            low = term[ORIGIN] + index.steps[step]
-            high = term[ORIGIN] + index.steps[step + 1]
-        else:
+def still_possible(work: Work, found: int, rest: Any, needed: Any) -> int:
+    """Keep the passages that ``rest`` can lift to ``needed``; return their number."""
+    kept = 0
+    for number in range(found):
+        score = work.scores[number]
+        work.scores[kept] = score
+        work.rows[kept] = work.rows[number]
+        kept += score + rest >= needed
+    return kept
+
+
+@numba.njit(nogil=True, cache=True)
+def look_up(index: Postings, query: Query, place: int, found: int, work: Work) -> Any:
+    """Add one term's weights to the scores of the passages found.
+
+    The postings are touched for all passages before they are searched, so that the waits for memory overlap.
+    """
+    term = query.at[place]
+    places = work.places[:found]
+    touched = np.float32(0)
+    if term[TABLE] >= 0:
+        for number in range(found):
+            places[number] = term[ORIGIN] + index.steps[term[TABLE] + (work.rows[number] >> term[SHIFT])]
+        last = term[END] - 1
+        for number in range(found):
+            position = min(places[number], last)
+            touched += np.float32(index.indices[position]) + index.data[position]
+    else:
+        for number in range(found):
+            row = work.rows[number]
             low = term[BEGIN]
             high = term[STOP]
-            while high - low > _BINARY_DOWN_TO:
+            while low < high:
                 middle = (low + high) >> 1
                 if index.indices[middle] < row:
                     low = middle + 1
                 else:
-                    high = middle + 1
-        for position in range(low, high):
-            if index.indices[position] >= row:
-                if index.indices[position] == row:
-                    score += query.weights[place] * index.data[position]
-                break
-    return score
+                    high = middle
+            places[number] = low
+    weight = query.weights[place]
+    for number in range(found):
+        row = work.rows[number]
+        position = places[number]
+        while position < term[END] and index.indices[position] < row:
+            position += 1
+        if position < term[END] and index.indices[position] == row:
+            work.scores[number] += weight * index.data[position]
+    return touched

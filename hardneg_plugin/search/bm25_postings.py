@@ -129,6 +129,7 @@ def _memory(block: int, queries: int, capacity: int, terms: int) -> tuple[NDArra
         np.zeros(block, np.float32),
         np.empty(block, np.int32),
         np.empty(block, np.float32),
+        np.empty(block, np.int64),
         np.empty(capacity, np.uint64),
         bits,
         bits.view(np.float32),
