@@ -14,6 +14,7 @@ from hardneg_plugin.components.dense_scores import DenseScorer
 from hardneg_plugin.components.embedder_pair import EmbedderPair
 from hardneg_plugin.components.parameters import at_least, one_of, source_name
 from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.memory_limit import memory_room
 from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_scores, with_table
 from hardneg_plugin.search.approximate import IndexKind, approximate_search
 from hardneg_plugin.search.dense import Encoder, encode, search_space, similarity_of
@@ -24,6 +25,8 @@ from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.search.vector_space import Similarity, Vectors, VectorSpace
 
 _NAME = "DenseNegativeMiner"
+# Of the room under a promise; vectors and candidates need the rest.
+_SHARE = 0.5
 
 
 @component
@@ -68,7 +71,8 @@ class DenseNegativeMiner:
     :param document_embedder: The Haystack embedder of passages, of the same model.
     :param index: ``exact``, or FAISS's ``ivf`` or ``hnsw``: faster over many passages, and some of the nearest are
         missed. How many are found is measured over a sample of the queries, logged, and kept in ``recall``.
-    :param memory: Bytes that an exact search works in, beside vectors and hits; None takes blocks of fixed size.
+    :param memory: Bytes that an exact search works in, beside vectors and hits; None takes half of what a recipe's
+        ``memory`` leaves, or blocks of fixed size.
     :raises ParameterError: If a number is out of range, a choice is unknown, or neither a model nor a pair of embedders
         is given, or both, or parameters that only go with a model that is loaded here.
     """
@@ -222,7 +226,7 @@ class DenseNegativeMiner:
 
     def _search(self, space: VectorSpace, encoder: IdentifiedEncoder, corpus: Corpus) -> Hits:
         if self.index == "exact":
-            return nearest(space, self.top_k, memory=self.memory)
+            return nearest(space, self.top_k, memory=self.memory or memory_room(_SHARE))
         key = store_key(encoder, corpus)
         found = approximate_search(space, self.top_k, self.index, key, memory=self.memory)
         self._recall = found.recall

@@ -1,28 +1,31 @@
-"""BM25 over a corpus on disk: bm25s scores (Lù, 2024), analysed by language, kept in the cache and memory-mapped."""
+"""BM25 over a corpus on disk: scores as bm25s has them (Lù, 2024), kept in the cache and memory-mapped."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from hardneg_plugin.cache import build_entry, fingerprint
 from hardneg_plugin.errors import DatasetError, ParameterError
 from hardneg_plugin.records.corpus import Corpus
+from hardneg_plugin.search.bm25_build import METHOD, IndexBuilder
+from hardneg_plugin.search.bm25_postings import Postings
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.text import Analyzer
+from hardneg_plugin.text.term_numbers import CompiledNumbering, PlainNumbering
 
 # Raised when a change of the code changes the index of the same corpus.
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 # Lucene's variant of the BM25 formula. With this analysis k1 = 1.2 measures better than bm25s's 1.5
 # (benchmarks/analyzers.py).
-METHOD, K1, B = "lucene", 1.2, 0.75
-# Compiling bm25s's numba backend takes about 5 s a process; below this many passages its numpy backend is done before.
-# The choice depends on the corpus alone, so that the same corpus is always searched by the same code.
-NUMBA_FROM_ROWS = 20_000
+K1, B = 1.2, 0.75
+# Loading compiled loops takes about a second a process, and several where they must be compiled; below this many
+# passages numpy is done before. The choice depends on the corpus alone, so that the same corpus is always searched by
+# the same code.
+COMPILED_FROM_ROWS = 20_000
 
 
 class BM25Index:
@@ -44,8 +47,9 @@ class BM25Index:
         self._analyzer = analyzer or Analyzer()
         key = index_key(corpus, self._analyzer, k1, b)
         build = partial(_build, corpus=corpus, analyzer=self._analyzer, k1=k1, b=b)
-        self._index = _load(build_entry("bm25", key, build), len(corpus))
-        self._vocabulary: dict[str, int] = self._index.vocab_dict
+        self._postings = Postings(
+            build_entry("bm25", key, build), len(corpus), compiled=len(corpus) >= COMPILED_FROM_ROWS
+        )
 
     def search(self, queries: Sequence[str], languages: Sequence[str] | None, k: int) -> Hits:
         """Return the best passages that share a term with each query.
@@ -61,24 +65,13 @@ class BM25Index:
         terms = [self._known(tokens) for tokens in self._analyzer.tokenize(queries, languages)]
         asked = [number for number, ids in enumerate(terms) if ids]
         if asked:
-            best = self._best([terms[number] for number in asked], min(k, len(self.corpus)))
+            best = self._postings.search([terms[number] for number in asked], min(k, len(self.corpus)))
             depth = best.rows.shape[1]
             rows[asked, :depth], scores[asked, :depth] = best.rows, best.scores
         return Hits(rows, scores)
 
-    def _best(self, queries: list[list[int]], depth: int) -> Hits:
-        # One more than asked for shows where passages of equal score are cut apart: bm25s keeps any of these.
-        deeper = min(depth + 1, len(self.corpus))
-        found = self._index.retrieve(queries, k=deeper, show_progress=False, n_threads=-1)
-        best = _in_order(found.documents.astype(np.int64), found.scores.astype(np.float32))
-        if deeper > depth:
-            for number in np.flatnonzero(best.scores[:, depth - 1] == best.scores[:, depth]):
-                every = self._index.get_scores_from_ids(queries[number])
-                best.rows[number, :depth] = _lowest_rows(every, depth)
-        return Hits(best.rows[:, :depth], best.scores[:, :depth])
-
     def _known(self, tokens: list[str]) -> list[int]:
-        vocabulary = self._vocabulary
+        vocabulary = self._postings.vocabulary
         return [vocabulary[token] for token in tokens if token in vocabulary]
 
 
@@ -87,40 +80,14 @@ def index_key(corpus: Corpus, analyzer: Analyzer, k1: float = K1, b: float = B) 
     return fingerprint([INDEX_VERSION, corpus.key, analyzer.fingerprint, METHOD, k1, b])
 
 
-def _in_order(rows: np.ndarray[Any, Any], scores: np.ndarray[Any, Any]) -> Hits:
-    """Sort by score, then row; bm25s fills up with passages that share no term: these become padding."""
-    order = np.lexsort((rows, -scores), axis=1)
-    rows, scores = np.take_along_axis(rows, order, 1), np.take_along_axis(scores, order, 1)
-    return Hits(np.where(scores > 0, rows, -1), np.where(scores > 0, scores, np.nan))
-
-
-def _lowest_rows(scores: np.ndarray[Any, Any], depth: int) -> np.ndarray[Any, Any]:
-    """Return the rows of the best ``depth`` of all scores; of those that equal the last, the lowest rows."""
-    cut = np.partition(scores, -depth)[-depth]
-    above = np.flatnonzero(scores > cut)
-    above = above[np.lexsort((above, -scores[above]))]
-    return np.concatenate([above, np.flatnonzero(scores == cut)[: depth - len(above)]])
-
-
 def _build(folder: Path, *, corpus: Corpus, analyzer: Analyzer, k1: float, b: float) -> None:
-    import bm25s
-
-    vocabulary: dict[str, int] = {}
-    documents: list[list[int]] = []
+    compiled = len(corpus) >= COMPILED_FROM_ROWS
+    numbering = CompiledNumbering(analyzer) if compiled and type(analyzer) is Analyzer else PlainNumbering(analyzer)
+    builder = IndexBuilder(folder, compiled=compiled)
     for texts, languages in corpus.iter_batches():
-        for tokens in analyzer.tokenize(texts, languages):
-            documents.append([vocabulary.setdefault(token, len(vocabulary)) for token in tokens])
-    if not vocabulary:
+        batch = numbering.number(texts, languages)
+        builder.add(batch.ids, batch.lengths, len(numbering.vocabulary))
+    if not numbering.vocabulary:
         msg = f"no passage of corpus {corpus.key} has a word to index"
         raise DatasetError(msg)
-    index = bm25s.BM25(method=METHOD, k1=k1, b=b)
-    index.index((documents, vocabulary), create_empty_token=False, show_progress=False)
-    index.save(folder, show_progress=False)
-
-
-def _load(folder: Path, rows: int) -> Any:
-    import bm25s
-
-    index = bm25s.BM25.load(folder, mmap=True, load_vocab=True)
-    index.backend = "numba" if rows >= NUMBA_FROM_ROWS else "numpy"
-    return index
+    builder.finish(numbering.vocabulary, k1, b)

@@ -19,8 +19,8 @@ from hardneg_plugin.search.matrix_products import fastest_product
 from hardneg_plugin.search.tiled import tiled_search
 from hardneg_plugin.search.vector_space import Vectors, VectorSpace
 
-# Products from which compiled loops pay: compiling takes some seconds in the first process of a machine.
-_LARGE = 1 << 34
+# Products from which compiled loops pay: FAISS takes seconds for so many; compiling takes some in the first process.
+_LARGE = 1 << 38
 # Passages in one index: bounds memory, whatever the size of the corpus.
 _PASSAGE_BLOCK = 131_072
 _QUERY_BLOCK = 4_096
@@ -41,14 +41,21 @@ def nearest(space: VectorSpace, k: int, *, memory: int | None = None) -> Hits:
     :raises ParameterError: If ``memory`` is too small for the smallest blocks.
     """
     large = len(space.queries) * len(space.passages) * space.queries.shape[1] >= _LARGE
-    faiss = find_spec("faiss") is not None
-    if large and (memory is not None or not faiss or fastest_product().name == "bfloat16"):
+    faiss = find_spec("faiss") is not None and (memory is None or memory >= _flat_bytes(space, k))
+    if large and (not faiss or fastest_product().name == "bfloat16"):
         return tiled_search(space, k, memory=memory).hits
     if faiss:
         return flat_search(space, k)
     hits = no_hits(len(space.queries), k)
     search_exactly(space, np.arange(len(space.queries)), min(k, len(space.passages)), hits)
     return hits
+
+
+def _flat_bytes(space: VectorSpace, k: int) -> int:
+    """Return what a search with FAISS takes beside vectors and hits: two copies of a block of passages, and lists."""
+    dims = space.queries.shape[1]
+    queries, depth = min(_QUERY_BLOCK, len(space.queries)), k + _SPARE
+    return 8 * dims * min(_PASSAGE_BLOCK, len(space.passages)) + queries * (8 * dims + 64 * depth)
 
 
 def flat_search(space: VectorSpace, k: int) -> Hits:

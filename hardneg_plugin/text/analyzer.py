@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from hardneg_plugin.errors import ParameterError
@@ -76,8 +76,16 @@ class Analyzer:
             return [self._terms(text, "") for text in texts]
         return [self._terms(text, language) for text, language in zip(texts, languages, strict=True)]
 
+    def rules_for(self, text: str, language: str) -> Mapping[str, tuple[str, ...]]:
+        """Return the terms by folded word that serve a text; the same object where the same question words do.
+
+        :param text: Text in any script.
+        :param language: ISO 639-1 code, or an empty string where the script shall tell.
+        """
+        return self._terms_by_word(language or detect_language(text))
+
     def _terms(self, text: str, language: str) -> list[str]:
-        terms_by_word = self._terms_by_word(language or detect_language(text))
+        terms_by_word = self.rules_for(text, language)
         folded = fold_characters(text)
         words = folded.translate(_ASCII_GAPS).split() if folded.isascii() else WORDS.findall(folded)
         return list(chain.from_iterable(map(terms_by_word.__getitem__, words)))

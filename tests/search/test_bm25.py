@@ -94,7 +94,7 @@ def test_ties_are_the_same_in_either_backend(make_corpus, monkeypatch):
     queries = [" ".join(rng.choice(list("abcdefgh"), size=2)) for _ in range(40)]
     corpus = make_corpus(texts)
     plain = BM25Index(corpus, analyzer=WordAnalyzer()).search(queries, None, 10)
-    monkeypatch.setattr(bm25, "NUMBA_FROM_ROWS", 1)
+    monkeypatch.setattr(bm25, "COMPILED_FROM_ROWS", 1)
     compiled = BM25Index(corpus, analyzer=WordAnalyzer()).search(queries, None, 10)
     assert np.array_equal(plain.rows, compiled.rows)
     assert np.array_equal(plain.scores, compiled.scores, equal_nan=True)

@@ -1,0 +1,348 @@
+"""BM25 at speed: hardneg against bm25s (numba and numpy), rank_bm25 and tantivy, in one process, alternating.
+
+Usage: ``python benchmarks/speed/bm25.py [--sizes 10000 100000 1000000] [--large] [--out FILE]``; ``HARDNEG_SHARED``
+names the folder of the shared data. Prints Markdown; ``--large`` adds 8,800,000 passages, for which 14 GB should be free.
+Ratios are medians of ratios within a round, so a machine that others use as well disturbs them less than the times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import math
+import multiprocessing
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bm25s
+import numba
+import numpy as np
+from synthetic import Synthetic
+
+from hardneg_plugin.search.bm25_build import IndexBuilder
+from hardneg_plugin.search.bm25_postings import Postings
+from hardneg_plugin.text import Analyzer
+from hardneg_plugin.text.term_numbers import CompiledNumbering
+
+K = 100
+K1, B = 1.2, 0.75
+LARGE = 8_800_000
+ROUNDS = 3
+KINDS = {"without stop words": False, "with stop words": True}
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Time one call."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def alternate(runs: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Time several ways in turn; the first call of each, which may compile, is not counted."""
+    for run in runs.values():
+        run()
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            times[name].append(seconds(run))
+    return times
+
+
+def ratio(times: dict[str, list[float]], ours: str, peer: str) -> float:
+    """Return the median over the rounds of how many times as fast ours was."""
+    return statistics.median(slow / fast for slow, fast in zip(times[peer], times[ours], strict=True))
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def bandwidth() -> float:
+    """Measure what all threads together read from memory, in bytes per second."""
+
+    @numba.njit(parallel=True, fastmath=True)
+    def total(values: Any) -> Any:
+        found = 0.0
+        for place in numba.prange(len(values)):
+            found += values[place]
+        return found
+
+    values = np.ones(1 << 27, np.float32)
+    total(values)
+    return values.nbytes / min(seconds(lambda: total(values)) for _ in range(5))
+
+
+def add_up_cost() -> float:
+    """Measure adding up one posting of a term that a fifth of the passages of a block have, in seconds."""
+
+    @numba.njit
+    def add_up(acc: Any, rows: Any, data: Any) -> None:
+        for place in range(len(rows)):
+            acc[np.uint32(rows[place])] += data[place]
+
+    rows = np.sort(np.random.default_rng(0).choice(65_536, 13_000, replace=False)).astype(np.int32)
+    acc, data = np.zeros(65_536, np.float32), np.ones(len(rows), np.float32)
+    add_up(acc, rows, data)
+    return min(seconds(lambda: [add_up(acc, rows, data) for _ in range(200)]) for _ in range(5)) / 200 / len(rows)
+
+
+def build(folder: Path, corpus: Synthetic, rows: int) -> Path:
+    """Index a synthetic corpus from its word ids, batch by batch."""
+    folder.mkdir(parents=True)
+    builder = IndexBuilder(folder, compiled=True)
+    for ids, lengths in corpus.passages(rows):
+        builder.add(ids, lengths, corpus.vocabulary)
+    builder.finish({str(number): number for number in range(corpus.vocabulary)}, K1, B)
+    return folder
+
+
+def peer_of(folder: Path, backend: str) -> Any:
+    """Open the same index with bm25s."""
+    index = bm25s.BM25.load(folder, mmap=False, load_vocab=True)
+    index.backend = backend
+    return index
+
+
+def search_rows(corpus: Synthetic, kind: str, rows: int, folder: Path, limits: tuple[float, float]) -> list[str]:
+    """Compare the search; return one line of the table."""
+    queries = [query.tolist() for query in corpus.queries(10_000)]
+    few = queries[:50]
+    postings = Postings(folder, rows, compiled=True)
+    numba_peer, numpy_peer = peer_of(folder, "numba"), peer_of(folder, "numpy")
+    threads = os.cpu_count() or 1
+
+    def peer(index: Any, some: list[list[int]], number: int) -> Any:
+        return index.retrieve(some, k=K, show_progress=False, n_threads=number)
+
+    times = alternate(
+        {"ours": lambda: postings.search(queries, K), "numba": lambda: peer(numba_peer, queries, threads)}
+    )
+    slow = statistics.median(seconds(lambda: peer(numpy_peer, few, 0)) for _ in range(ROUNDS)) / len(few)
+    ours = statistics.median(times["ours"]) / len(queries)
+    same = np.allclose(
+        np.nan_to_num(postings.search(queries, K).scores), peer(numba_peer, queries, threads)[1], atol=1e-5, rtol=1e-5
+    )
+    indptr = np.load(folder / "indptr.csc.index.npy")
+    touched = statistics.fmean(int((indptr[np.array(query) + 1] - indptr[query]).sum()) for query in queries)
+    by_bandwidth = touched * 8 / limits[0]
+    by_adding = touched * limits[1] / threads
+    return [
+        f"{rows:,} {kind}",
+        f"{1 / ours:,.0f}",
+        f"{len(queries) / statistics.median(times['numba']):,.0f}",
+        f"{1 / slow:,.0f}",
+        f"**{ratio(times, 'ours', 'numba'):.2f}**",
+        f"{slow / ours:,.0f}",
+        "yes" if same else "NO",
+        f"{touched:,.0f}",
+        f"{1 / by_bandwidth:,.0f} ({by_bandwidth / ours:.0%})",
+        f"{1 / by_adding:,.0f} ({by_adding / ours:.0%})",
+    ]
+
+
+def index_row(corpus: Synthetic, kind: str, rows: int, folder: Path) -> tuple[list[str], float]:
+    """Compare building from word ids: bm25s in memory, ours streamed to disk."""
+    batches = list(corpus.passages(rows))
+    lists = [part.tolist() for ids, lengths in batches for part in np.split(ids, np.cumsum(lengths)[:-1])]
+    vocabulary = {str(number): number for number in range(corpus.vocabulary)}
+
+    def ours(place: Path) -> None:
+        place.mkdir(parents=True)
+        builder = IndexBuilder(place, compiled=True)
+        for ids, lengths in batches:
+            builder.add(ids, lengths, corpus.vocabulary)
+        builder.finish(vocabulary, K1, B)
+
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        ours(Path(scratch) / "first")
+        fast = [seconds(lambda number=number: ours(Path(scratch) / f"{number}")) for number in range(ROUNDS)]
+        read = bm25s.BM25.load(Path(scratch) / "first", load_vocab=False)
+    index = bm25s.BM25(method="lucene", k1=K1, b=B)
+    slow = seconds(lambda: index.index((lists, vocabulary), create_empty_token=False, show_progress=False))
+    same = all(np.array_equal(index.scores[name], read.scores[name]) for name in ("data", "indices", "indptr"))
+    best = statistics.median(fast)
+    line = [f"{rows:,} {kind}", f"{best:.2f} s", f"{slow:.1f} s", f"**{slow / best:.1f}**", "yes" if same else "NO"]
+    return line, best
+
+
+def text_row(corpus: Synthetic, rows: int, folder: Path) -> list[str]:
+    """Compare texts to index: bm25s' tokenizer and builder, and this package's with its own analyzer."""
+    texts = [text for batch in corpus.texts(rows) for text in batch]
+
+    def ours(place: Path) -> None:
+        place.mkdir()
+        numbering, builder = CompiledNumbering(Analyzer()), IndexBuilder(place, compiled=True)
+        for start in range(0, rows, 8192):
+            batch = numbering.number(texts[start : start + 8192], None)
+            builder.add(batch.ids, batch.lengths, len(numbering.vocabulary))
+        builder.finish(numbering.vocabulary, K1, B)
+
+    def peer() -> None:
+        tokens = bm25s.tokenize(texts, stopwords="en", show_progress=False)
+        bm25s.BM25(method="lucene", k1=K1, b=B).index(tokens, show_progress=False)
+
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        ours(Path(scratch) / "first")
+        fast = statistics.median(
+            seconds(lambda number=number: ours(Path(scratch) / f"{number}")) for number in range(3)
+        )
+    slow = seconds(peer)
+    return [f"{rows:,}", f"{fast:.2f} s", f"{slow:.1f} s", f"**{slow / fast:.1f}**"]
+
+
+def large_row(shared: str, folder: str, results: Any) -> None:
+    """Build and search 8.8 million passages; run in a process of its own, whose peak memory is measured."""
+    corpus = Synthetic(Path(shared), stop_words=False)
+    queries = [query.tolist() for query in corpus.queries(2_000)]
+    building = seconds(lambda: build(Path(folder), corpus, LARGE))
+    built = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    postings = Postings(Path(folder), LARGE, compiled=True)
+    postings.search(queries[:100], K)
+    searching = seconds(lambda: postings.search(queries, K))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    results.put((building, built, len(queries) / searching, peak))
+
+
+def large(shared: Path, folder: Path) -> list[str]:
+    """Return the line of 8.8 million passages."""
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    process = context.Process(target=large_row, args=(str(shared), str(folder / "large"), results))
+    process.start()
+    process.join()
+    if process.exitcode:
+        return [f"{LARGE:,}", f"ended with exit code {process.exitcode}", "", "", ""]
+    building, built, rate, peak = results.get()
+    return [
+        f"{LARGE:,}",
+        f"{building:.0f} s",
+        f"{LARGE / building:,.0f}",
+        f"{rate:,.0f}",
+        f"{built:.1f} / {peak:.1f} GB",
+    ]
+
+
+def others(corpus: Synthetic, rows: int) -> list[list[str]]:
+    """Time rank_bm25 and tantivy where they are installed; only their speed is comparable."""
+    passages = [
+        part.tolist() for ids, lengths in corpus.passages(rows) for part in np.split(ids, np.cumsum(lengths)[:-1])
+    ]
+    queries = [query.tolist() for query in corpus.queries(200)]
+    lines = []
+    for name, run in (("rank_bm25", rank_bm25_rate), ("tantivy", tantivy_rate)):
+        found = importlib.util.find_spec(name) is not None
+        lines.append([name, f"{rows:,}", f"{run(passages, queries):,.1f}" if found else "not installed: not measured"])
+    return lines
+
+
+def rank_bm25_rate(passages: list[list[int]], queries: list[list[int]]) -> float:
+    """Return queries per second of rank_bm25."""
+    from rank_bm25 import BM25Okapi
+
+    index = BM25Okapi(passages)
+    return 5 / seconds(lambda: [np.argpartition(index.get_scores(query), -K)[-K:] for query in queries[:5]])
+
+
+def tantivy_rate(passages: list[list[int]], queries: list[list[int]]) -> float:
+    """Return queries per second of tantivy, one thread."""
+    import tantivy
+
+    schema = tantivy.SchemaBuilder().add_text_field("text", tokenizer_name="whitespace").build()
+    index = tantivy.Index(schema)
+    writer = index.writer(500_000_000)
+    for passage in passages:
+        writer.add_document(tantivy.Document(text=" ".join(f"w{term}" for term in passage)))
+    writer.commit()
+    index.reload()
+    searcher = index.searcher()
+    parsed = [index.parse_query(" ".join(f"w{term}" for term in query), ["text"]) for query in queries]
+    return len(parsed) / seconds(lambda: [searcher.search(query, K, count=False) for query in parsed])
+
+
+def exponent(points: list[tuple[int, float]]) -> str:
+    """Return the slope of time over size in logarithms, between the two largest sizes."""
+    if len(points) < 2:
+        return "-"
+    (small, before), (big, after) = points[-2:]
+    return f"{math.log(after / before) / math.log(big / small):.2f}"
+
+
+def report(sizes: list[int], shared: Path, folder: Path, *, with_large: bool) -> str:
+    """Measure everything; return Markdown."""
+    limits = (bandwidth(), add_up_cost())
+    search, building, growth = [], [], []
+    for kind, stop_words in KINDS.items():
+        corpus = Synthetic(shared, stop_words=stop_words)
+        search_points, build_points = [], []
+        for rows in sizes:
+            place = build(folder / f"{stop_words}-{rows}", corpus, rows)
+            search.append(search_rows(corpus, kind, rows, place, limits))
+            search_points.append((rows, 1 / float(search[-1][1].replace(",", ""))))
+            line, took = index_row(corpus, kind, rows, folder)
+            building.append(line)
+            build_points.append((rows, took))
+        growth.append([kind, exponent(search_points), exponent(build_points)])
+    corpus = Synthetic(shared, stop_words=True)
+    parts = [
+        f"# BM25 at speed\n\n{os.cpu_count()} threads; reading from memory {limits[0] / 1e9:.1f} GB/s, adding up a "
+        f"posting {limits[1] * 1e9:.2f} ns. Top {K}, 10,000 queries of six words; the two last columns: queries per "
+        "second if every posting were read from memory, or added up, and nothing else done (and our share of that; "
+        "over 100 % where postings are skipped).\n",
+        table(
+            [
+                "passages",
+                "hardneg q/s",
+                "bm25s numba q/s",
+                "bm25s numpy q/s",
+                "times numba",
+                "times numpy",
+                "scores equal",
+                "postings/query",
+                "read limit",
+                "add limit",
+            ],
+            search,
+        ),
+        "## Index from word ids (ours written to disk)\n",
+        table(["passages", "hardneg", "bm25s", "times", "arrays equal"], building),
+        "## Index from texts (hardneg: two prefixes of each word, written to disk; bm25s: `tokenize`, then `index`)\n",
+        table(
+            ["passages", "hardneg", "bm25s", "times"],
+            [text_row(corpus, rows, folder) for rows in sizes if rows < 10**6],
+        ),
+        "## Growth: exponent of time over size, between the two largest sizes\n",
+        table(["corpus", "search, a query", "index"], growth),
+        "## Others\n",
+        table(["library", "passages", "q/s"], others(corpus, sizes[0])),
+    ]
+    if with_large:
+        header = ["passages", "index from ids", "passages/s", "q/s", "peak memory, index / search"]
+        parts += ["## MS MARCO's size, without stop words\n", table(header, [large(shared, folder)])]
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("HARDNEG_SHARED", "../shared")))
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "results" / "speed_bm25.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        text = report(options.sizes, options.shared, Path(folder), with_large=options.large)
+    print(text)
+    options.out.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
