@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
+import threading
 from collections import Counter
 
+import honest_judge
 import pytest
 from haystack.components.generators.chat import OpenAIChatGenerator
 from haystack.utils import Secret
@@ -90,7 +91,7 @@ def test_a_read_timeout_is_asked_again(ask_all):
         OllamaServer(fault=lambda number, body: "timeout" if number == 1 else None) as server,
         session(retries=QUICK) as opened,
     ):
-        assert labels(ask_all(client_of(server, timeout=0.5), 2)) == ["false_negative", "hard_negative"]
+        assert labels(ask_all(client_of(server, timeout=1.5), 2)) == ["false_negative", "hard_negative"]
     assert opened.usage.total().retries == 1
 
 
@@ -196,10 +197,13 @@ def test_one_fault_in_five_over_two_thousand_pairs(ask_all):
 
 @both
 def test_eight_slots_are_kept_busy(ask_all):
-    """At 200 ms and 8 slots a server gives 40 answers a second: 120 take 3 s, of which most are used here."""
-    with OllamaServer(latency=0.2, slots=8) as server, session():
-        client = client_of(server)
-        started = time.monotonic()
-        assert len(ask_all(client, 120)) == 120
-        share = 120 / 40 / (time.monotonic() - started)
-    assert share > 0.85
+    """The server answers only when eight questions are there; 120 are fifteen times eight."""
+    together = threading.Barrier(8)
+
+    def brain(messages, schema):
+        together.wait(30)
+        return honest_judge.answer(messages, schema)
+
+    with OllamaServer(brain=brain, slots=8) as server, session():
+        assert len(ask_all(client_of(server), 120)) == 120
+        assert server.most_at_once == 8
