@@ -55,7 +55,7 @@ class Use(NamedTuple):
 @contextmanager
 def server() -> Iterator[str]:
     """Run the server; yield its address."""
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - a file of this repository
         [sys.executable, str(SERVER), str(LATENCY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
