@@ -71,7 +71,8 @@ def _sizes(spec: Spec) -> Sizes:
         passages = int(spec.options.get("passages", _SAMPLE_PASSAGES))
         return Sizes(passages, passages * _SAMPLE_CHARS, {"train": passages // _SAMPLE_PER_QUERY})
     if spec.kind in hub_names():
-        return _of_hub(hub_entry(spec.kind, spec.path))
+        rows = spec.options.get("rows")
+        return _of_hub(hub_entry(spec.kind, spec.path, int(rows) if rows else None))
     # What lies elsewhere tells its size when it is here.
     path = local_copy(spec.path) if is_remote(spec.path) else Path(spec.path).expanduser()
     if spec.kind == "beir":

@@ -62,7 +62,7 @@ def parse_spec(spec: str) -> Spec:
     if (kind == "sample" and not colon) or (kind in FILE_KINDS and path):
         return Spec(kind, path, options)
     if kind in hub_names():
-        hub_entry(kind, path)
+        hub_entry(kind, path, _rows(spec, options))
         return Spec(kind, path, options)
     msg = f"dataset {spec!r}: expected {KNOWN_SPECS} ({', '.join(hub_names())})"
     raise DatasetError(msg)
@@ -108,11 +108,12 @@ def load_dataset(spec: str) -> RetrievalDataset:
     ``sample?passages=3600&seed=0``, ``beir:FOLDER``, or ``jsonl:``, ``csv:``, ``parquet:`` with a file or folder and,
     where columns have other names or several could be meant, ``?anchor=…&positive=…&negative=…&language=…&answers=…``
     (``negative_1 … negative_n`` are all negatives); a bad row of pairs is left out as a whole. Or the name of a dataset
-    of the hub: ``msmarco``, ``mr-tydi:sw``. Every spec takes the options ``on_bad_row`` (``error``, the default, stops
-    at the first bad row; ``skip`` leaves bad rows out and counts them), ``max_text_chars`` (longer texts are bad rows;
-    100,000), ``default_language`` (ISO 639-1 code of rows that carry no language), ``gold`` (a split: its relevant
-    passages alone are the corpus) and ``queries`` (how many of that split's queries, drawn by a hash of their id).
-    A path may lie on any file system of fsspec (``beir:s3://bucket/folder``): it is copied into the cache first.
+    of the hub: ``msmarco``, ``mr-tydi:sw``, or the first rows of ready triplets: ``msmarco-bm25?rows=10000``. Every
+    spec takes the options ``on_bad_row`` (``error``, the default, stops at the first bad row; ``skip`` leaves bad
+    rows out and counts them), ``max_text_chars`` (longer texts are bad rows; 100,000), ``default_language`` (ISO
+    639-1 code of rows that carry no language), ``gold`` (a split: its relevant passages alone are the corpus) and
+    ``queries`` (how many of that split's queries, drawn by a hash of their id). A path may lie on any file system
+    of fsspec (``beir:s3://bucket/folder``): it is copied into the cache first.
     Several specs with `` + `` between them are one dataset, whose ids begin with the name of their part:
     ``beir:tydi/en + beir:tydi/ko``.
 
@@ -165,17 +166,21 @@ def _cut_out(spec: str, source: Source, shared: Mapping[str, str]) -> Source:
 def _source(spec: Spec, problems: RowProblems, max_chars: int) -> Source:
     if spec.kind in SUFFIXES:
         return TabularSource(spec.kind, _here(spec.path), spec.options, problems, max_chars=max_chars)
-    known = ("passages", "seed") if spec.kind == "sample" else ()
+    known = ("passages", "seed") if spec.kind == "sample" else ("rows",) if spec.kind in hub_names() else ()
     unknown = [name for name in spec.options if name not in known]
     if unknown:
         options = ", ".join([*known, *SHARED_OPTIONS])
         msg = f"dataset {str(spec)!r}: unknown option {', '.join(unknown)}; {spec.kind} takes {options}"
         raise DatasetError(msg)
     if spec.kind in hub_names():
-        return HubSource(spec.kind, spec.path, problems)
+        return HubSource(spec.kind, spec.path, problems, _rows(str(spec), spec.options))
     if spec.kind == "beir":
         return BeirSource(_here(spec.path), problems)
     return SampleSource(**{name: _whole(str(spec), name, value) for name, value in spec.options.items()})
+
+
+def _rows(spec: str, options: Mapping[str, str]) -> int | None:
+    return _whole(spec, "rows", options["rows"]) if "rows" in options else None
 
 
 def _whole(spec: str, name: str, value: str) -> int:

@@ -119,8 +119,9 @@ class _Estimate:
         missing: dict[str, PlannedFile] = {}
         for spec in (self._recipe.data.spec, *(other.dataset for other in others)):
             for part in map(parse_spec, spec.split(UNION)):
-                files = download_plan(part.kind, part.path) if part.kind in hub_names() else []
-                for file in files:
+                rows = part.options.get("rows")
+                known = part.kind in hub_names()
+                for file in download_plan(part.kind, part.path, int(rows) if rows else None) if known else []:
                     if not file.present:
                         missing.setdefault(file.where, file)
         return tuple(missing.values())

@@ -9,12 +9,13 @@ import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 _INFO = re.compile(r"/api/datasets/(?P<repo>[^/]+/[^/]+)(/revision/(?P<revision>[^/]+))?$")
 _TREE = re.compile(r"/api/datasets/(?P<repo>[^/]+/[^/]+)/tree/(?P<revision>[^/]+)(/(?P<path>.*))?$")
 _WEB = re.compile(r"/(?P<host>(msmarco|trec)\.[^/]+)/(?P<path>.+)$")
+_PATHS = re.compile(r"/api/datasets/(?P<repo>[^/]+/[^/]+)/paths-info/(?P<revision>[^/]+)$")
 _FILE = re.compile(r"/datasets/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)$")
 
 
@@ -28,7 +29,7 @@ class HubServer:
     """
 
     def __init__(self, folder: Path, cut: str = "") -> None:
-        self.folder, self.cut, self.sent = folder, cut, Counter()
+        self.folder, self.cut, self.sent, self.bytes = folder, cut, Counter(), Counter()
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,6 +40,9 @@ class HubServer:
 
             def do_GET(self):
                 owner.answer(self, body=True)
+
+            def do_POST(self):
+                owner.answer_paths(self)
 
             def log_message(self, *_):
                 pass
@@ -65,11 +69,23 @@ class HubServer:
         elif match := _WEB.match(path):
             self._send_file(request, self.folder / match["host"] / match["path"], body=body)
         elif match := _TREE.match(path):
-            self._send_json(request, self._tree(self.folder / match["repo"]), body=body)
+            deep = parse_qs(urlsplit(request.path).query).get("recursive", ["false"])[0].lower() == "true"
+            folder = self.folder / match["repo"]
+            found = self._tree(folder, folder / (match["path"] or ""), deep=deep)
+            self._send_json(request, found or None, body=body)
         elif match := _INFO.match(path):
             self._send_json(request, self._info(match["repo"]), body=body)
         else:
             self._send(request, 404, b"{}", {"X-Error-Code": "RepoNotFound"}, body=body)
+
+    def answer_paths(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer what some paths of a repository are."""
+        asked = request.rfile.read(int(request.headers["Content-Length"])).decode()
+        asked = json.loads(asked)["paths"] if asked.startswith("{") else parse_qs(asked)["paths"]
+        match = _PATHS.match(unquote(urlsplit(request.path).path))
+        folder = self.folder / match["repo"]
+        entries = self._tree(folder, folder, deep=True)
+        self._send_json(request, [entry for entry in entries if entry["path"] in asked], body=True)
 
     def _files(self, repo: Path) -> list[Path]:
         return sorted(path for path in repo.rglob("*") if path.is_file())
@@ -81,11 +97,15 @@ class HubServer:
         files = [{"rfilename": path.relative_to(folder).as_posix()} for path in self._files(folder)]
         return {"id": repo, "sha": COMMIT, "private": False, "siblings": files, "tags": []}
 
-    def _tree(self, folder: Path) -> object:
-        return [
-            {"type": "file", "path": p.relative_to(folder).as_posix(), "size": p.stat().st_size, "oid": _hash(p)}
-            for p in self._files(folder)
-        ]
+    def _tree(self, folder: Path, below: Path, *, deep: bool) -> list[dict[str, object]]:
+        entries = []
+        for path in sorted(below.rglob("*") if deep else below.glob("*")):
+            name = path.relative_to(folder).as_posix()
+            if path.is_file():
+                entries.append({"type": "file", "path": name, "size": path.stat().st_size, "oid": _hash(path)})
+            else:
+                entries.append({"type": "directory", "path": name, "size": 0, "oid": "0" * 40})
+        return entries
 
     def _send_json(self, request: BaseHTTPRequestHandler, value: object, *, body: bool) -> None:
         if value is None:
@@ -99,11 +119,12 @@ class HubServer:
             return
         data, start = path.read_bytes(), 0
         headers = {"ETag": f'"{_hash(path)}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
-        asked = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
-        status = 200
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
+        status, end = 200, len(data)
         if asked and body:
             start, status = int(asked[1]), 206
-            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+            end = min(int(asked[2] or len(data)) + 1, len(data))
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
         if body:
             self.sent[path.name if start == 0 else f"{path.name} from {start}"] += 1
         if body and self.cut == path.name and self.sent[path.name] == 1:
@@ -114,7 +135,8 @@ class HubServer:
             request.wfile.write(data[: len(data) // 2])
             request.close_connection = True
             return
-        self._send(request, status, data[start:], headers, body=body)
+        self.bytes[path.name] += end - start if body else 0
+        self._send(request, status, data[start:end], headers, body=body)
 
     def _send(self, request, status: int, data: bytes, headers: dict[str, str], *, body: bool) -> None:
         request.send_response(status)

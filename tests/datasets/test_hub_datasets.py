@@ -78,6 +78,27 @@ def test_the_triplets_of_mr_tydi_have_columns_of_their_own_names(hub):
     assert [query.language for query in dataset.queries("train")] == ["sw"]
 
 
+def test_the_first_rows_of_ready_triplets_are_a_dataset(hub):
+    dataset = load_dataset("msmarco-bm25?rows=2")
+    assert sorted(passages(dataset).values()) == ["n1", "n2", "p1"]
+    assert list(queries(dataset, "train").values()) == ["q1"]
+    assert dataset.corpus.key != load_dataset("msmarco-bm25").corpus.key
+    first = load_dataset("mr-tydi-train:sw?rows=1 + mr-tydi-triplets:sw?rows=1")
+    assert len(first.qrels("train")) == 2
+    assert len(first.corpus) == 5
+
+
+def test_the_first_rows_of_a_collection_are_refused(hub):
+    known = "msmarco-bm25, mr-tydi-train, mr-tydi-triplets"
+    with pytest.raises(DatasetError, match=f"mr-tydi:sw: its judgements need all passages; .* can be had of {known}$"):
+        load_dataset("mr-tydi:sw?rows=5")
+    with pytest.raises(DatasetError, match="msmarco-bm25: rows must be at least 1, got 0"):
+        load_dataset("msmarco-bm25?rows=0")
+    refused = CliRunner().invoke(main, ["download", "nano-msmarco", "--limit", "5"])
+    assert refused.exit_code == 1
+    assert f"can be had of {known}" in refused.output
+
+
 def test_gold_passages_are_those_of_the_language(hub):
     dataset = load_dataset("tydiqa-goldp:sw")
     assert list(passages(dataset).values()) == ["NULL"]
@@ -174,6 +195,7 @@ def test_every_dataset_of_the_catalogue_has_sizes_and_a_licence():
             assert sizes.passages > 0
             assert all(number > 0 for number in sizes.queries.values())
     assert dataset_sizes("msmarco").passages == 8_841_823
+    assert dataset_sizes("msmarco-bm25?rows=10000").queries == {"train": 10_000}
 
 
 def test_a_dry_run_prints_sizes_and_what_is_here(hub, monkeypatch):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from hub_files import small_catalogue, write, write_hub
+from hub_files import small_catalogue, write, write_hub, write_jsonl
 from hub_server import HubServer
 
 pytestmark = pytest.mark.integration
@@ -147,3 +148,39 @@ def test_a_file_from_elsewhere_is_fetched_once_and_never_kept_half(server, hub):
     for _ in range(2):
         assert "6 {'20': {'4': 2, '5': 0}}" in hub.run(READ, "msmarco-dl20", "dl20")
     assert server.sent["2020qrels-pass.txt"] == 2
+
+
+def test_the_first_rows_are_read_as_a_stream_and_kept(server, hub, tmp_path):
+    """20 MB that do not pack: what comes behind the first rows is not read."""
+    name = "train.jsonl.gz"
+    draw = random.Random(1)
+    rows = [
+        {
+            "query_id": str(n),
+            "query": f"swali {n}?",
+            "positive_passages": [{"docid": f"{n}#0", "title": "", "text": draw.randbytes(5000).hex()}],
+            "negative_passages": [],
+        }
+        for n in range(4000)
+    ]
+    file = tmp_path / "repos/castorini/mr-tydi/mrtydi-v1.1-swahili" / name
+    write_jsonl(file, rows)
+    assert file.stat().st_size > 20e6
+    said = hub.command("download", "mr-tydi-train:sw", "--limit", "3")
+    assert f"castorini/mr-tydi@main/mrtydi-v1.1-swahili/{name}, first 3 rows" in said
+    assert "rows counted" in said
+    assert 0 < server.bytes[name] < 10e6
+    before = server.bytes.copy()
+    assert "3 {'0': {'0#0': 1}, '1': {'1#0': 1}, '2': {'2#0': 1}}" in hub.run(
+        READ, "mr-tydi-train:sw?rows=3", "train", HF_HUB_OFFLINE="1"
+    )
+    assert "to download: 0 of 1 files" in hub.command("download", "mr-tydi-train:sw", "--limit", "3")
+    assert server.bytes == before
+
+
+def test_the_first_rows_of_parquet_files_are_whole_rows(server, hub):
+    assert "rows counted" in hub.command("download", "msmarco-bm25", "--limit", "2")
+    assert hub.run(READ, "msmarco-bm25?rows=2", "train", HF_HUB_OFFLINE="1").startswith("3 {")
+    offline = hub.run(READ, "msmarco-bm25?rows=3", "train", HF_HUB_OFFLINE="1")
+    assert "`hardneg download msmarco-bm25 --limit 3` fetches it" in offline
+    assert "Traceback" not in offline

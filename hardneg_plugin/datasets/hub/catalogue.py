@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from hardneg_plugin.errors import DatasetError
 
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 _OTHERS = "*"
+# Kinds of files whose rows hold query and passages: the first of them are a dataset by themselves.
+_WHOLE_ROWS = ("triplets", "mr-tydi")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Part:
     :param rows: Rows of all files together; None where they are not known.
     :param about: Whether ``rows`` is that of another release, right within 2 %.
     :param bytes: To download; None where the hub alone knows.
+    :param head: Rows that are wanted, from the first; None wants all.
     """
 
     files: str
@@ -40,9 +43,17 @@ class Part:
     rows: int | None = None
     about: bool = False
     bytes: int | None = None
+    head: int | None = None
 
     def __str__(self) -> str:
-        return self.url or f"{self.repo}@{self.revision}/{self.files}"
+        first = "" if self.head is None else f", first {self.head:,} rows"
+        return self.url or f"{self.repo}@{self.revision}/{self.files}{first}"
+
+    def first(self, rows: int) -> Part:
+        """Return the part of which the first rows alone are wanted."""
+        share = min(rows / self.rows, 1) if self.rows else None
+        size = None if share is None or self.bytes is None else round(self.bytes * share)
+        return replace(self, head=rows, rows=None, bytes=size)
 
 
 @dataclass(frozen=True)
@@ -90,12 +101,13 @@ def hub_names() -> dict[str, tuple[str, ...]]:
     return {name: tuple(entry.get("languages", ())) for name, entry in _catalogue(CATALOGUE).items()}
 
 
-def hub_entry(name: str, language: str) -> Entry:
+def hub_entry(name: str, language: str, rows: int | None = None) -> Entry:
     """Return a dataset.
 
     :param name: Its name.
     :param language: ISO 639-1 code; empty where the name stands for one language alone.
-    :raises DatasetError: If there is no such dataset, or it has no such language.
+    :param rows: How many of its rows, from the first; None takes all.
+    :raises DatasetError: If there is no such dataset, it has no such language, or its rows do not stand alone.
     """
     known = _catalogue(CATALOGUE)
     if name not in known:
@@ -109,7 +121,7 @@ def hub_entry(name: str, language: str) -> Entry:
         raise DatasetError(msg)
     code = language or raw["language"]
     names = {"lang": code, "name": languages.get(code, "")}
-    return Entry(
+    entry = Entry(
         name=f"{name}:{language}" if language else name,
         about=raw["about"],
         licence=raw["licence"],
@@ -119,6 +131,34 @@ def hub_entry(name: str, language: str) -> Entry:
         queries=tuple(_part(part, names) for part in raw["queries"]),
         qrels={split: tuple(_part(part, names) for part in parts) for split, parts in raw["qrels"].items()},
         sizes={key: size for key, value in raw["sizes"].items() if (size := _own(value, code)) is not None},
+    )
+    return entry if rows is None else _first(entry, rows)
+
+
+def _first(entry: Entry, rows: int) -> Entry:
+    """Return the dataset of the first rows.
+
+    :raises DatasetError: If there are none, or queries, judgements and passages lie in files of their own.
+    """
+    if rows < 1:
+        msg = f"{entry.name}: rows must be at least 1, got {rows}"
+        raise DatasetError(msg)
+    if any(part.kind not in _WHOLE_ROWS for part in entry.parts):
+        known = ", ".join(
+            name
+            for name, raw in _catalogue(CATALOGUE).items()
+            if all(part["kind"] in _WHOLE_ROWS for part in (*raw["corpus"], *raw["queries"]))
+        )
+        msg = f"{entry.name}: its judgements need all passages; the first rows can be had of {known}"
+        raise DatasetError(msg)
+    share = min(1.0, rows / (entry.corpus[0].rows or max(entry.sizes[split] for split in entry.qrels)))
+    return replace(
+        entry,
+        name=f"{entry.name}?rows={rows}",
+        corpus=tuple(part.first(rows) for part in entry.corpus),
+        queries=tuple(part.first(rows) for part in entry.queries),
+        qrels={split: tuple(part.first(rows) for part in parts) for split, parts in entry.qrels.items()},
+        sizes={key: round(size * share) for key, size in entry.sizes.items()},
     )
 
 

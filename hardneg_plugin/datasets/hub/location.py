@@ -13,6 +13,7 @@ from urllib.parse import urlparse
 
 from hardneg_plugin.cache import build_entry, entry_path, fingerprint
 from hardneg_plugin.datasets.hub.catalogue import Part
+from hardneg_plugin.datasets.hub.head import fetch_head, head_file
 from hardneg_plugin.errors import DatasetError
 
 HUB_VARIABLE = "HARDNEG_HUB"
@@ -33,6 +34,8 @@ def local_files(part: Part) -> list[Path]:
 
     :raises DatasetError: If what is there is a part of a conversion.
     """
+    if part.head is not None and head_file(part).is_file():
+        return [head_file(part)]
     folder = hub_folder()
     if folder is not None and (found := _matching(folder / _place(part), part)):
         return found
@@ -52,6 +55,8 @@ def files_of(part: Part, dataset: str) -> list[Path]:
     """
     if found := local_files(part):
         return found
+    if part.head is not None:
+        return [_head(part, dataset)]
     if part.url:
         return [build_entry(WEB, fingerprint(part.url), _downloading(part, dataset)) / _name(part)]
     snapshot = _snapshot(part, local=False, dataset=dataset)
@@ -59,6 +64,15 @@ def files_of(part: Part, dataset: str) -> list[Path]:
         return found
     msg = f"{dataset}: {part.repo}@{part.revision} holds no file {part.files}; the repository has changed"
     raise DatasetError(msg)
+
+
+def _head(part: Part, dataset: str) -> Path:
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    try:
+        return fetch_head(part)
+    except (OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+        raise DatasetError(_unreachable(part, dataset, error)) from error
 
 
 def _place(part: Part) -> str:
@@ -111,7 +125,7 @@ def _unreachable(part: Part, dataset: str, error: Exception) -> str:
     folder = hub_folder() or "FOLDER"
     return (
         f"{dataset}: {part}{size} is not on this machine and cannot be downloaded: {reason}. Where there is a network, "
-        f"`hardneg download {dataset}` fetches it; or put it at {folder}/{_place(part)}/"
+        f"`hardneg download {dataset.replace('?rows=', ' --limit ')}` fetches it; or put it at {folder}/{_place(part)}/"
         f"{_name(part) if part.url else part.files} and set {HUB_VARIABLE}={folder}"
     )
 

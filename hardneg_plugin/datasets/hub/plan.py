@@ -28,20 +28,21 @@ class PlannedFile(NamedTuple):
     present: bool
 
 
-def download_plan(name: str, language: str) -> list[PlannedFile]:
+def download_plan(name: str, language: str, rows: int | None = None) -> list[PlannedFile]:
     """Return the files of a dataset; nothing is downloaded or written.
 
     :param name: Name in the catalogue.
     :param language: ISO 639-1 code; empty where the name stands for one language alone.
+    :param rows: How many of its rows, from the first; None takes all.
     :raises DatasetError: If there is no such dataset.
     """
-    entry = hub_entry(name, language)
+    entry = hub_entry(name, language, rows)
     return [
         PlannedFile(entry.name, str(part), part.bytes, entry.licence, bool(local_files(part))) for part in entry.parts
     ]
 
 
-def download(name: str, language: str, tell: Callable[[str], None]) -> Iterator[PlannedFile]:
+def download(name: str, language: str, tell: Callable[[str], None], rows: int | None = None) -> Iterator[PlannedFile]:
     """Fetch the files of a dataset, count their rows, and yield each when it is there.
 
     What is on this machine is not fetched again; a file that was cut off goes on where it was.
@@ -49,9 +50,10 @@ def download(name: str, language: str, tell: Callable[[str], None]) -> Iterator[
     :param name: Name in the catalogue.
     :param language: ISO 639-1 code; empty where the name stands for one language alone.
     :param tell: Called with what is done next.
+    :param rows: How many of its rows, from the first; None takes all.
     :raises DatasetError: If a file cannot be had, or has not as many rows as it should.
     """
-    entry = hub_entry(name, language)
+    entry = hub_entry(name, language, rows)
     for part in entry.parts:
         tell(f"{entry.name}: {part}")
         files = files_of(part, entry.name)

@@ -39,6 +39,8 @@ def read_part(part: Part, files: Sequence[Path], name: str, problems: RowProblem
     count = 0
     for file in files:
         for line, fields in _READ[part.kind](part, file, name, problems):
+            if count == part.head:
+                return
             count += 1
             yield RawRow(file, line, fields)
     most = round(part.rows * _ABOUT) if part.rows is not None and part.about else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -24,16 +25,17 @@ class HubSource:
     :param name: Name in the catalogue.
     :param language: ISO 639-1 code; empty where the name stands for one language alone.
     :param problems: What to do with bad rows.
+    :param rows: How many of its rows, from the first; None takes all.
     :raises DatasetError: If there is no such dataset or language.
     """
 
-    def __init__(self, name: str, language: str, problems: RowProblems) -> None:
-        self._entry, self._problems = hub_entry(name, language), problems
+    def __init__(self, name: str, language: str, problems: RowProblems, rows: int | None = None) -> None:
+        self._entry, self._problems = hub_entry(name, language, rows), problems
 
     @property
     def name(self) -> str:
         """Name and language."""
-        return self._entry.name.replace(":", "-")
+        return re.sub("[:?=]", "-", self._entry.name)
 
     def identity(self) -> dict[str, object]:
         """Return the files of the corpus, and what the others are read from."""
