@@ -16,7 +16,7 @@ VERBS = {
     "validate": "Check a recipe without running it.",
     "judge-check": "Ask a recipe's judge about pairs whose kind is known.",
     "run": "Run a recipe: mine, train, evaluate, report.",
-    "refilter": "Change margins, labels or samples of a finished run, without mining again.",
+    "refilter": "Change margins, labels or samples of a finished run.",
     "calibrate": "Label a sample of a run's candidates, and see what a budget keeps.",
     "benchmark": "Run a suite of recipes and put their results side by side.",
     "download": "Fetch a dataset of the hub and count its rows.",
