@@ -12,7 +12,7 @@ from itertools import count, islice
 from hardneg_plugin.llm.exchange import WINDOW_PER_WORKER, Answer, Exchange, Wait
 from hardneg_plugin.llm.request import LLMClient, LLMRequest
 from hardneg_plugin.llm.session import Session, current_session
-from hardneg_plugin.llm.turns import Workers
+from hardneg_plugin.llm.turns import LOOK_UP_SECONDS, Workers
 
 
 def ask(
@@ -127,12 +127,15 @@ class _Window:
             self._outcomes.put((key, error))
 
     def _wait(self) -> None:
-        """Wait for the next outcome, or for the next question whose turn has come again."""
-        pause = None if not self._waiting else max(self._waiting[0][0] - time.monotonic(), 0.0)
+        """Wait a while for the next outcome, or for the next question whose turn has come again."""
+        pause = LOOK_UP_SECONDS
+        if self._waiting:
+            pause = min(max(self._waiting[0][0] - time.monotonic(), 0.0), pause)
         try:
             key, outcome = self._outcomes.get(timeout=pause)
         except queue.Empty:
-            self._submit(heapq.heappop(self._waiting)[2])
+            if self._waiting and self._waiting[0][0] <= time.monotonic():
+                self._submit(heapq.heappop(self._waiting)[2])
             return
         if isinstance(outcome, BaseException):
             raise outcome

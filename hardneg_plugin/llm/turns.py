@@ -16,6 +16,9 @@ import weakref
 from collections.abc import Callable
 from itertools import count
 
+# A Ctrl-C that comes just before a thread begins to wait does not wake it: no wait is longer than this.
+LOOK_UP_SECONDS = 0.5
+
 
 class Workers:
     """Threads that call for one question at a time.
@@ -61,7 +64,8 @@ class Workers:
         """Wait for the calls under way, unless the interpreter has stopped their threads already."""
         if not sys.is_finalizing():
             for thread in self._threads:
-                thread.join()
+                while thread.is_alive():
+                    thread.join(LOOK_UP_SECONDS)
 
     def finish(self) -> None:
         """Stop and wait, unless somebody stopped them before and chose whether to wait."""
