@@ -17,7 +17,7 @@ VERBS = {
     "judge-check": "Ask a recipe's judge about pairs whose kind is known.",
     "run": "Run a recipe: mine, train, evaluate, report.",
     "refilter": "Change margins, labels or samples of a finished run.",
-    "calibrate": "Label a sample of a run's candidates, and see what a budget keeps.",
+    "calibrate": "Label a sample of a run; see what budgets keep.",
     "benchmark": "Run a suite of recipes and put their results side by side.",
     "download": "Fetch a dataset of the hub and count its rows.",
     "audit": "Find what is wrong with training rows, whoever made them.",
