@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -51,6 +52,9 @@ def command(
       hardneg benchmark msmarco --dry-run
       hardneg benchmark tydi --no-train --model e5=intfloat/multilingual-e5-small
     """
+    if dry_run:
+        # Haystack writes a file into the home folder when it is imported with it.
+        os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
     from hardneg_plugin.recipe.benchmark import run_suite
     from hardneg_plugin.recipe.find import find_suite
     from hardneg_plugin.recipe.suite import load_suite

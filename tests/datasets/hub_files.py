@@ -89,6 +89,8 @@ def _write_tydi(folder: Path) -> None:
         further = {**row, "query_id": "9", "positive_passages": [passages[4]]}
         rows = [row, further] if split == "train" else [row]
         write_jsonl(folder / f"castorini/mr-tydi/mrtydi-v1.1-swahili/{split}.jsonl.gz", rows)
+    triplets = [{"anchor": "swali?", "positive": "NA", "negative": negative} for negative in ("n1", "n2")]
+    write_parquet(folder / "sentence-transformers/mr-tydi/sw-triplet/train-00000-of-00001.parquet", triplets)
     gold = [
         {"id": f"{name}-1-0", "title": "t", "context": context, "question": f"{name}?", "answers": answers}
         for name, context, answers in (

@@ -14,11 +14,14 @@ from urllib.parse import unquote, urlsplit
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 _INFO = re.compile(r"/api/datasets/(?P<repo>[^/]+/[^/]+)(/revision/(?P<revision>[^/]+))?$")
 _TREE = re.compile(r"/api/datasets/(?P<repo>[^/]+/[^/]+)/tree/(?P<revision>[^/]+)(/(?P<path>.*))?$")
+_WEB = re.compile(r"/(?P<host>(msmarco|trec)\.[^/]+)/(?P<path>.+)$")
 _FILE = re.compile(r"/datasets/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)$")
 
 
 class HubServer:
-    """A server over ``<folder>/<owner>/<name>/<path>``; counts the files it sent, and cuts some off once.
+    """A server over ``<folder>/<owner>/<name>/<path>``, and ``<folder>/<host>/<path>`` for other hosts.
+
+    It counts the files it sent, and cuts some off once.
 
     :param folder: The repositories.
     :param cut: Path of a file whose first answer breaks off in the middle.
@@ -59,6 +62,8 @@ class HubServer:
         path = unquote(urlsplit(request.path).path)
         if match := _FILE.match(path):
             self._send_file(request, self.folder / match["repo"] / match["path"], body=body)
+        elif match := _WEB.match(path):
+            self._send_file(request, self.folder / match["host"] / match["path"], body=body)
         elif match := _TREE.match(path):
             self._send_json(request, self._tree(self.folder / match["repo"]), body=body)
         elif match := _INFO.match(path):

@@ -69,6 +69,15 @@ def test_the_training_part_of_mr_tydi_is_its_own_corpus(hub):
     assert dataset.splits == ("train",)
 
 
+def test_the_triplets_of_mr_tydi_have_columns_of_their_own_names(hub):
+    dataset = load_dataset("mr-tydi-triplets:sw")
+    assert sorted(passages(dataset).values()) == ["NA", "n1", "n2"]
+    assert list(queries(dataset, "train").values()) == ["swali?"]
+    ((judged,),) = [list(judged) for judged in dataset.qrels("train").values()]
+    assert passages(dataset)[judged] == "NA"
+    assert [query.language for query in dataset.queries("train")] == ["sw"]
+
+
 def test_gold_passages_are_those_of_the_language(hub):
     dataset = load_dataset("tydiqa-goldp:sw")
     assert list(passages(dataset).values()) == ["NULL"]

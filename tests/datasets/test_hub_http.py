@@ -136,3 +136,14 @@ def test_a_repository_without_the_file_has_changed(server, hub, tmp_path):
     assert "holds no file mrtydi-v1.1-swahili/corpus.jsonl.gz; the repository has changed" in hub.run(
         READ, "mr-tydi:sw", "test"
     )
+
+
+def test_a_file_from_elsewhere_is_fetched_once_and_never_kept_half(server, hub):
+    text = hub.catalogue.read_text("utf-8")
+    hub.catalogue.write_text(text.replace("https://", f"{server.url}/"), "utf-8")
+    server.cut = "2020qrels-pass.txt"
+    broken = hub.run(READ, "msmarco-dl20", "dl20")
+    assert "2020qrels-pass.txt (0.2 MB) is not on this machine and cannot be downloaded: the connection broke" in broken
+    for _ in range(2):
+        assert "6 {'20': {'4': 2, '5': 0}}" in hub.run(READ, "msmarco-dl20", "dl20")
+    assert server.sent["2020qrels-pass.txt"] == 2

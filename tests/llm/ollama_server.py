@@ -7,12 +7,14 @@ prints its port.
 from __future__ import annotations
 
 import json
+import select
 import socket
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -119,26 +121,36 @@ class _Handler(BaseHTTPRequestHandler):
             server.most_at_once = max(server.most_at_once, server.now)
         try:
             with server.slots:
-                self._after(server.fault(number, body), body)
+                write = self._made(server.fault(number, body), body)
         finally:
+            # Before it is written: who has the answer may ask again at once.
             with server.lock:
                 server.now -= 1
+        write()
 
-    def _after(self, fault: str | None, body: dict[str, Any]) -> None:
-        time.sleep(self.server.latency + {"slow": 0.3, "timeout": 3.0}.get(fault or "", 0.0))
+    def _made(self, fault: str | None, body: dict[str, Any]) -> Callable[[], None]:
+        """Take the time that an answer takes, and return what writes it."""
+        time.sleep(self.server.latency + (0.3 if fault == "slow" else 0.0))
         if fault in ERRORS:
-            self._send(*ERRORS[fault])
-        elif fault == "html":
-            self._send(200, PROXY_PAGE)
-        elif fault == "drop":
-            self._drop()
-        elif fault == "cut json":
-            self._send(200, json.dumps(self._answer(fault, body))[:60])
-        else:
-            answer = self._answer(fault, body)
-            with self.server.lock:
-                self.server.answered[json.dumps(body, sort_keys=True)] += 1
-            self._stream(answer) if body.get("stream", True) and self.path == "/api/chat" else self._send(200, answer)
+            return partial(self._send, *ERRORS[fault])
+        if fault == "html":
+            return partial(self._send, 200, PROXY_PAGE)
+        if fault == "drop":
+            return self._drop
+        if fault == "timeout":
+            return self._hang
+        if fault == "cut json":
+            return partial(self._send, 200, json.dumps(self._answer(fault, body))[:60])
+        answer = self._answer(fault, body)
+        with self.server.lock:
+            self.server.answered[json.dumps(body, sort_keys=True)] += 1
+        streamed = body.get("stream", True) and self.path == "/api/chat"
+        return partial(self._stream, answer) if streamed else partial(self._send, 200, answer)
+
+    def _hang(self) -> None:
+        """Answer nothing; the connection becomes readable when whoever waited has gone."""
+        select.select([self.connection], [], [], 30)
+        self.close_connection = True
 
     def _answer(self, fault: str | None, body: dict[str, Any]) -> dict[str, Any]:
         openai = self.path.startswith("/v1")

@@ -6,6 +6,7 @@ import asyncio
 import random
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -55,6 +56,28 @@ def test_never_more_calls_at_once_than_workers(ask_all):
     client = Echo(seconds=0.002)
     ask_all(client, questions(60), workers=3)
     assert client.most_at_once == 3
+
+
+class Together(Echo):
+    """Answers only when eight questions are under way; gives up after half a minute."""
+
+    def __init__(self):
+        super().__init__()
+        self._threads, self._tasks = threading.Barrier(8), asyncio.Barrier(8)
+
+    def send(self, request):
+        self._threads.wait(30)
+        return super().send(request)
+
+    async def send_async(self, request):
+        async with asyncio.timeout(30):
+            await self._tasks.wait()
+        return await super().send_async(request)
+
+
+@both
+def test_as_many_calls_as_workers_are_always_under_way(ask_all):
+    assert texts(ask_all(Together(), questions(80), workers=8)) == [f"QUESTION {number}" for number in range(80)]
 
 
 @both

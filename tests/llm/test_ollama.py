@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
+import threading
 from collections import Counter
 
+import honest_judge
 import pytest
 from haystack.components.generators.chat import OpenAIChatGenerator
 from haystack.utils import Secret
@@ -90,7 +91,7 @@ def test_a_read_timeout_is_asked_again(ask_all):
         OllamaServer(fault=lambda number, body: "timeout" if number == 1 else None) as server,
         session(retries=QUICK) as opened,
     ):
-        assert labels(ask_all(client_of(server, timeout=0.5), 2)) == ["false_negative", "hard_negative"]
+        assert labels(ask_all(client_of(server, timeout=1.5), 2)) == ["false_negative", "hard_negative"]
     assert opened.usage.total().retries == 1
 
 
@@ -171,13 +172,14 @@ def test_any_server_of_the_openai_kind_is_asked_for_the_same_form(ask_all):
 
 @both
 def test_one_fault_in_five_over_two_thousand_pairs(ask_all):
-    draw, names = random.Random(3), [*FAULTS, "overflow", "empty", "length"]
+    draw, names = random.Random(3), [*FAULTS, "slow", "overflow", "empty", "length", "truncate"]
 
     def fault(number, body):
-        return draw.choice(names) if draw.random() < 0.2 else None
+        # A timeout takes a second and a half: a few of them.
+        return draw.choice([*names * 5, "timeout"]) if draw.random() < 0.2 else None
 
     with OllamaServer(fault=fault) as server, session(retries=QUICK) as opened:
-        answers = ask_all(client_of(server), 2000)
+        answers = ask_all(client_of(server, timeout=1.5), 2000)
         asked, answered = Counter(map(str, server.bodies)), server.answered
         most = server.most_at_once
     assert len(answers) == 2000
@@ -186,6 +188,7 @@ def test_one_fault_in_five_over_two_thousand_pairs(ask_all):
         "server error 500",
         "unreadable response",
         "no connection",
+        "timed out",
     }
     assert outcome["false_negative"] + outcome["hard_negative"] > 1800
     assert set(answered.values()) == {1}
@@ -196,10 +199,13 @@ def test_one_fault_in_five_over_two_thousand_pairs(ask_all):
 
 @both
 def test_eight_slots_are_kept_busy(ask_all):
-    """At 200 ms and 8 slots a server gives 40 answers a second: 120 take 3 s, of which most are used here."""
-    with OllamaServer(latency=0.2, slots=8) as server, session():
-        client = client_of(server)
-        started = time.monotonic()
-        assert len(ask_all(client, 120)) == 120
-        share = 120 / 40 / (time.monotonic() - started)
-    assert share > 0.85
+    """The server answers only when eight questions are there; 120 are fifteen times eight."""
+    together = threading.Barrier(8)
+
+    def brain(messages, schema):
+        together.wait(30)
+        return honest_judge.answer(messages, schema)
+
+    with OllamaServer(brain=brain, slots=8) as server, session():
+        assert len(ask_all(client_of(server), 120)) == 120
+        assert server.most_at_once == 8

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -114,3 +118,29 @@ def test_a_dry_run_says_what_it_would_cost_and_touches_nothing(make_beir, tmp_pa
         assert line in result.output
     assert sorted(tmp_path.rglob("*")) == before
     assert not cache_folder.exists()
+
+
+@pytest.mark.integration
+def test_a_dry_run_over_the_hub_leaves_a_new_machine_as_it_was(tmp_path):
+    """A process of its own, in a home folder where nothing is yet; no library may leave a file there either."""
+    (tmp_path / "work").mkdir()
+    names = ("HF_", "HARDNEG_", "HAYSTACK_", "XDG_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(names)}
+    done = subprocess.run(
+        [sys.executable, "-m", "hardneg_plugin", "benchmark", "msmarco", "--dry-run"],
+        env={**environment, "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=tmp_path / "work",
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    for line in (
+        "msmarco, msmarco:",
+        "502,939 queries, 8,841,823 passages",
+        "msmarco: 1.7 GB, 5 files [MS MARCO terms, non-commercial research]",
+        "time on one GPU of 12 GB: about",
+        "time on two processor cores: about",
+    ):
+        assert line in done.stdout
+    assert [path.name for path in tmp_path.rglob("*")] == ["work"]

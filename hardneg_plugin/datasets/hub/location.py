@@ -116,6 +116,13 @@ def _unreachable(part: Part, dataset: str, error: Exception) -> str:
     )
 
 
+def _check_whole(read: int, promised: str | None) -> None:
+    # What breaks off in the middle reads as an end.
+    if promised is not None and read != int(promised):
+        msg = f"the connection broke off after {read:,} of {int(promised):,} bytes"
+        raise ConnectionError(msg)
+
+
 def _downloading(part: Part, dataset: str) -> Callable[[Path], None]:
     def download(folder: Path) -> None:
         try:
@@ -124,6 +131,7 @@ def _downloading(part: Part, dataset: str) -> Callable[[Path], None]:
                 (folder / _name(part)).open("wb") as file,
             ):
                 shutil.copyfileobj(answer, file)
+                _check_whole(file.tell(), answer.headers["Content-Length"])
         except (URLError, OSError) as error:
             raise DatasetError(_unreachable(part, dataset, error)) from error
 
