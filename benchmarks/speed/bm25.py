@@ -2,7 +2,8 @@
 
 Usage: ``python benchmarks/speed/bm25.py [--sizes 10000 100000 1000000] [--large] [--out FILE]``; ``HARDNEG_SHARED``
 names the folder of the shared data. Prints Markdown; ``--large`` adds 8,800,000 passages, for which 14 GB should be
-free. Ratios are medians of ratios within a round, so a machine that others use as well disturbs them less than the times.
+free. Ratios are medians of ratios within a round, so a machine that others use as well disturbs them less than the
+times.
 """
 
 from __future__ import annotations
