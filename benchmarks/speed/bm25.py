@@ -1,8 +1,9 @@
 """BM25 at speed: hardneg against bm25s (numba and numpy), rank_bm25 and tantivy, in one process, alternating.
 
 Usage: ``python benchmarks/speed/bm25.py [--sizes 10000 100000 1000000] [--large] [--out FILE]``; ``HARDNEG_SHARED``
-names the folder of the shared data. Prints Markdown; ``--large`` adds 8,800,000 passages, for which 14 GB should be free.
-Ratios are medians of ratios within a round, so a machine that others use as well disturbs them less than the times.
+names the folder of the shared data. Prints Markdown; ``--large`` adds 8,800,000 passages, for which 14 GB should be
+free. Ratios are medians of ratios within a round, so a machine that others use as well disturbs them less than the
+times.
 """
 
 from __future__ import annotations

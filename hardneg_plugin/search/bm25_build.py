@@ -248,7 +248,7 @@ def _idf(holding: NDArray[np.int64], rows: int) -> NDArray[np.float32]:
 
 
 def _norms(lengths: NDArray[np.int32], *, k1: float, b: float, mean: float) -> NDArray[np.float64]:
-    return k1 * ((1 - b) + b * lengths / mean)
+    return np.asarray(k1 * ((1 - b) + b * lengths / mean), np.float64)
 
 
 def _place_plainly(

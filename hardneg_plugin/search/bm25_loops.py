@@ -90,7 +90,7 @@ def position_of(index: Postings, term: Any, begin: int, row: int) -> int:
         # Upwards, as the end of the corpus need not be a multiple.
         step = (row + (1 << term[SHIFT]) - 1) >> term[SHIFT]
         return term[ORIGIN] + index.steps[term[TABLE] + step]  # type: ignore[no-any-return]
-    return first_at_least(index.indices, begin, term[END], row)  # type: ignore[no-any-return]
+    return first_at_least(index.indices, begin, term[END], row)
 
 
 @numba.njit(nogil=True, cache=True)

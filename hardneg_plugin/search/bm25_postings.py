@@ -47,8 +47,8 @@ class Postings:
         self.vocabulary: dict[str, int] = json.loads((folder / files.VOCABULARY_FILE).read_text("utf-8"))
         self._rows = rows
         self._compiled = compiled
-        names = (files.DATA_FILE, files.INDICES_FILE, files.INDPTR_FILE, files.MAXIMA_FILE)
-        names += (files.STEPS_FILE, files.TABLES_FILE, files.SHIFTS_FILE)
+        names = [files.DATA_FILE, files.INDICES_FILE, files.INDPTR_FILE, files.MAXIMA_FILE]
+        names += [files.STEPS_FILE, files.TABLES_FILE, files.SHIFTS_FILE]
         self._arrays = [np.load(folder / name, mmap_mode="r").view(np.ndarray) for name in names]
         self._data, self._indices, self._indptr, self._maxima = self._arrays[:4]
 
