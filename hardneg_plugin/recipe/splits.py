@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hardneg_plugin.datasets import RetrievalDataset
+from hardneg_plugin.datasets import RetrievalDataset, parse_spec
+from hardneg_plugin.datasets.hub import hub_names
+from hardneg_plugin.datasets.spec import UNION
 from hardneg_plugin.errors import RecipeError
 from hardneg_plugin.recipe.schema import Recipe
 from hardneg_plugin.recipe.targets import Target
+
+# Splits of the hub's datasets on which others report scores, and which a later recipe may measure this one's model on.
+_TESTS = ("test", "dl19", "dl20")
 
 
 def check_splits(recipe: Recipe, dataset: RetrievalDataset, targets: Sequence[Target]) -> None:
@@ -34,6 +39,13 @@ def check_splits(recipe: Recipe, dataset: RetrievalDataset, targets: Sequence[Ta
             for target in targets
             # Whatever it is called, and whatever else it is measured or trained together with.
             if target.split == recipe.data.train and target.dataset.sources & dataset.sources
-        ]
+        ] or _published_tests(recipe.data.train, dataset.spec)
     if errors:
         raise RecipeError("\n".join(errors))
+
+
+def _published_tests(split: str, spec: str) -> list[str]:
+    parts = [part for part in spec.split(UNION) if parse_spec(part).kind in hub_names()]
+    if split not in _TESTS or not parts:
+        return []
+    return [f"data.train: {split!r} of {', '.join(parts)} is a test that models are compared on: take another"]

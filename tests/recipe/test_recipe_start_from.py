@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from hardneg_plugin import load_dataset
 from hardneg_plugin.errors import RecipeError, WorkspaceError
 from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.run import run_recipe
+from hardneg_plugin.recipe.splits import check_splits
 from hardneg_plugin.report import render_markdown
 from hardneg_plugin.training.base_model import base_model_identity
 
@@ -148,6 +150,22 @@ def test_a_test_that_is_trained_on_is_refused_under_any_name(tmp_path, quiet, ti
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize("split", ["test", "dev"])
+def test_a_published_test_is_not_trained_on_even_if_another_is_measured(tmp_path, split):
+    """The reference fine-tuned on Mr. TyDi's test queries; a run that starts from such a model would not know."""
+    data = f"{{dataset: 'mr-tydi:sw + mr-tydi:bn', train: {split}}}"
+    text = f"name: x\ndata: {data}\nmine: []\ntrain: {{base_model: static}}\n"
+    (tmp_path / "x.yaml").write_text(text)
+    recipe = load_recipe(str(tmp_path / "x.yaml"))
+    dataset = load_dataset("mr-tydi:sw + mr-tydi:bn")
+    if split == "dev":
+        check_splits(recipe, dataset, [])
+    else:
+        message = "data.train: 'test' of mr-tydi:sw, mr-tydi:bn is a test that models are compared on"
+        with pytest.raises(RecipeError, match=message):
+            check_splits(recipe, dataset, [])
+
+
 def test_queries_that_were_trained_on_are_counted_and_said(tmp_path, make_beir):
     passages = [
         {"_id": str(n), "text": text} for n, text in enumerate(("The Nile flows north.", "Tea is hot.", "Bees."))
