@@ -32,17 +32,19 @@ from hardneg_plugin.search.bm25_loops import (
     BLOCK_BITS,
     END,
     ORIGIN,
+    ROW_BITS,
     SHIFT,
     STOP,
     TABLE,
     Postings,
     Query,
     Work,
+    add_found,
     add_up,
-    look_up,
+    find_places,
+    keep,
     position_of,
     scan,
-    score_of,
     select,
     still_possible,
     walk,
@@ -62,8 +64,6 @@ _LOOKUP_COST = 24
 _CHEAP = 4
 _TINY = np.float32(1.2e-38)
 _ROUNDING = np.float32(1.2e-7)
-_ROW_BITS = np.uint64(32)
-_LOW_BITS = np.uint64(0xFFFFFFFF)
 
 # Levels of a query.
 _THRESHOLD, _GUESS, _PART = range(3)
@@ -107,63 +107,64 @@ def _open(index: Postings, query: Query, least: Any) -> None:
 
 
 @numba.njit(nogil=True, cache=True)
+def _score_of(key: Any, bits: Any, score: Any) -> Any:
+    """Return the score in the upper half of a key; ``bits`` and ``score`` are the same four bytes."""
+    bits[0] = np.uint32(key >> ROW_BITS)
+    return score[0]
+
+
+@numba.njit(nogil=True, cache=True)
 def _gather(index: Postings, query: Query, essential: int, low: int, high: int, floor: Any, work: Work) -> int:
     """Add up the essential terms of a block; collect the passages that reach ``floor`` and return their number."""
+    data, indices, steps, at, weights = index.data, index.indices, index.steps, query.at, query.weights
+    acc, rows, scores = work.acc, work.rows, work.scores
     touched = 0
     for place in range(essential):
-        term = query.at[place]
-        begin = position_of(index, term, term[BEGIN], low)
-        stop = position_of(index, term, begin, high)
-        term[BEGIN] = begin
-        term[STOP] = stop
+        begin = position_of(indices, steps, at, place, at[place, BEGIN], low)
+        stop = position_of(indices, steps, at, place, begin, high)
+        at[place, BEGIN] = begin
+        at[place, STOP] = stop
         touched += stop - begin
-        add_up(index.data[begin:stop], index.indices[begin:stop], work.acc, low, query.weights[place])
+        if begin < stop:
+            add_up(data[begin:stop], indices[begin:stop], acc, low, weights[place])
     if touched == 0:
         return 0
     found = 0
     if touched * _WALK_SHARE < high - low:
         for place in range(essential):
-            found = walk(index.indices[query.at[place, BEGIN] : query.at[place, STOP]], work, low, floor, found)
+            if at[place, BEGIN] < at[place, STOP]:
+                found = walk(indices[at[place, BEGIN] : at[place, STOP]], acc, low, floor, rows, scores, found)
     else:
-        found = scan(work, high - low, low, floor)
+        found = scan(acc, high - low, low, floor, rows, scores)
     for place in range(essential):
-        query.at[place, BEGIN] = query.at[place, STOP]
+        at[place, BEGIN] = at[place, STOP]
     return found
 
 
 @numba.njit(nogil=True, cache=True)
-def _leave_out(index: Postings, query: Query, essential: int, low: int, high: int, found: int) -> None:
-    """Find the block's postings of the terms that are looked up, and weigh their number against the look-ups."""
+def _look_up(
+    index: Postings, query: Query, essential: int, low: int, high: int, needed: Any, found: int, work: Work
+) -> int:
+    """Add the terms that are not essential to the passages found; return how many can still reach ``needed``."""
+    indices, steps, at = index.indices, index.steps, query.at
+    rows, scores, places = work.rows, work.scores, work.places
     for place in range(essential, len(query.terms)):
-        term = query.at[place]
-        term[BEGIN] = position_of(index, term, term[BEGIN], low)
-        term[STOP] = position_of(index, term, term[BEGIN], high)
+        at[place, BEGIN] = position_of(indices, steps, at, place, at[place, BEGIN], low)
+        at[place, STOP] = position_of(indices, steps, at, place, at[place, BEGIN], high)
     # The first of them is the one that would be added up next.
-    left_out = query.at[essential, STOP] - query.at[essential, BEGIN]
+    left_out = at[essential, STOP] - at[essential, BEGIN]
     cost = found * _LOOKUP_COST
     if cost > left_out:
         query.levels[_PART] = max(query.levels[_PART] * _SMALLER, _LEAST_PART)
     elif cost * _CHEAP < left_out:
         query.levels[_PART] = min(query.levels[_PART] * _LARGER, _MOST_PART)
-
-
-@numba.njit(nogil=True, cache=True)
-def _keep(row: int, score: Any, k: int, query: Query, work: Work) -> None:
-    """Put a passage into the pool; a full pool is cut back to the best k, which raises the threshold."""
-    work.score[0] = score
-    key = (np.uint64(work.bits[0]) << _ROW_BITS) | (_LOW_BITS - np.uint64(row))
-    if key <= query.full[0]:
-        return
-    size = query.counts[_SIZE]
-    query.pool[size] = key
-    size += 1
-    if size == len(query.pool):
-        select(query.pool, size, k)
-        size = k
-        query.full[0] = query.pool[k - 1]
-        query.levels[_THRESHOLD] = max(query.levels[_THRESHOLD], score_of(query.full[0], work))
-        query.counts[_GUESSED_AT] = min(query.counts[_GUESSED_AT], size)
-    query.counts[_SIZE] = size
+    for place in range(essential, len(query.terms)):
+        found = still_possible(rows, scores, found, query.rest[place], needed)
+        if not found:
+            break
+        find_places(indices, steps, at, place, rows, places, found)
+        add_found(index.data, indices, at[place, END], query.weights[place], rows, scores, places, found)
+    return found
 
 
 @numba.njit(nogil=True, cache=True)
@@ -176,9 +177,11 @@ def _raise(share: float, k: int, guess: bool, query: Query, work: Work) -> None:
     known = query.counts[_GUESSED_AT]
     if size <= known + known // 8 or size < rank:
         return
-    work.scratch[:size] = query.pool[:size]
-    select(work.scratch, size, rank)
-    score = score_of(work.scratch[rank - 1], work)
+    scratch, pool = work.scratch, query.pool
+    for place in range(size):
+        scratch[place] = pool[place]
+    select(scratch, size, rank)
+    score = _score_of(scratch[rank - 1], work.bits, work.score)
     if score > query.levels[_THRESHOLD]:
         query.levels[_THRESHOLD] = score
         if rank < k:
@@ -201,15 +204,16 @@ def _read_block(index: Postings, query: Query, k: int, low: int, high: int, work
     floor = needed - (query.rest[essential] if essential < number else np.float32(0))
     found = _gather(index, query, essential, low, high, max(floor, _TINY), work)
     if essential < number and found:
-        _leave_out(index, query, essential, low, high, found)
-    for place in range(essential, number):
-        found = still_possible(work, found, query.rest[place], needed)
-        if not found:
-            return
-        look_up(index, query, place, found, work)
-    for candidate in range(found):
-        if work.scores[candidate] >= query.levels[_THRESHOLD]:
-            _keep(work.rows[candidate], work.scores[candidate], k, query, work)
+        found = _look_up(index, query, essential, low, high, needed, found, work)
+    if not found:
+        return
+    before = query.full[0]
+    size = query.counts[_SIZE]
+    size = keep(work.rows, work.scores, work.score_bits, found, threshold, k, query.pool, size, query.full)
+    query.counts[_SIZE] = size
+    if query.full[0] != before:
+        query.counts[_GUESSED_AT] = min(query.counts[_GUESSED_AT], k)
+        query.levels[_THRESHOLD] = max(threshold, _score_of(query.full[0], work.bits, work.score))
 
 
 @numba.njit(nogil=True, cache=True)
@@ -220,7 +224,7 @@ def _settle(query: Query, k: int, work: Work) -> Any:
     if size >= k:
         select(query.pool, size, k)
         query.counts[_SIZE] = k
-        least = score_of(query.pool[k - 1], work)
+        least = _score_of(query.pool[k - 1], work.bits, work.score)
     return least
 
 

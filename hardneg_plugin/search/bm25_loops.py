@@ -1,6 +1,8 @@
 """The innermost loops of the BM25 search, compiled by numba, and the memory they work on; import inside a function.
 
-Indices are unsigned where a loop should be vectorised: for signed ones numba checks whether they are negative.
+Indices are unsigned where a loop should be vectorised: for signed ones numba checks whether they are negative. What is
+called for each passage or posting takes arrays, not tuples of them: each array of a tuple is counted as a reference, by
+an atomic operation, at every call.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import numpy as np
 BLOCK_BITS = 12
 """Blocks are multiples of 2^12 rows; so are the steps of the terms for which a block's first posting is looked up."""
 _LANES = 64
-_ROW_BITS = np.uint64(32)
+ROW_BITS = np.uint64(32)
+_LOW_BITS = np.uint64(0xFFFFFFFF)
 
 # Columns of a query's terms: its postings of this block, the end and begin of all, its steps and their size.
 BEGIN, STOP, END, ORIGIN, TABLE, SHIFT = range(6)
@@ -37,6 +40,7 @@ class Work(NamedTuple):
     acc: Any
     rows: Any
     scores: Any
+    score_bits: Any
     places: Any
     scratch: Any
     bits: Any
@@ -84,16 +88,6 @@ def first_at_least(indices: Any, start: int, end: int, row: int) -> int:
 
 
 @numba.njit(nogil=True, cache=True)
-def position_of(index: Postings, term: Any, begin: int, row: int) -> int:
-    """Return a term's first posting at ``row``, a multiple of the smallest block, or behind it."""
-    if term[TABLE] >= 0 and term[SHIFT] <= BLOCK_BITS:
-        # Upwards, as the end of the corpus need not be a multiple.
-        step = (row + (1 << term[SHIFT]) - 1) >> term[SHIFT]
-        return term[ORIGIN] + index.steps[term[TABLE] + step]  # type: ignore[no-any-return]
-    return first_at_least(index.indices, begin, term[END], row)
-
-
-@numba.njit(nogil=True, cache=True)
 def select(keys: Any, size: int, rank: int) -> None:
     """Bring the ``rank`` largest of the first ``size`` keys to the front, the least of them to the last of these."""
     left = 0
@@ -120,13 +114,6 @@ def select(keys: Any, size: int, rank: int) -> None:
 
 
 @numba.njit(nogil=True, cache=True)
-def score_of(key: Any, work: Work) -> Any:
-    """Return the score in the upper half of a key."""
-    work.bits[0] = np.uint32(key >> _ROW_BITS)
-    return work.score[0]
-
-
-@numba.njit(nogil=True, cache=True)
 def add_up(data: Any, postings: Any, acc: Any, low: int, weight: Any) -> None:
     """Add one term's postings of a block to the accumulator."""
     for place in range(postings.shape[0]):
@@ -134,24 +121,34 @@ def add_up(data: Any, postings: Any, acc: Any, low: int, weight: Any) -> None:
 
 
 @numba.njit(nogil=True, cache=True)
-def walk(postings: Any, work: Work, low: int, floor: Any, found: int) -> int:
+def position_of(indices: Any, steps: Any, at: Any, place: int, begin: int, row: int) -> int:
+    """Return a term's first posting at ``row``, a multiple of the smallest block, or behind it."""
+    shift = at[place, SHIFT]
+    if at[place, TABLE] >= 0 and shift <= BLOCK_BITS:
+        # Upwards, as the end of the corpus need not be a multiple.
+        step = (row + (1 << shift) - 1) >> shift
+        return at[place, ORIGIN] + steps[at[place, TABLE] + step]  # type: ignore[no-any-return]
+    return first_at_least(indices, begin, at[place, END], row)
+
+
+@numba.njit(nogil=True, cache=True)
+def walk(postings: Any, acc: Any, low: int, floor: Any, rows: Any, scores: Any, found: int) -> int:
     """Collect the passages of one term that reach ``floor``, and clear their accumulators."""
     for place in range(postings.shape[0]):
         row = postings[place]
         slot = np.uint32(row - low)
-        score = work.acc[slot]
+        score = acc[slot]
         if score >= floor:
-            work.rows[found] = row
-            work.scores[found] = score
+            rows[found] = row
+            scores[found] = score
             found += 1
-        work.acc[slot] = 0
+        acc[slot] = 0
     return found
 
 
 @numba.njit(nogil=True, cache=True)
-def scan(work: Work, width: int, low: int, floor: Any) -> int:
+def scan(acc: Any, width: int, low: int, floor: Any, rows: Any, scores: Any) -> int:
     """Collect the rows of a block that reach ``floor``, and clear the accumulator."""
-    acc = work.acc
     found = 0
     lanes = np.uint32(_LANES)
     for chunk in range(np.uint32(0), np.uint32((width + _LANES - 1) // _LANES)):
@@ -163,8 +160,8 @@ def scan(work: Work, width: int, low: int, floor: Any) -> int:
             for lane in range(np.uint32(0), lanes):
                 slot = np.uint32(start + lane)
                 if acc[slot] >= floor:
-                    work.rows[found] = low + slot
-                    work.scores[found] = acc[slot]
+                    rows[found] = low + slot
+                    scores[found] = acc[slot]
                     found += 1
         for lane in range(np.uint32(0), lanes):
             acc[np.uint32(start + lane)] = 0
@@ -172,51 +169,65 @@ def scan(work: Work, width: int, low: int, floor: Any) -> int:
 
 
 @numba.njit(nogil=True, cache=True)
-def still_possible(work: Work, found: int, rest: Any, needed: Any) -> int:
+def still_possible(rows: Any, scores: Any, found: int, rest: Any, needed: Any) -> int:
     """Keep the passages that ``rest`` can lift to ``needed``; return their number."""
     kept = 0
     for number in range(found):
-        score = work.scores[number]
-        work.scores[kept] = score
-        work.rows[kept] = work.rows[number]
+        score = scores[number]
+        scores[kept] = score
+        rows[kept] = rows[number]
         kept += score + rest >= needed
     return kept
 
 
 @numba.njit(nogil=True, cache=True)
-def look_up(index: Postings, query: Query, place: int, found: int, work: Work) -> Any:
-    """Add one term's weights to the scores of the passages found.
-
-    The postings are touched for all passages before they are searched, so that the waits for memory overlap.
-    """
-    term = query.at[place]
-    places = work.places[:found]
-    touched = np.float32(0)
-    if term[TABLE] >= 0:
+def find_places(indices: Any, steps: Any, at: Any, place: int, rows: Any, places: Any, found: int) -> None:
+    """Find for each passage where a term's posting is, or a few postings before it."""
+    table, shift, origin = at[place, TABLE], at[place, SHIFT], at[place, ORIGIN]
+    if table >= 0:
         for number in range(found):
-            places[number] = term[ORIGIN] + index.steps[term[TABLE] + (work.rows[number] >> term[SHIFT])]
-        last = term[END] - 1
-        for number in range(found):
-            position = min(places[number], last)
-            touched += np.float32(index.indices[position]) + index.data[position]
-    else:
-        for number in range(found):
-            row = work.rows[number]
-            low = term[BEGIN]
-            high = term[STOP]
-            while low < high:
-                middle = (low + high) >> 1
-                if index.indices[middle] < row:
-                    low = middle + 1
-                else:
-                    high = middle
-            places[number] = low
-    weight = query.weights[place]
+            places[number] = origin + steps[table + (rows[number] >> shift)]
+        return
     for number in range(found):
-        row = work.rows[number]
+        low = at[place, BEGIN]
+        high = at[place, STOP]
+        while low < high:
+            middle = (low + high) >> 1
+            if indices[middle] < rows[number]:
+                low = middle + 1
+            else:
+                high = middle
+        places[number] = low
+
+
+@numba.njit(nogil=True, cache=True)
+def add_found(data: Any, indices: Any, end: int, weight: Any, rows: Any, scores: Any, places: Any, found: int) -> None:
+    """Add one term's weights to the scores of the passages that have it."""
+    for number in range(found):
+        row = rows[number]
         position = places[number]
-        while position < term[END] and index.indices[position] < row:
+        while position < end and indices[position] < row:
             position += 1
-        if position < term[END] and index.indices[position] == row:
-            work.scores[number] += weight * index.data[position]
-    return touched
+        if position < end and indices[position] == row:
+            scores[number] += weight * data[position]
+
+
+@numba.njit(nogil=True, cache=True)
+def keep(rows: Any, scores: Any, bits: Any, found: int, least: Any, k: int, pool: Any, size: int, full: Any) -> int:
+    """Put the passages that reach ``least`` into the pool; return how many keys it has.
+
+    A pool that is full is cut back to the best k, the last of which then is what another must exceed.
+    """
+    last = full[0]
+    for number in range(found):
+        if scores[number] >= least:
+            key = (np.uint64(bits[number]) << ROW_BITS) | (_LOW_BITS - np.uint64(rows[number]))
+            if key > last:
+                pool[size] = key
+                size += 1
+                if size == len(pool):
+                    select(pool, size, k)
+                    size = k
+                    last = pool[k - 1]
+    full[0] = last
+    return size

@@ -125,10 +125,12 @@ class Postings:
 def _memory(block: int, queries: int, capacity: int, terms: int) -> tuple[NDArray[Any], ...]:
     """Return the memory of one thread, in the order of the fields of the kernels' ``Work``."""
     bits = np.zeros(1, np.uint32)
+    scores = np.empty(block, np.float32)
     return (
         np.zeros(block, np.float32),
         np.empty(block, np.int32),
-        np.empty(block, np.float32),
+        scores,
+        scores.view(np.uint32),
         np.empty(block, np.int64),
         np.empty(capacity, np.uint64),
         bits,
