@@ -84,7 +84,12 @@ class IndexBuilder:
         :param k1: Term saturation.
         :param b: Length normalisation.
         """
-        holding = self._holding[: len(vocabulary)]
+        self.write_arrays(len(vocabulary), k1, b)
+        self._describe(vocabulary, k1, b)
+
+    def write_arrays(self, terms: int, k1: float, b: float) -> None:
+        """Write the index of so many terms but for its vocabulary and parameters; see :meth:`finish`."""
+        holding = self._holding[:terms]
         indptr = np.concatenate([[0], np.cumsum(holding)]).astype(np.int64)
         np.save(self._folder / INDPTR_FILE, indptr)
         shifts = _shifts(holding, self._rows)
@@ -112,7 +117,6 @@ class IndexBuilder:
             list(pool.map(fill, _ranges(indptr, min(_PART, int(indptr[-1]) // (os.cpu_count() or 1) + 1))))
         for stream in self._streams:
             stream.unlink()
-        self._describe(vocabulary, k1, b)
 
     def _grow(self, vocabulary: int) -> None:
         missing = vocabulary - len(self._holding)
@@ -242,9 +246,10 @@ def _shifts(holding: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
 
 def _idf(holding: NDArray[np.int64], rows: int) -> NDArray[np.float32]:
     """Return Lucene's inverse document frequency of each term."""
-    distinct, which = np.unique(holding, return_inverse=True)
-    values = [math.log(1 + (rows - number + 0.5) / (number + 0.5)) for number in distinct.tolist()]
-    return np.array(values, np.float32)[which]
+    distinct = np.flatnonzero(np.bincount(holding))
+    values = np.zeros(int(holding.max(initial=0)) + 1, np.float32)
+    values[distinct] = [math.log(1 + (rows - number + 0.5) / (number + 0.5)) for number in distinct.tolist()]
+    return values[holding]
 
 
 def _norms(lengths: NDArray[np.int32], *, k1: float, b: float, mean: float) -> NDArray[np.float64]:
