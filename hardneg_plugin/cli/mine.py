@@ -46,14 +46,13 @@ def command(dataset: str, output: Path, **options: Any) -> None:
 
     from hardneg_plugin.api import mine
     from hardneg_plugin.datasets.spec import spec_of_file
+    from hardneg_plugin.recipe.triplets import write_file
 
     if output.suffix not in (".jsonl", ".parquet"):
         msg = f"-o {output}: expected a file that ends in .jsonl or .parquet"
         raise click.ClickException(msg)
     rows, statistics = mine(spec_of_file(dataset), **options)
     disable_progress_bars()
-    partial = output.with_name(f".{output.name}.partial")
-    rows.to_parquet(partial) if output.suffix == ".parquet" else rows.to_json(partial, force_ascii=False)
-    partial.replace(output)
+    write_file(rows, output)
     click.echo(json.dumps(statistics.to_dict(), indent=1, ensure_ascii=False), err=True)
     click.echo(f"{len(rows):,} rows in {output}", err=True)

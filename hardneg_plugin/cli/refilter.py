@@ -51,6 +51,8 @@ def command(
       hardneg refilter runs/compare --system dense-positive-aware \\
         --set systems.dense-positive-aware.positive_aware.relative_margin=0.1 -o triplets.parquet
     """
+    if output is not None:
+        _check_output(output)
     from hardneg_plugin.components import TripletBuilder
     from hardneg_plugin.recipe.refilter import refilter
     from hardneg_plugin.recipe.triplets import write_rows
@@ -62,6 +64,15 @@ def command(
         builder = TripletBuilder(shape=shape, num_negatives=num_negatives, ids=ids, scores=scores)  # type: ignore[arg-type]
         count = write_rows(result.shards, output, builder)
         click.echo(f"{count:,} rows in {output}", err=True)
+
+
+def _check_output(output: Path) -> None:
+    if output.suffix not in ("", ".jsonl", ".parquet"):
+        msg = f"-o {output}: expected a file that ends in .jsonl or .parquet, or a folder"
+        raise click.ClickException(msg)
+    if output.is_dir() and any(output.iterdir()):
+        msg = f"-o {output}: the folder is not empty; name another"
+        raise click.ClickException(msg)
 
 
 def _show(before: Counter[str], after: Counter[str]) -> None:

@@ -11,14 +11,14 @@ from hardneg_plugin.datasets.training_rows import TrainingRows
 from hardneg_plugin.errors import WorkspaceError
 from hardneg_plugin.evaluation.audit.table import Ints, Provenance
 from hardneg_plugin.recipe.run_rows import run_rows
-from hardneg_plugin.recipe.workspace import MARKER, Workspace
+from hardneg_plugin.recipe.workspace import Workspace, run_of
 from hardneg_plugin.records import Candidate, MiningExample, read_parquet, table_of
 from hardneg_plugin.records.coded import Coded
 
 
 def is_run(source: str) -> bool:
     """Tell whether a source is a run folder, or the folder of a system's seed in one."""
-    return _folder_of(Path(source)) is not None
+    return run_of(Path(source)) is not None
 
 
 def audited_run(source: str, system: str | None = None) -> tuple[TrainingRows, Provenance]:
@@ -51,27 +51,18 @@ def find_example(source: str, query: str, system: str | None = None) -> MiningEx
     raise WorkspaceError(msg)
 
 
-def _folder_of(source: Path) -> Path | None:
-    """Return the run folder that a path is or lies in as the folder of a seed."""
-    if (source / MARKER).is_file():
-        return source
-    parents = source.absolute().parents
-    inside = len(parents) > 2 and source.name.startswith("seed-") and (parents[2] / MARKER).is_file()
-    return parents[2] if inside else None
-
-
 def _place(source: str, system: str | None) -> tuple[Workspace, str, int]:
     """Return the run, and the system and seed that are meant: one that mines."""
-    path = Path(source)
-    folder = _folder_of(path)
-    if folder is None:
+    found = run_of(Path(source))
+    if found is None:
         msg = f"{source} is no run folder"
         raise WorkspaceError(msg)
+    folder, training = found
     workspace = Workspace(folder)
     mined = {(name, seed): bool(workspace.mined(name, seed)) for name, seed in workspace.trainings()}
     names = sorted({name for (name, _), stages in mined.items() if stages})
-    if folder != path:
-        system, seeds = path.absolute().parent.name, [int(path.name.removeprefix("seed-"))]
+    if training is not None:
+        system, seeds = training[0], [training[1]]
     else:
         system = names[0] if system is None and len(names) == 1 else system
         seeds = sorted(seed for name, seed in mined if name == system)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -117,13 +117,22 @@ def compute_at_once(component: Any, job: StageJob) -> None:
     check_fits(job.name, job.shards)
     with _usage_kept(job.folder, 0, asks(component)):
         result = component.run(examples=[example for shard in job.shards for example in shard])
-        home = {example.id: number for number, shard in enumerate(job.shards) for example in shard}
-        parts: list[dict[str, list[MiningExample]]] = [{name: [] for name in result} for _ in job.shards]
-        for name, examples in result.items():
-            for example in examples:
-                parts[home[example.id]][name].append(example)
-        for number, part in enumerate(parts):
-            _write(job.folder, number, part)
+        outputs = {name: by_shard(examples, job.shards) for name, examples in result.items()}
+        for number in range(len(job.shards)):
+            _write(job.folder, number, {name: parts[number] for name, parts in outputs.items()})
+
+
+def by_shard(examples: Iterable[MiningExample], shards: Shards) -> list[list[MiningExample]]:
+    """Give examples back to the shards that they came from, in their order.
+
+    :param examples: Some of the shards' examples, changed or not.
+    :param shards: The shards.
+    """
+    home = {example.id: number for number, shard in enumerate(shards) for example in shard}
+    parts: list[list[MiningExample]] = [[] for _ in shards]
+    for example in examples:
+        parts[home[example.id]].append(example)
+    return parts
 
 
 def asks(component: Any) -> bool:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from hardneg_plugin.recipe.engine import Engine, LocalEngine, Shards, StageJob, StoredShards
 from hardneg_plugin.recipe.progress import Progress
 from hardneg_plugin.recipe.schema import LOCAL, SYSTEM_PREFIX, EngineName, Stage
-from hardneg_plugin.recipe.stages import build_stage, stage_fingerprint, stage_params
+from hardneg_plugin.recipe.stages import build_stage, stage_fingerprint, stage_params, with_trained_model
 from hardneg_plugin.recipe.workspace import StageFolder, Workspace, read_json
 from hardneg_plugin.records import read_parquet
 
@@ -85,11 +85,7 @@ class Miner:
         return before
 
     def _params(self, stage: Stage, seed: int) -> dict[str, Any]:
-        params = stage_params(stage, {**self._filled, "seed": seed})
-        model = params.get("model")
-        if isinstance(model, str) and model.startswith(SYSTEM_PREFIX):
-            params["model"] = self._workspace.trained_model(model.removeprefix(SYSTEM_PREFIX), seed)
-        return params
+        return with_trained_model(stage_params(stage, {**self._filled, "seed": seed}), self._workspace, seed)
 
     def _run(self, name: str, params: Mapping[str, Any], shards: Shards, folder: StageFolder) -> None:
         job = StageJob(name, params, shards, folder)

@@ -9,24 +9,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hardneg_plugin.components import stage_class
 from hardneg_plugin.errors import RecipeError, WorkspaceError
 from hardneg_plugin.recipe.check import parameters_of
-from hardneg_plugin.recipe.engine import StoredShards
+from hardneg_plugin.recipe.engine import StoredShards, by_shard
 from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.recipe.schema import Recipe, Stage
-from hardneg_plugin.recipe.stages import build_stage, filled_parameters, stage_params
+from hardneg_plugin.recipe.stages import build_stage, filled_parameters, stage_params, with_trained_model
 from hardneg_plugin.recipe.workspace import StageFolder, Workspace
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of
 from hardneg_plugin.records.parquet import read_candidates
 from hardneg_plugin.records.table import concat
 
 Examples = list[MiningExample]
-# A component that takes one of these finds or writes candidates, or asks a model.
-_NEEDS_MORE = ("corpus", "retriever", "model", "chat_generator")
+# A component that takes one of these finds candidates.
+_MINES = ("corpus", "retriever")
+_ASKS = "chat_generator"
 
 
 @dataclass(frozen=True)
@@ -69,20 +71,20 @@ def refilter(
     if used not in old.seeds:
         msg = f"{run}: no seed {used}; seeds of the run: {', '.join(map(str, old.seeds))}"
         raise WorkspaceError(msg)
-    stored, parts = Workspace(run).stages(name, used)
-    first = _first_change(old.systems[name], new.systems[name])
-    again = new.systems[name][first:]
-    _check(name, again, old.systems[name], first)
-    shards: Iterable[Examples] = StoredShards(stored[first - 1], parts) if first else ()
-    behind = list(zip(old.systems[name], stored, strict=True))[first:]
-    for stage in again:
-        earlier = next((place for place, (known, _) in enumerate(behind) if known.name == stage.name), None)
-        before = None if earlier is None else behind.pop(earlier)[1]
-        shards = _again(stage, stage_params(stage, {**filled_parameters(new), "seed": used}), shards, before)
+    workspace = Workspace(run)
+    folders, parts = workspace.stages(name, used)
+    before = old.systems[name]
+    first = _first_change(before, new.systems[name])
+    pairs = _paired(new.systems[name][first:], before[first:], folders[first:])
+    _check(f"systems.{name}", pairs, first)
+    shards: Iterable[Examples] = StoredShards(folders[first - 1], parts)
+    for pair in pairs:
+        params = stage_params(pair.stage, {**filled_parameters(new), "seed": used})
+        shards = _again(pair, with_trained_model(params, workspace, used), shards)
     finished = tuple(shards)
-    counts = stored[-1].counts()
+    counts = folders[-1].counts()
     outcomes = +Counter({"": counts["kept"], **counts["dropped"]})
-    return Refiltered(name, tuple(stage.name for stage in again), outcomes, _outcomes(finished), finished)
+    return Refiltered(name, tuple(pair.stage.name for pair in pairs), outcomes, _outcomes(finished), finished)
 
 
 def _recipes(run: Path, overrides: Sequence[str]) -> tuple[Recipe, Recipe]:
@@ -115,65 +117,68 @@ def _first_change(old: Sequence[Stage], new: Sequence[Stage]) -> int:
     return next((place for place, equal in enumerate(same) if not equal), min(len(old), len(new)))
 
 
-def _check(system: str, again: Sequence[Stage], old: Sequence[Stage], first: int) -> None:
-    errors = []
-    behind = {stage.name: stage for stage in old[first:]}
-    for number, stage in enumerate(again, start=first):
-        cls, path = stage_class(stage.name), f"systems.{system}[{number}].{stage.name}"
-        free = getattr(cls, "replayable", None)
-        if free is None and not any(name in parameters_of(cls) for name in _NEEDS_MORE):
-            continue
-        if free is not None and "model" in stage.params and stage.params["model"] is None:
-            # It uses scores that are there.
-            continue
-        if free is None:
-            errors.append(f"{path}: it finds or writes candidates, which refilter cannot; hardneg run can")
-            continue
-        before = behind.get(stage.name)
-        others = (
-            [] if before is None else [key for key, value in stage.params.items() if before.params.get(key) != value]
-        )
-        if before is None:
-            errors.append(f"{path}: the run has no such stage to take scores from; hardneg run can")
-        for key in sorted(set(others) - set(free)):
-            errors.append(
-                f"{path}.{key}: decides over what was scored; without a model only {', '.join(free)} can change"
-            )
-    if not first:
-        errors.append(f"systems.{system}[0]: the first stage finds the candidates; hardneg run can change it")
+class _Pair(NamedTuple):
+    """A stage to run again, and the run's stage whose scores or verdicts it uses, with the folder of its parts."""
+
+    stage: Stage
+    earlier: Stage | None
+    folder: StageFolder | None
+
+
+def _paired(again: Sequence[Stage], before: Sequence[Stage], folders: Sequence[StageFolder]) -> list[_Pair]:
+    """Pair each stage with the next of its name in the run."""
+    left = list(zip(before, folders, strict=True))
+    pairs = []
+    for stage in again:
+        place = next((place for place, (known, _) in enumerate(left) if known.name == stage.name), None)
+        earlier, folder = (None, None) if place is None else left.pop(place)
+        pairs.append(_Pair(stage, earlier, folder))
+    return pairs
+
+
+def _check(path: str, pairs: Sequence[_Pair], first: int) -> None:
+    errors = [] if first else [f"{path}[0]: the first stage finds the candidates; hardneg run can change it"]
+    for number, pair in enumerate(pairs, start=first):
+        errors += [f"{path}[{number}].{pair.stage.name}{error}" for error in _errors(pair)]
     if errors:
         raise RecipeError("\n".join(errors))
 
 
-def _again(
-    stage: Stage, params: dict[str, Any], shards: Iterable[Examples], before: StageFolder | None
-) -> Iterator[Examples]:
-    component = build_stage(stage.name, params)
-    before = before if hasattr(component, "replay") else None
+def _errors(pair: _Pair) -> list[str]:
+    cls = stage_class(pair.stage.name)
+    taken, free = parameters_of(cls), getattr(cls, "replayable", None)
+    if any(name in taken for name in _MINES) or (_ASKS in taken and free is None):
+        return [": it finds or writes candidates, which refilter cannot; hardneg run can"]
+    if pair.stage.params.get("model") is None and _ASKS not in taken:
+        return []
+    if free is None:
+        return [".model: what it says of candidates is not stored; hardneg run can ask it"]
+    if pair.earlier is None:
+        return [": the run has no such stage to take scores from; hardneg run can"]
+    before = pair.earlier.params
+    fixed = sorted(key for key, value in pair.stage.params.items() if key not in free and before.get(key) != value)
+    return [f".{key}: decides over what was scored; without a model only {', '.join(free)} can change" for key in fixed]
+
+
+def _again(pair: _Pair, params: dict[str, Any], shards: Iterable[Examples]) -> Iterator[Examples]:
+    component = build_stage(pair.stage.name, params)
+    folder = pair.folder if hasattr(component, "replay") else None
     if component.needs_all_examples:
-        yield from _at_once(component, list(shards), before)
+        whole = list(shards)
+        stored = None if folder is None else concat([_stored(folder, number) for number in range(len(whole))])
+        yield from by_shard(_run(component, list(chain.from_iterable(whole)), stored), whole)
         return
     for number, examples in enumerate(shards):
-        yield _run(component, examples, None if before is None else read_candidates(before.part(number)))
+        yield _run(component, examples, None if folder is None else _stored(folder, number))
 
 
-def _at_once(component: Any, shards: list[Examples], before: StageFolder | None) -> Iterator[Examples]:
-    stored = None
-    if before is not None:
-        stored = concat([read_candidates(before.part(number)) for number in range(len(shards))])
-    result = _run(component, [example for shard in shards for example in shard], stored)
-    home = {example.id: number for number, shard in enumerate(shards) for example in shard}
-    parts: list[Examples] = [[] for _ in shards]
-    for example in result:
-        parts[home[example.id]].append(example)
-    yield from parts
+def _stored(folder: StageFolder, number: int) -> CandidateTable:
+    return read_candidates(folder.part(number))
 
 
 def _run(component: Any, examples: Examples, stored: CandidateTable | None) -> Examples:
-    if stored is not None:
-        result: Examples = component.replay(examples=examples, stored=stored)["examples"]
-        return result
-    found: Examples = component.run(examples=examples)["examples"]
+    result = component.run(examples=examples) if stored is None else component.replay(examples=examples, stored=stored)
+    found: Examples = result["examples"]
     return found
 
 

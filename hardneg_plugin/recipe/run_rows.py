@@ -13,7 +13,7 @@ from hardneg_plugin.datasets.formats import read_training_rows
 from hardneg_plugin.datasets.problems import BadRows
 from hardneg_plugin.datasets.training_rows import TrainingRow, TrainingRows
 from hardneg_plugin.errors import WorkspaceError
-from hardneg_plugin.recipe.workspace import MARKER, Workspace
+from hardneg_plugin.recipe.workspace import Workspace, run_of
 from hardneg_plugin.records import Candidate, CandidateTable, MiningExample, read_parquet, table_of
 
 RUN = "run"
@@ -35,7 +35,7 @@ def read_rows(
     :param scorer: Whose scores a run's rows carry; None takes those of the only scorer there is.
     :raises HardnegError: If it cannot be read.
     """
-    found = _run_of(Path(source))
+    found = _training_of(Path(source))
     if found is None:
         return read_training_rows(source, format, on_bad_row, split=split, group=group)
     if format is not None:
@@ -70,19 +70,20 @@ def run_rows(folder: Path, system: str, seed: int, *, scorer: str | None = None)
     return TrainingRows(pa.concat_tables(tables), RUN, where)
 
 
-def _run_of(source: Path) -> tuple[Path, tuple[str, int]] | None:
+def _training_of(source: Path) -> tuple[Path, tuple[str, int]] | None:
     """Return the run folder, system and seed that a path names; None where it names no run."""
-    if (source / MARKER).is_file():
-        trainings = Workspace(source).trainings()
-        if len(trainings) != 1:
-            known = ", ".join(f"{source}/systems/{name}/seed-{seed}" for name, seed in trainings) or "none"
-            msg = f"{source}: a run of several systems or seeds, or of none yet; name one: {known}"
-            raise WorkspaceError(msg)
-        return source, trainings[0]
-    parents = source.absolute().parents
-    if len(parents) < 3 or not (parents[2] / MARKER).is_file() or not source.name.startswith("seed-"):
+    found = run_of(source)
+    if found is None:
         return None
-    return parents[2], (parents[0].name, int(source.name.removeprefix("seed-")))
+    run, training = found
+    if training is not None:
+        return run, training
+    trainings = Workspace(run).trainings()
+    if len(trainings) != 1:
+        known = ", ".join(f"{source}/systems/{name}/seed-{seed}" for name, seed in trainings) or "none"
+        msg = f"{source}: a run of several systems or seeds, or of none yet; name one: {known}"
+        raise WorkspaceError(msg)
+    return run, trainings[0]
 
 
 def _rows(examples: list[MiningExample], before: int, where: str, scorer: str | None) -> Iterator[TrainingRow]:

@@ -39,6 +39,8 @@ def write_rows(shards: Sequence[list[MiningExample]], output: Path, builder: Tri
     folder = output.suffix not in (".jsonl", ".parquet")
     output.mkdir(parents=True, exist_ok=True) if folder else output.parent.mkdir(parents=True, exist_ok=True)
     parts = output / ".shards" if folder else output.with_name(f".{output.name}.shards")
+    # A run that was killed may have left its own.
+    shutil.rmtree(parts, ignore_errors=True)
     parts.mkdir()
     try:
         mapped = [_open(path) for path in _write_parts(shards, parts, builder)]
@@ -46,13 +48,18 @@ def write_rows(shards: Sequence[list[MiningExample]], output: Path, builder: Tri
         table = pa.concat_tables([_filled(part, names) for part in mapped])
         # The library's own fingerprint is drawn at random; it would be the only thing that differs between two runs.
         rows = Dataset(table.replace_schema_metadata(None), fingerprint=fingerprint(table.num_rows))
-        rows.save_to_disk(output) if folder else _write_file(rows, output)
+        rows.save_to_disk(output) if folder else write_file(rows, output)
         return int(table.num_rows)
     finally:
         shutil.rmtree(parts)
 
 
-def _write_file(rows: Any, file: Path) -> None:
+def write_file(rows: Any, file: Path) -> None:
+    """Write a dataset as a file that appears whole or not at all.
+
+    :param rows: A ``datasets.Dataset``.
+    :param file: Ends in ``.jsonl`` or ``.parquet``.
+    """
     partial = file.with_name(f".{file.name}.partial")
     rows.to_parquet(partial) if file.suffix == ".parquet" else rows.to_json(partial, force_ascii=False)
     partial.replace(file)

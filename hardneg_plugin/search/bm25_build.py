@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hardneg_plugin.search.threads import processors
 
 DATA_FILE, INDICES_FILE, INDPTR_FILE = "data.csc.index.npy", "indices.csc.index.npy", "indptr.csc.index.npy"
 VOCABULARY_FILE, PARAMETERS_FILE = "vocab.index.json", "params.index.json"
@@ -113,8 +114,8 @@ class IndexBuilder:
             norms=partial(_norms, k1=k1, b=b, mean=mean),
             files=files,
         )
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(fill, _ranges(indptr, min(_PART, int(indptr[-1]) // (os.cpu_count() or 1) + 1))))
+        with ThreadPoolExecutor(processors()) as pool:
+            list(pool.map(fill, _ranges(indptr, min(_PART, int(indptr[-1]) // processors() + 1))))
         for stream in self._streams:
             stream.unlink()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.search import bm25_build as files
 from hardneg_plugin.search.hits import Hits
+from hardneg_plugin.search.threads import processors
 
 BLOCK = 1 << 16
 """Rows of the largest block: its accumulator of 256 KiB stays in a core's second-level cache."""
@@ -96,7 +96,7 @@ class Postings:
     def _compiled_batches(self, queries: _Queries, k: int, rows: NDArray[Any], scores: NDArray[Any]) -> None:
         from hardneg_plugin.search import bm25_kernels, bm25_loops
 
-        threads = os.cpu_count() or 1
+        threads = processors()
         capacity = k + min(3 * k, BLOCK) + 256
         size = max(1, min(_QUERIES, _POOLED // capacity, -(-len(rows) // threads)))
         starts = range(0, len(rows), size)

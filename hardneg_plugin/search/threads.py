@@ -8,6 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Threads:
     """Threads for loops that let go of the interpreter; to be used in a ``with`` statement.
 
@@ -15,7 +20,7 @@ class Threads:
     """
 
     def __init__(self) -> None:
-        self.count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.count = processors()
         self._pool = ThreadPoolExecutor(self.count)
 
     def __enter__(self) -> Threads:

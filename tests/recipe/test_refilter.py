@@ -184,3 +184,70 @@ def test_the_command_says_what_changed_and_writes_the_shape(mine, tmp_path):
     assert "plain: stages run again: sample" in result.output
     assert "kept: 120 -> 60" in result.output
     assert len(out.read_text("utf-8").splitlines()) == 60
+
+
+TWICE = """
+name: twice
+seed: 5
+data: {dataset: "sample?passages=1000", limit: 60, shard_size: 25}
+mine:
+  - bm25: {top_k: 12}
+  - known_positives: {}
+  - positive_aware: {model: FIRST, relative_margin: 0.02}
+  - positive_aware: {model: SECOND, relative_margin: 0.02}
+"""
+TRAINED = """
+name: trained
+seed: 5
+data: {dataset: "sample?passages=1000", limit: 60, shard_size: 25}
+systems:
+  in-batch: []
+  aware:
+    - bm25: {top_k: 12}
+    - known_positives: {}
+    - positive_aware: {model: "system:in-batch", relative_margin: 0.05}
+train: {base_model: static, batch_size: 32, static_dims: 16, vocabulary: 500}
+"""
+BUDGET = """
+name: budget
+seed: 5
+data: {dataset: "sample?passages=1000", shard_size: 60}
+mine:
+  - bm25: {top_k: 12}
+  - budget: {labels: "sample?passages=1000", rate: 0.02, unjudged: negative, texts: false, if_unsupported: drop}
+"""
+
+
+def test_two_stages_of_one_name_use_the_scores_of_each(mine, tmp_path):
+    text = TWICE.replace("FIRST", saved_model(tmp_path / "a", seed=1)).replace("SECOND", saved_model(tmp_path / "b"))
+    changes = ["mine.2.positive_aware.relative_margin=0.2", "mine.3.positive_aware.relative_margin=0.3"]
+    mined, run = mine(text, "mined", *changes), mine(text, "run")
+    assert refiltered_rows(run, tmp_path / "out", *changes) == rows_of(mined / "systems/twice/seed-5/triplets")
+
+
+def test_scores_of_a_model_that_the_run_trained(mine, tmp_path):
+    change = "systems.aware.positive_aware.relative_margin=0.3"
+    run = mine(TRAINED, "run")
+    again = refilter(run, [change], system="aware")
+    assert again.after["margin: relative"] > again.before["margin: relative"]
+    assert refilter(run, system="aware").after == again.before
+
+
+def test_another_budget_needs_no_model(mine, tmp_path):
+    change = "mine.budget.rate=0.2"
+    mined, run = mine(BUDGET, "mined", change), mine(BUDGET, "run")
+    assert refiltered_rows(run, tmp_path / "out", change) == rows_of(mined / "systems/budget/seed-5/triplets")
+    assert rows_of(tmp_path / "out") != rows_of(run / "systems/budget/seed-5/triplets")
+    with pytest.raises(RecipeError, match=r"budget\.model: what it says of candidates is not stored"):
+        refilter(run, [f"mine.budget.model={saved_model(tmp_path / 'model')}"])
+
+
+def test_what_is_in_the_output_stays(tmp_path, mine):
+    run = mine(MARGINS.replace("MODEL", saved_model(tmp_path / "model")), "run")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    for output, message in [("full", "the folder is not empty"), ("rows.csv", "expected a file that ends in .jsonl")]:
+        result = CliRunner().invoke(main, ["refilter", str(run), "--system", "plain", "-o", str(tmp_path / output)])
+        assert result.exit_code == 1
+        assert message in result.output
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.txt"]

@@ -155,7 +155,7 @@ def test_neither_threads_nor_blocks_nor_the_batch_decide(large, monkeypatch):
     whole = postings.search(queries, 50)
     monkeypatch.setattr(bm25_postings, "BLOCK", 8192)
     monkeypatch.setattr(bm25_postings, "_QUERIES", 7)
-    monkeypatch.setattr(bm25_postings.os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(bm25_postings, "processors", lambda: 3)
     parts = postings.search(queries, 50)
     assert np.array_equal(whole.rows, parts.rows)
     assert np.array_equal(whole.scores, parts.scores, equal_nan=True)
