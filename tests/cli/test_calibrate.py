@@ -116,16 +116,28 @@ def test_a_folder_that_is_no_run(tmp_path):
     assert "neither a run folder (no recipe.yaml in it) nor a file of examples" in report.output
 
 
+# A program that is started in the background inherits that Ctrl-C is ignored.
+SERVED = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("hardneg_plugin", run_name="__main__")
+"""
+
+
 @pytest.mark.integration
 def test_the_page_is_served_until_it_is_stopped(mined, tmp_path):
     labels = tmp_path / "labels.csv"
-    command = [sys.executable, "-u", "-m", "hardneg_plugin", "calibrate", str(mined), str(labels), "--serve"]
+    command = [sys.executable, "-u", "-c", SERVED, "calibrate", str(mined), str(labels), "--serve"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
         assert process.stdout is not None
-        assert "to label" in process.stdout.readline()
-        address = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline()).group()
-        with urllib.request.urlopen(address) as reply:
-            assert "0 of 200 labelled" in reply.read().decode()
-        process.send_signal(signal.SIGINT)
-        assert "Stopped" in process.stdout.read()
-        assert process.wait(30) == 0
+        try:
+            assert "to label" in process.stdout.readline()
+            address = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline()).group()
+            with urllib.request.urlopen(address, timeout=30) as reply:
+                assert "0 of 200 labelled" in reply.read().decode()
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert "Stopped" in said
+    assert process.returncode == 0
