@@ -69,7 +69,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_parts_and_triplets_are_the_same_bytes(ray, recipe, tmp_path):
     local = content(run(recipe, tmp_path / "local"))
     assert content(run(recipe, tmp_path / "ray", "engine=ray")) == local
-    assert content(run(recipe, tmp_path / "limited", "engine=ray", "memory=2GB")) == local
+    assert content(run(recipe, tmp_path / "limited", "engine=ray", "memory=4GB")) == local
 
 
 def test_a_worker_that_is_killed_in_the_middle_costs_nothing(ray, recipe, tmp_path):
