@@ -12,10 +12,13 @@ import click
 @click.argument("labels", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--size", type=click.IntRange(1), default=200, show_default=True, help="Pairs to draw.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draw.")
+@click.option("--system", help="System of a run folder; the first that mines by default.")
 @click.option("--stage", metavar="NAME", help="Stage whose kept candidates are drawn from; the last before a choice.")
 @click.option("--serve", is_flag=True, help="Open a page on this machine to label on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; a free one by default.")
-def command(run: Path, labels: Path, size: int, seed: int, stage: str | None, serve: bool, port: int) -> None:
+def command(
+    run: Path, labels: Path, size: int, seed: int, system: str | None, stage: str | None, serve: bool, port: int
+) -> None:
     """Label a sample of RUN's candidates in the CSV file LABELS, and see what the labels say.
 
     RUN is a run folder, or a file of examples. Where LABELS does not exist, a stratified sample is drawn and written;
@@ -38,13 +41,13 @@ def command(run: Path, labels: Path, size: int, seed: int, stage: str | None, se
         raise click.BadParameter(msg, param_hint="LABELS")
     new = not labels.exists()
     if new:
-        rows = label_sample(candidates_of(run, stage), size, seed)
+        rows = label_sample(candidates_of(run, stage, system), size, seed)
         write_labels(labels, rows)
         click.echo(f"{labels}: {len(rows)} pairs of {len({row.stratum for row in rows})} strata to label")
     if serve:
         _serve(labels, port)
     elif not new:
-        click.echo("\n".join(calibration_lines(candidates_of(run, stage), read_labels(labels), labels)))
+        click.echo("\n".join(calibration_lines(candidates_of(run, stage, system), read_labels(labels), labels)))
 
 
 def _serve(labels: Path, port: int) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from hardneg_plugin.evaluation.false_negative_budget import budget_choices, fewe
 from hardneg_plugin.evaluation.false_negative_model import reliability
 from hardneg_plugin.evaluation.rates import RateEstimate, gold_rate
 from hardneg_plugin.llm.verdicts import EASY_NEGATIVE, FALSE_NEGATIVE, HARD_NEGATIVE
-from hardneg_plugin.recipe.workspace import DONE
+from hardneg_plugin.recipe.workspace import DONE, Workspace
 from hardneg_plugin.recipe.yaml_text import parse_yaml
 from hardneg_plugin.records import MiningExample, read_jsonl, read_parquet
 
@@ -25,13 +24,14 @@ BUDGETS = (0.01, 0.02, 0.05, 0.1)
 _CHOOSING = ("budget", "sample")
 
 
-def candidates_of(run: Path, stage: str | None = None) -> list[MiningExample]:
+def candidates_of(run: Path, stage: str | None = None, system: str | None = None) -> list[MiningExample]:
     """Return the examples behind a stage of a run.
 
     :param run: The run folder, or a file of examples (``.parquet`` or ``.jsonl``).
-    :param stage: The stage, by name or by the name of its folder; None takes the last of the recipe's first system that
-        has stages before its budget or sampler.
-    :raises WorkspaceError: If there is no such run or stage, it is not finished, or several have the name.
+    :param stage: The stage, by name or by the name of its folder; None takes the last before the system's budget or
+        sampler.
+    :param system: The system; None takes the recipe's first that has stages.
+    :raises WorkspaceError: If there is no such run, system or stage, it is not finished, or several have the name.
     :raises RecordError: If the file holds no examples.
     """
     if run.is_file():
@@ -40,28 +40,39 @@ def candidates_of(run: Path, stage: str | None = None) -> list[MiningExample]:
     if not recipe_file.is_file():
         msg = f"{run}: neither a run folder (no recipe.yaml in it) nor a file of examples"
         raise WorkspaceError(msg)
-    name = stage or _last_stage(recipe_file)
-    folders = sorted(path for path in (run / "stages").glob("*") if name in (path.name, path.name.rpartition("-")[0]))
+    folder = _named(run, stage) if stage is not None else _before_choice(run, recipe_file, system)
+    if not (folder / DONE).is_file():
+        msg = f"{folder}: the stage is not finished; start the run again first"
+        raise WorkspaceError(msg)
+    return [example for part in sorted(folder.glob("part-*.parquet")) for example in read_parquet(part)]
+
+
+def _before_choice(run: Path, recipe_file: Path, system: str | None) -> Path:
+    """Return the folder of the last stage before a system chooses among what was filtered and judged."""
+    systems = parse_yaml(recipe_file.read_text("utf-8"), str(recipe_file)).get("systems") or {}
+    stages = {name: [next(iter(stage)) for stage in own] for name, own in systems.items() if own}
+    name = system or next(iter(stages), "")
+    if name not in stages:
+        msg = f"{recipe_file}: no system {name!r} that mines; those that do: {', '.join(stages) or 'none'}"
+        raise WorkspaceError(msg)
+    cut = next((place for place, known in enumerate(stages[name]) if known in _CHOOSING), len(stages[name]))
+    if not cut:
+        msg = f"{recipe_file}: system {name!r} has no stage before {' or '.join(_CHOOSING)}"
+        raise WorkspaceError(msg)
+    workspace = Workspace(run)
+    seeds = [seed for known, seed in workspace.trainings() if known == name]
+    # A run whose budget still waits for these labels is not mined to its end.
+    return workspace.stages(name, seeds[0])[0][cut - 1].path if seeds else _named(run, stages[name][cut - 1])
+
+
+def _named(run: Path, stage: str) -> Path:
+    folders = sorted(path for path in (run / "stages").glob("*") if stage in (path.name, path.name.rpartition("-")[0]))
     if len(folders) != 1:
         there = ", ".join(sorted(path.name for path in (run / "stages").glob("*"))) or "none"
-        many = f"{len(folders)} stages are called {name!r}" if folders else f"no stage {name!r}"
+        many = f"{len(folders)} stages are called {stage!r}" if folders else f"no stage {stage!r}"
         msg = f"{run}: {many}; name one with --stage: {there}"
         raise WorkspaceError(msg)
-    if not (folders[0] / DONE).is_file():
-        msg = f"{folders[0]}: the stage is not finished; start the run again first"
-        raise WorkspaceError(msg)
-    return [example for part in sorted(folders[0].glob("part-*.parquet")) for example in read_parquet(part)]
-
-
-def _last_stage(recipe_file: Path) -> str:
-    systems = parse_yaml(recipe_file.read_text("utf-8"), str(recipe_file)).get("systems") or {}
-    stages: list[Mapping[str, Any]] = next((stages for stages in systems.values() if stages), [])
-    names = [next(iter(stage)) for stage in stages]
-    cut = next((place for place, name in enumerate(names) if name in _CHOOSING), len(names))
-    if not cut:
-        msg = f"{recipe_file}: no system has a stage before {' or '.join(_CHOOSING)}"
-        raise WorkspaceError(msg)
-    return str(names[cut - 1])
+    return folders[0]
 
 
 def calibration_lines(examples: list[MiningExample], rows: Sequence[LabelRow], labels: Path) -> list[str]:
