@@ -91,14 +91,15 @@ def own_search(product: str | None) -> Callable[[Any, int], Callable[[Any], Any]
     def prepare(passages: Any, k: int) -> Callable[[Any], Any]:
         from hardneg_plugin.search.dense import search_space
         from hardneg_plugin.search.flat_index import nearest
-        from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product
+        from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product, Int8Product
         from hardneg_plugin.search.tiled import tiled_search
 
         # Measuring the lengths of the vectors is counted.
         if product is None:
             return lambda queries: nearest(search_space(queries, passages, k, "cosine"), k).rows
-        chosen = Bfloat16Product() if product == "bfloat16" else Float32Product()
-        return lambda queries: tiled_search(search_space(queries, passages, k, "cosine"), k, product=chosen).hits.rows
+        known = {one.name: one for one in (Float32Product(), Bfloat16Product(), Int8Product())}
+        chosen = [known[product], Float32Product()]
+        return lambda queries: tiled_search(search_space(queries, passages, k, "cosine"), k, by=chosen).hits.rows
 
     return prepare
 
@@ -109,6 +110,7 @@ SYSTEMS: dict[str, Callable[[Any, int], Callable[[Any], Any]]] = {
     "torch": torch_search,
     "hardneg, float32 tiles": own_search("float32"),
     "hardneg, bfloat16 tiles": own_search("bfloat16"),
+    "hardneg, int8 tiles": own_search("int8"),
     "hardneg, as it chooses": own_search(None),
 }
 

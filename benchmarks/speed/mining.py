@@ -66,16 +66,17 @@ def child(system: str, count: int) -> None:
     from hardneg_plugin import components
     from hardneg_plugin.api import mine
     from hardneg_plugin.search import flat_index
-    from hardneg_plugin.search.matrix_products import Float32Product, fastest_product
+    from hardneg_plugin.search.matrix_products import Float32Product
+    from hardneg_plugin.search.product_choice import products
 
     _ = [getattr(components, name) for name in components.__all__]
     model = stub_model(count)
     queries = [f"which passage has number {number}" for number in range(count)]
     positives = [f"this is the passage of number {number}" for number in range(count)]
     pairs = Dataset.from_dict({"query": queries, "positive": positives})
-    product = fastest_product().name
+    product = products()[0].name
     if system == "hardneg, float32":
-        flat_index.fastest_product, product = Float32Product, "float32"  # type: ignore[assignment]
+        flat_index.products, product = lambda: (Float32Product(),), "float32"  # type: ignore[assignment]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, worked = time.perf_counter(), time.process_time()
     if system.startswith("hardneg"):

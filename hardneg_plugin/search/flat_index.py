@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.search.dense import no_hits, search_exactly
 from hardneg_plugin.search.hits import Hits
-from hardneg_plugin.search.matrix_products import fastest_product
+from hardneg_plugin.search.product_choice import products
 from hardneg_plugin.search.tiled import tiled_search
 from hardneg_plugin.search.vector_space import Vectors, VectorSpace
 
@@ -31,8 +31,8 @@ _SPARE = 32
 def nearest(space: VectorSpace, k: int, *, memory: int | None = None) -> Hits:
     """Find the ``k`` most similar passages of every query, by what is fastest here; all ways give the same hits.
 
-    Large searches go by products in bfloat16 where the processor has them and they were measured to be faster (see
-    :mod:`hardneg_plugin.search.tiled`), else by FAISS where it is installed, else by products in float32.
+    Large searches go by products in low precision where the processor has them and they were measured to be faster
+    (see :mod:`hardneg_plugin.search.tiled`), else by FAISS where it is installed, else by products in float32.
 
     :param space: The vectors; see :func:`hardneg_plugin.search.dense.search_space`.
     :param k: Results per query; a smaller corpus leaves padding at the end of each row.
@@ -42,7 +42,7 @@ def nearest(space: VectorSpace, k: int, *, memory: int | None = None) -> Hits:
     """
     large = len(space.queries) * len(space.passages) * space.queries.shape[1] >= _LARGE
     faiss = find_spec("faiss") is not None and (memory is None or memory >= _flat_bytes(space, k))
-    if large and (not faiss or fastest_product().name == "bfloat16"):
+    if large and (not faiss or products()[0].name != "float32"):
         return tiled_search(space, k, memory=memory).hits
     if faiss:
         return flat_search(space, k)

@@ -1,4 +1,4 @@
-"""Products of unit vectors in single precision or, where the processor has them, in bfloat16, and what they are off by.
+"""Products of unit vectors in single or lower precision, as the processor has them, and what they are off by.
 
 A product never decides about a ranking: it tells what may belong to the best, by a bound on its error. The rounding of
 the vectors is measured; that of the sums is bounded (Higham, *Accuracy and Stability of Numerical Algorithms*, section
@@ -7,10 +7,6 @@ the vectors is measured; that of the sums is bounded (Higham, *Accuracy and Stab
 
 from __future__ import annotations
 
-import functools
-import logging
-import time
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -19,28 +15,42 @@ from numpy.typing import NDArray
 from hardneg_plugin.search.threads import Threads
 from hardneg_plugin.search.vector_space import Vectors
 
-logger = logging.getLogger(__name__)
-
 _UNIT = 2.0**-24
 # Rows and dimensions are padded to a multiple: below some size torch takes another product, which rounds its sums.
-ROWS, _DIMS = 128, 32
-# How much faster than single precision bfloat16 must be measured to be.
-_PAYS = 1.25
-_PROBE = (512, 2048, 384)
+ROWS, _DIMS = 128, 64
+# Lengths beyond the range of single precision would make a scale infinite or zero.
+_SHORTEST, _LONGEST = 1e-30, 1e30
+
+
+class Units(NamedTuple):
+    """Vectors of length 1, ready for a product; a zero vector stays zero.
+
+    :param matrix: The vectors, padded with zeros.
+    :param errors: How far each is from the vector that it stands for, shape ``(vectors,)``.
+    :param scales: What one stands for in whole numbers, one for each row of ``matrix``; empty where there are none.
+    """
+
+    matrix: Any
+    errors: Vectors
+    scales: Vectors
 
 
 class Product(Protocol):
-    """A way to multiply unit vectors."""
+    """A way to multiply unit vectors.
+
+    ``itemsize`` and ``result_size`` are the bytes of a number of the vectors and of a product.
+    """
 
     name: str
     itemsize: int
+    result_size: int
     output: float
 
     def summing(self, dims: int) -> float:
         """Return the largest error of a sum of products, for vectors of length 1."""
 
-    def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> tuple[Any, Vectors]:
-        """Return vectors of length 1, padded, and how far each is off; a zero vector stays zero."""
+    def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> Units:
+        """Bring vectors into the form that is multiplied."""
 
     def room(self, left: int, right: int) -> Any:
         """Return room for products."""
@@ -48,8 +58,8 @@ class Product(Protocol):
     def multiply(self, left: Any, right: Any, room: Any = None) -> NDArray[Any]:
         """Return the bits of all products, shape ``(left, right)``.
 
-        :param left: Unit vectors.
-        :param right: Unit vectors.
+        :param left: Matrix of unit vectors.
+        :param right: Matrix of unit vectors.
         :param room: Where to write them, at least as many; new room takes as long to get as the product itself.
         """
 
@@ -58,20 +68,20 @@ class Float32Product:
     """By numpy's BLAS."""
 
     name = "float32"
-    itemsize = 4
+    itemsize = result_size = 4
     output = 0.0
 
     def summing(self, dims: int) -> float:
         """See :class:`Product`."""
         return (dims + 16) * _UNIT
 
-    def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> tuple[Any, Vectors]:
+    def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> Units:
         """See :class:`Product`."""
         from hardneg_plugin.search.vector_kernels import unit_float32
 
         out = np.zeros((_padded(len(vectors), ROWS), vectors.shape[1]), np.float32)
-        threads.run(len(vectors), lambda start, end, _: unit_float32(vectors, _inverse(lengths), start, end, out))
-        return out, np.full(len(vectors), 4 * _UNIT, np.float32)
+        threads.run(len(vectors), lambda start, end, _: unit_float32(vectors, inverse(lengths), start, end, out))
+        return Units(out, np.full(len(vectors), 4 * _UNIT, np.float32), _no_scales())
 
     def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""
@@ -79,8 +89,7 @@ class Float32Product:
 
     def multiply(self, left: Any, right: Any, room: Any = None) -> NDArray[Any]:
         """See :class:`Product`."""
-        out = None if room is None else room[: len(left) * len(right)].reshape(len(left), len(right))
-        products: Vectors = np.matmul(left, right.T, out=out)
+        products: Vectors = np.matmul(left, right.T, out=_shaped(room, left, right))
         return products.view(np.int32)
 
 
@@ -88,14 +97,14 @@ class Bfloat16Product:
     """By torch's oneDNN, which adds up in single precision and rounds each sum to bfloat16."""
 
     name = "bfloat16"
-    itemsize = 2
+    itemsize = result_size = 2
     output = 2.0**-8
 
     def summing(self, dims: int) -> float:
         """See :class:`Product`; twice, as an instruction may round after each of a pair of products."""
         return (2 * dims + 32) * _UNIT
 
-    def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> tuple[Any, Vectors]:
+    def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> Units:
         """See :class:`Product`."""
         import torch
 
@@ -103,16 +112,9 @@ class Bfloat16Product:
 
         out = np.zeros((_padded(len(vectors), ROWS), _padded(vectors.shape[1], _DIMS)), np.uint16)
         errors = np.empty(len(vectors), np.float32)
-        # Lengths beyond the range of single precision would make the scale infinite or zero.
-        extreme = np.flatnonzero((lengths > 0) & ((lengths < 1e-30) | (lengths > 1e30)))
-        exact = _inverse(lengths)
-        exact[extreme] = 0
-        inverse = exact.astype(np.float32)
-        threads.run(len(vectors), lambda start, end, _: unit_bfloat16(vectors, inverse, start, end, out, errors))
-        errors *= 1 + 2.0**-10
-        errors += 4 * _UNIT
-        errors[extreme] = 1
-        return torch.from_numpy(out).view(torch.bfloat16), errors
+        single, extreme = _single_inverse(lengths)
+        threads.run(len(vectors), lambda start, end, _: unit_bfloat16(vectors, single, start, end, out, errors))
+        return Units(torch.from_numpy(out).view(torch.bfloat16), _with_rounding(errors, extreme), _no_scales())
 
     def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""
@@ -124,77 +126,80 @@ class Bfloat16Product:
         """See :class:`Product`."""
         import torch
 
-        out = None if room is None else room[: len(left) * len(right)].view(len(left), len(right))
-        bits: NDArray[Any] = torch.mm(left, right.T, out=out).view(torch.int16).numpy()
+        bits: NDArray[Any] = torch.mm(left, right.T, out=_shaped(room, left, right)).view(torch.int16).numpy()
         return bits
 
 
-class Rates(NamedTuple):
-    """Measured speed of the two products, in operations a second; 0 where bfloat16 products are not to be had."""
+class Int8Product:
+    """By torch's oneDNN, in whole numbers of eight bits: coarse, four times as fast as single precision, and exact.
 
-    float32: float
-    bfloat16: float
+    Each vector has a scale of its own, which maps its largest coordinate to 127.
+    """
 
+    name = "int8"
+    itemsize, result_size = 1, 4
+    # Products and scales are multiplied in single precision.
+    output = 2.0**-20
 
-@functools.cache
-def fastest_product() -> Product:
-    """Return the product for this machine: bfloat16 where it exists, is right and is measured to be faster."""
-    rates = measured_rates()
-    return Bfloat16Product() if rates.bfloat16 >= _PAYS * rates.float32 else Float32Product()
+    def summing(self, dims: int) -> float:
+        """See :class:`Product`; sums of whole numbers are exact."""
+        return 0.0
 
+    def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> Units:
+        """See :class:`Product`."""
+        import torch
 
-@functools.cache
-def measured_rates() -> Rates:
-    """Measure both products on a small example; takes some hundredths of a second, once a process."""
-    queries, passages, dims = _PROBE
-    rng = np.random.default_rng(0)
-    left, right = (rng.standard_normal((rows, dims)).astype(np.float32) for rows in (queries, passages))
-    operations = 2.0 * queries * passages * dims
-    single = operations / _seconds(lambda: left @ right.T)
-    if not has_bfloat16():
-        return Rates(single, 0.0)
-    product = Bfloat16Product()
-    with Threads() as threads:
-        units = [product.units(one, np.linalg.norm(one.astype(np.float64), axis=1), threads) for one in (left, right)]
-    if not _is_right(product, *(unit for unit, _ in units)):
-        logger.warning("bfloat16 products of this processor round otherwise than they should; they are not used")
-        return Rates(single, 0.0)
-    half = operations / _seconds(lambda: product.multiply(units[0][0], units[1][0]))
-    logger.debug("products: %.0f GFLOP/s in float32, %.0f in bfloat16", single / 1e9, half / 1e9)
-    return Rates(single, half)
+        from hardneg_plugin.search.vector_kernels import unit_int8
 
+        out = np.zeros((_padded(len(vectors), ROWS), _padded(vectors.shape[1], _DIMS)), np.int8)
+        scales, errors = np.ones(len(out), np.float32), np.empty(len(vectors), np.float32)
+        single, extreme = _single_inverse(lengths)
+        threads.run(len(vectors), lambda start, end, _: unit_int8(vectors, single, start, end, out, scales, errors))
+        return Units(torch.from_numpy(out), _with_rounding(errors, extreme), scales)
 
-def has_bfloat16() -> bool:
-    """Tell whether torch has compiled products in bfloat16 for this processor."""
-    from importlib.util import find_spec
+    def room(self, left: int, right: int) -> Any:
+        """See :class:`Product`."""
+        import torch
 
-    if find_spec("torch") is None:
-        return False
-    import torch
+        return torch.empty(left * right, dtype=torch.int32)
 
-    available: Any = torch.backends.mkldnn
-    return bool(available.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    def multiply(self, left: Any, right: Any, room: Any = None) -> NDArray[Any]:
+        """See :class:`Product`."""
+        import torch
+
+        room = self.room(len(left), len(right)) if room is None else room
+        numbers: NDArray[Any] = torch._int_mm(left, right.T, out=_shaped(room, left, right)).numpy()
+        return numbers
 
 
-def _is_right(product: Bfloat16Product, left: Any, right: Any) -> bool:
-    exact = left.double().numpy() @ right.double().numpy().T
-    found = (product.multiply(left, right).astype(np.int32) << 16).view(np.float32)
-    bound = product.summing(left.shape[1]) + product.output * np.abs(found)
-    return bool((np.abs(found - exact) <= bound).all())
+def inverse(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return one over each length, and 0 for 0."""
+    inverted: NDArray[np.float64] = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    return inverted
 
 
-def _seconds(multiply: Callable[[], object]) -> float:
-    best = np.inf
-    for _ in range(5):
-        started = time.perf_counter()
-        multiply()
-        best = min(best, time.perf_counter() - started)
-    return float(best)
+def _single_inverse(lengths: NDArray[np.float64]) -> tuple[Vectors, NDArray[np.int64]]:
+    """Return the inverses in single precision, 0 where that cannot hold them, and where that is."""
+    extreme = np.flatnonzero((lengths > 0) & ((lengths < _SHORTEST) | (lengths > _LONGEST)))
+    exact = inverse(lengths)
+    exact[extreme] = 0
+    return exact.astype(np.float32), extreme
 
 
-def _inverse(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    inverse: NDArray[np.float64] = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    return inverse
+def _with_rounding(errors: Vectors, extreme: NDArray[np.int64]) -> Vectors:
+    """Add to measured errors what measuring them in single precision may have lost."""
+    errors *= 1 + 2.0**-10
+    errors += 4 * _UNIT
+    errors[extreme] = 1
+    return errors
+
+
+def _shaped(room: Any, left: Any, right: Any) -> Any:
+    return None if room is None else room[: len(left) * len(right)].reshape(len(left), len(right))
+
+
+def _no_scales() -> Vectors:
+    return np.empty(0, np.float32)
 
 
 def _padded(number: int, step: int) -> int:

@@ -43,6 +43,30 @@ def unit_bfloat16(vectors: Any, inverse: Any, start: int, end: int, out: Any, er
         errors[row] = np.sqrt(far)
 
 
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def unit_int8(vectors: Any, inverse: Any, start: int, end: int, out: Any, scales: Any, errors: Any) -> None:
+    """Write vectors of length 1 as whole numbers from -127 to 127, what one stands for, and how far off each is."""
+    dims = np.uint64(vectors.shape[1])
+    for row in range(np.uint64(start), np.uint64(end)):
+        length = np.float32(inverse[row])
+        largest = np.float32(0)
+        for column in range(np.uint64(0), dims):
+            largest = max(largest, abs(vectors[row, column]))
+        scale = np.float32(largest * length / np.float32(127))
+        if not scale > 0:
+            scale = np.float32(1)
+        scales[row] = scale
+        steps = np.float32(1) / scale
+        far = np.float32(0)
+        for column in range(np.uint64(0), dims):
+            exact = vectors[row, column] * length
+            whole = np.float32(np.rint(exact * steps))
+            out[row, column] = np.int8(min(max(whole, np.float32(-127)), np.float32(127)))
+            gap = exact - np.float32(out[row, column]) * scale
+            far += gap * gap
+        errors[row] = np.sqrt(far)
+
+
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _leaf(values: Any, start: int, count: int) -> Any:
     """Add up to 128 numbers in the order of numpy's pairwise sum: eight sums, then the rest one by one."""

@@ -8,16 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.search import flat_index, matrix_products, tiled, vector_space
+from hardneg_plugin.search import flat_index, product_choice, tiled, vector_space
 from hardneg_plugin.search.dense import exact_search, search_space
 from hardneg_plugin.search.flat_index import nearest
 from hardneg_plugin.search.hits import Hits
-from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product, Rates, has_bfloat16, measured_rates
+from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product, Int8Product
+from hardneg_plugin.search.product_choice import has_product, measured_rates
 from hardneg_plugin.search.tiled import tiled_search
 from hardneg_plugin.search.vector_space import VectorSpace
 
 SIMILARITIES = ("cosine", "dot", "euclidean")
-PRODUCTS = [Float32Product(), *([Bfloat16Product()] if has_bfloat16() else [])]
+PRODUCTS = [product for product in (Float32Product(), Bfloat16Product(), Int8Product()) if has_product(product)]
 BY_NAME = pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.name)
 
 
@@ -42,7 +43,7 @@ def by_hand(queries, passages, k, similarity):
 
 
 def searched(queries, passages, k, similarity, product):
-    found = tiled_search(search_space(queries, passages, k, similarity), k, product=product)
+    found = tiled_search(search_space(queries, passages, k, similarity), k, by=[product, Float32Product()])
     expected = by_hand(queries, passages, k, similarity)
     same(found.hits, expected)
     same(exact_search(queries, passages, k, similarity), expected)
@@ -67,12 +68,12 @@ def test_more_copies_than_a_pool_holds_are_ranked_by_row(product, similarity):
     assert found.hits.rows[0].tolist() == [0, 3, 6, 9, 12] or similarity == "dot"
 
 
-@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16 products")
-def test_what_bfloat16_cannot_tell_apart_is_searched_in_float32():
-    """1,500 passages differ by less than bfloat16 tells, and by more than float32 needs."""
+@pytest.mark.skipif(not has_product(Int8Product()), reason="this processor has no products of whole numbers")
+def test_what_a_coarse_product_cannot_tell_apart_is_searched_more_precisely():
+    """Most of 60,000 passages differ by less than eight bits tell, and by more than single precision needs."""
     centre = np.ones(64, np.float32)
-    passages = centre + 3e-2 * random_vectors(4, 1500, 64)
-    found = searched(centre[None], passages, 10, "cosine", Bfloat16Product())
+    passages = centre + 3e-2 * random_vectors(4, 60_000, 64)
+    found = searched(centre[None], passages, 10, "cosine", Int8Product())
     assert (found.again, found.unpooled) == (1, 0)
 
 
@@ -142,8 +143,8 @@ def test_a_small_memory_changes_blocks_and_nothing_else(product, monkeypatch):
     queries, passages = random_vectors(7, 700, 32), random_vectors(8, 2500, 32)
     space = search_space(queries, passages, 20, "dot")
     with pytest.raises(ParameterError, match=r"needs at least [\d,]+ bytes, got 100,000"):
-        tiled_search(space, 20, memory=100_000, product=product)
-    same(tiled_search(space, 20, memory=3_000_000, product=product).hits, exact_search(queries, passages, 20, "dot"))
+        tiled_search(space, 20, memory=100_000, by=[product])
+    same(tiled_search(space, 20, memory=4_000_000, by=[product]).hits, exact_search(queries, passages, 20, "dot"))
 
 
 def test_vectors_on_disk_are_searched_as_those_in_memory(tmp_path, monkeypatch):
@@ -156,29 +157,35 @@ def test_vectors_on_disk_are_searched_as_those_in_memory(tmp_path, monkeypatch):
     same(found.hits, exact_search(queries, passages, 9, "cosine"))
 
 
-def test_bfloat16_is_taken_where_it_is_measured_to_be_faster(monkeypatch):
-    for rates, expected in ((Rates(100, 300), "bfloat16"), (Rates(100, 110), "float32"), (Rates(100, 0), "float32")):
-        monkeypatch.setattr(matrix_products, "measured_rates", lambda rates=rates: rates)
-        assert matrix_products.fastest_product.__wrapped__().name == expected
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ((100, 300, 800), ["int8", "bfloat16", "float32"]),
+        ((100, 110, 800), ["int8", "float32"]),
+        ((100, 300, 310), ["bfloat16", "float32"]),
+        ((100, 0, 0), ["float32"]),
+    ],
+)
+def test_products_are_taken_where_they_are_measured_to_be_faster(rates, expected, monkeypatch):
+    named = dict(zip(("float32", "bfloat16", "int8"), rates, strict=True))
+    monkeypatch.setattr(product_choice, "measured_rates", lambda: named)
+    assert [product.name for product in product_choice.products.__wrapped__()] == expected
 
 
-def test_bfloat16_that_rounds_wrongly_is_not_taken(monkeypatch, caplog):
-    class Wrong(Bfloat16Product):
-        def multiply(self, left, right, room=None):
-            return super().multiply(left, right, room) + 300
-
-    if not has_bfloat16():
-        pytest.skip("this processor has no bfloat16 products")
-    monkeypatch.setattr(matrix_products, "Bfloat16Product", Wrong)
-    assert measured_rates.__wrapped__().bfloat16 == 0
-    assert "they are not used" in caplog.text
+@pytest.mark.parametrize("product", [product for product in PRODUCTS if product.name != "float32"])
+def test_a_product_that_is_wrong_is_not_taken(product, monkeypatch, caplog):
+    right = type(product).multiply
+    monkeypatch.setattr(
+        type(product), "multiply", lambda self, left, right_, room=None: right(self, left, right_) + 300
+    )
+    assert measured_rates.__wrapped__()[product.name] == 0
+    assert f"{product.name} products of this processor are not what they should be" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["bfloat16", "float32"])
-def test_nearest_takes_the_fastest_way_for_large_searches(name, monkeypatch):
-    product = Bfloat16Product() if name == "bfloat16" and has_bfloat16() else Float32Product()
+@BY_NAME
+def test_nearest_takes_the_fastest_way_for_large_searches(product, monkeypatch):
     monkeypatch.setattr(flat_index, "_LARGE", 0)
-    monkeypatch.setattr(flat_index, "fastest_product", lambda: product)
+    monkeypatch.setattr(flat_index, "products", lambda: (product,))
     queries, passages = random_vectors(11, 6, 5), random_vectors(12, 900, 5)
     for installed in (None, object()):
         monkeypatch.setattr(flat_index, "find_spec", lambda _, installed=installed: installed)
