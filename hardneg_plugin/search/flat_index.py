@@ -20,7 +20,7 @@ from hardneg_plugin.search.tiled import tiled_search
 from hardneg_plugin.search.vector_space import Vectors, VectorSpace
 
 # Products from which compiled loops pay: FAISS takes seconds for so many; compiling takes some in the first process.
-_LARGE = 1 << 38
+_LARGE = 1 << 37
 # Passages in one index: bounds memory, whatever the size of the corpus.
 _PASSAGE_BLOCK = 131_072
 _QUERY_BLOCK = 4_096

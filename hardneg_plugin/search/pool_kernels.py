@@ -8,13 +8,13 @@ Indices are unsigned where a loop must be vectorised: for signed ones numba chec
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
 
-# Scores that are compared at once.
-CHUNK = 64
+from hardneg_plugin.search.pools import CHUNK, ERROR, FACTOR, LENGTH, SCALE, Asked, Pool, Tile
+
 # Relative room for what rounding a bound to single precision may take from it, and the same for tiny numbers.
 _ROUNDING, _TINY = 2.0**-22, 2.0**-140
 # Rounding a score to single precision, with room: in units of the score, and of the squares of both lengths.
@@ -27,147 +27,109 @@ _SUMMING = 2.0**-52
 _FREE_POOLS, _ONE_IN = 8, 32
 
 
-class Tile(NamedTuple):
-    """Products of a block of queries and a tile of passages, and what bounds their error.
-
-    :param bits: Approximate cosines, shape ``(queries, columns)``: the bits of float32, or the upper half of them; with
-        scales, the products of whole numbers.
-    :param first_row: Row of the corpus of the first column.
-    :param columns: Passages of the tile; further columns are padding.
-    :param lengths: Lengths of the passages, 1 for cosine; shape ``(columns,)``.
-    :param errors: Distance of each passage's unit vector from the one that was multiplied; same shape.
-    :param extremes: Least and largest length, largest error.
-    :param scales: What one stands for in the whole numbers of each passage, shape of a row of ``bits``; or empty.
-    :param vectors: The passages, shape ``(columns, dimensions)``.
-    :param factors: What brings products of ``vectors`` into the scale of ``lengths``; shape ``(columns,)``.
-    """
-
-    bits: Any
-    first_row: int
-    columns: int
-    lengths: Any
-    errors: Any
-    extremes: Any
-    scales: Any
-    vectors: Any
-    factors: Any
-
-
-class Asked(NamedTuple):
-    """The queries of a search.
-
-    :param lengths: Lengths, 1 for cosine; shape ``(queries,)``.
-    :param errors: Distance of each unit vector from the one that was multiplied; same shape.
-    :param summing: Error of adding up a product, relative to the vectors' lengths.
-    :param output: Relative error of rounding a product.
-    :param euclidean: Whether the score is a distance.
-    :param scales: What one stands for in the whole numbers of each query; or empty.
-    :param vectors: The queries, shape ``(queries, dimensions)``; empty where the product is as exact as need be.
-    :param factors: What brings products of ``vectors`` into the scale of ``lengths``; shape ``(queries,)``.
-    """
-
-    lengths: Any
-    errors: Any
-    summing: float
-    output: float
-    euclidean: bool
-    scales: Any
-    vectors: Any
-    factors: Any
-
-
-class Pool(NamedTuple):
-    """What may belong to the best of each query.
-
-    :param rows: Rows of the corpus, shape ``(queries, capacity)``.
-    :param low: What each scores at least, in the scale that is compared; same shape.
-    :param high: What each scores at most; same shape.
-    :param counts: Entries of each query; -1 when there were too many to hold.
-    :param computed: Scores that were computed for each query.
-    :param best: What the ``k``-th best scores at least, shape ``(queries,)``.
-    :param scratch: Shape ``(threads, capacity)``.
-    """
-
-    rows: Any
-    low: Any
-    high: Any
-    counts: Any
-    computed: Any
-    best: Any
-    scratch: Any
-
-
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def collect(tile: Tile, asked: Asked, pool: Pool, first: int, start: int, end: int, k: int, thread: int) -> None:
+def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int, thread: int) -> None:
     """Add to the pools of some queries what a tile may have of their best.
 
     :param first: Query of the first row of the products.
-    :param start: First row of the products.
-    :param end: Where they end.
+    :param lines: Rows of the products that count; further ones are padding.
     :param k: Results per query.
     :param thread: Number of this thread.
     """
-    lanes = np.uint64(CHUNK)
-    for line in range(np.uint64(start), np.uint64(end)):
+    # Each time that an array is taken out of a tuple its references are counted, which would cost more than all else.
+    bits, passages, vectors, scales = tile.bits, tile.traits, tile.vectors, tile.scales
+    queries, own_vectors, columns = asked.traits, asked.vectors, pool.columns
+    rows, lows, highs, counts, computed = pool.rows, pool.low, pool.high, pool.counts, pool.computed
+    exactly, whole = own_vectors.shape[0] > 0, scales.shape[0] > 0
+    capacity, rounding = np.int64(rows.shape[1]), (vectors.shape[1] + 16) * _SUMMING
+    allowed = _FREE_POOLS * capacity + (tile.first_row + passages.shape[0]) // _ONE_IN
+    for line in range(np.uint64(0), np.uint64(lines)):
         query = np.uint64(first) + line
-        if pool.counts[query] < 0:
+        if counts[query] < 0:
             continue
-        bits = tile.bits[line]
-        level = _level(tile, asked, query, pool.best[query])
-        for column in range(np.uint64(0), np.uint64(bits.shape[0]), lanes):
-            if _reaches(tile, bits, column, level):
-                last = min(column + lanes, np.uint64(tile.columns))
-                if _take(tile, asked, pool, query, bits, level, column, last, k, thread):
-                    if pool.counts[query] < 0:
-                        break
-                    level = _level(tile, asked, query, pool.best[query])
-        if pool.computed[query] > _FREE_POOLS * pool.rows.shape[1] + (tile.first_row + tile.columns) // _ONE_IN:
-            pool.counts[query] = -1
+        length, error, best = queries[query, LENGTH], queries[query, ERROR], pool.best[query]
+        level = _level(tile, asked, query, best)
+        found = _find(bits, line, scales, passages.shape[0], level, columns, thread)
+        # Vectors are read one behind the other here, so that the processor need not wait for each.
+        for place in range(found):
+            column = np.uint64(columns[thread, place])
+            number, other = bits[line, column], passages[column, LENGTH]
+            cosine = _cosine(number, bits.itemsize, whole, passages[column, SCALE] * queries[query, SCALE])
+            off = passages[column, ERROR]
+            off = error + off * (1 + error) + asked.summing + asked.output * abs(cosine)
+            low, high = _bounds(length, other, length * other * cosine, off, asked.euclidean)
+            if high < best:
+                continue
+            if exactly:
+                computed[query] += 1
+                product = _dot(own_vectors, query, vectors, column) * queries[query, FACTOR] * passages[column, FACTOR]
+                low, high = _bounds(length, other, product, rounding, asked.euclidean)
+                if high < best:
+                    continue
+            _append(rows, lows, highs, counts, query, np.uint64(tile.first_row) + column, low, high)
+            if counts[query] == capacity:
+                clear(pool, query, k, thread)
+                if counts[query] < 0:
+                    break
+                best = pool.best[query]
+        if computed[query] > allowed:
+            counts[query] = -1
 
 
-@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
-def _reaches(tile: Tile, bits: Any, column: Any, level: float) -> bool:
-    """Tell whether one of the chunk's numbers is at least the level.
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _find(bits: Any, line: Any, scales: Any, last: int, level: float, columns: Any, thread: int) -> Any:
+    """Write the columns whose numbers are at least the level; returns how many they are.
 
     Bits of positive numbers are in order as integers, those of negative ones the other way round.
     """
-    lanes = np.uint64(CHUNK)
-    found = False
-    if tile.scales.shape[0] > 0:
-        least = np.float32(level)
-        for lane in range(np.uint64(0), lanes):
-            found |= np.float32(bits[column + lane]) * tile.scales[column + lane] >= least
-        return found
-    limit = bits.dtype.type(level)
-    if level >= 0:
-        for lane in range(np.uint64(0), lanes):
-            found |= bits[column + lane] >= limit
-    else:
-        for lane in range(np.uint64(0), lanes):
-            number = bits[column + lane]
-            found |= (number >= 0) | (number <= limit)
+    found, lanes, end = np.uint64(0), np.uint64(CHUNK), np.uint64(last)
+    whole, least = scales.shape[0] > 0, np.float32(level)
+    limit = bits.dtype.type(0 if whole else level)
+    for start in range(np.uint64(0), np.uint64(bits.shape[1]), lanes):
+        some = False
+        if whole:
+            for lane in range(np.uint64(0), lanes):
+                some |= np.float32(bits[line, start + lane]) * scales[start + lane] >= least
+        elif level >= 0:
+            for lane in range(np.uint64(0), lanes):
+                some |= bits[line, start + lane] >= limit
+        else:
+            for lane in range(np.uint64(0), lanes):
+                number = bits[line, start + lane]
+                some |= (number >= 0) | (number <= limit)
+        if not some:
+            continue
+        for column in range(start, min(start + lanes, end)):
+            number = bits[line, column]
+            if whole:
+                reached = np.float32(number) * scales[column] >= least
+            else:
+                reached = number >= limit if level >= 0 else number >= 0 or number <= limit
+            columns[thread, found] = column
+            found += np.uint64(reached)
     return found
 
 
 @numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
-def _level(tile: Tile, asked: Asked, query: Any, best: float) -> float:
+def _level(tile: Tile, asked: Asked, query: Any, best: float) -> Any:
     """Return the least product that may still belong to the best, rounded down: its bits, or what scaled ones reach."""
-    scale = asked.lengths[query] * (2.0 if asked.euclidean else 1.0)
+    length = asked.traits[query, LENGTH]
+    scale = length * (2.0 if asked.euclidean else 1.0)
     shortest, longest, error = tile.extremes[0], tile.extremes[1], tile.extremes[2]
     level = best
     if asked.euclidean:
-        level -= _SQUARE_ROUNDING * (asked.lengths[query] + longest + _LEAST_LENGTH) ** 2
+        level -= _SQUARE_ROUNDING * (length + longest + _LEAST_LENGTH) ** 2
         at = min(max(np.sqrt(max(level, 0.0)), shortest), longest)
         level += at * at
     else:
         level -= _TINY
         at = longest if level > 0 else shortest
     cosine = level / (scale * at) if scale * at > 0 else (_LOWEST if level <= 0 else _HIGHEST)
-    cosine -= error + asked.errors[query] * (1 + error) + asked.summing + _SCORE_ROUNDING
+    cosine -= error + asked.traits[query, ERROR] * (1 + error) + asked.summing + _SCORE_ROUNDING
     cosine = cosine / (1 + asked.output) if cosine > 0 else cosine / (1 - asked.output)
     cosine = min(max(cosine, _LOWEST), _HIGHEST)
     if tile.scales.shape[0] > 0:
-        return (cosine - abs(cosine) * _ROUNDING) / asked.scales[query]
+        return (cosine - abs(cosine) * _ROUNDING) / asked.traits[query, SCALE]
     return np.float64(_bits_below(cosine, tile.bits))
 
 
@@ -185,88 +147,59 @@ def _bits_below(number: float, bits: Any) -> Any:
     return np.int64(cut)
 
 
-@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
-def _take(
-    tile: Tile, asked: Asked, pool: Pool, query: Any, bits: Any, level: float, start: Any, end: Any, k: int, thread: int
-) -> bool:
-    """Add what a chunk has; tells whether the query's pool was cleared out."""
-    length, error = asked.lengths[query], asked.errors[query]
-    cleared = False
-    best = pool.best[query]
-    for column in range(start, end):
-        if _is_below(tile, bits, column, level):
-            continue
-        cosine = _cosine(tile, asked, query, bits, column)
-        off = error + tile.errors[column] * (1 + error) + asked.summing + asked.output * abs(cosine)
-        value, off = _scored(tile, asked, query, column, length * tile.lengths[column] * cosine, off)
-        if value + off < best:
-            continue
-        if asked.vectors.shape[0] > 0:
-            pool.computed[query] += 1
-            exact = _dot(asked.vectors[query], tile.vectors[column]) * asked.factors[query] * tile.factors[column]
-            value, off = _scored(tile, asked, query, column, exact, (asked.vectors.shape[1] + 16) * _SUMMING)
-            if value + off < best:
-                continue
-        low, high = value - off, value + off
-        count = pool.counts[query]
-        pool.rows[query, count] = tile.first_row + column
-        pool.low[query, count] = np.float32(low - abs(low) * _ROUNDING - _TINY)
-        pool.high[query, count] = np.float32(high + abs(high) * _ROUNDING + _TINY)
-        pool.counts[query] = count + 1
-        if count + 1 == pool.rows.shape[1]:
-            clear(pool, query, k, thread)
-            cleared = True
-            if pool.counts[query] < 0:
-                return True
-            best = pool.best[query]
-    return cleared
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _cosine(number: Any, itemsize: int, whole: bool, unit: float) -> Any:
+    """Return the approximate cosine that a number of ``bits`` stands for.
+
+    :param itemsize: Bytes of the number.
+    :param whole: Whether it is a whole number; else it has the bits of the cosine.
+    :param unit: What one stands for in whole numbers.
+    """
+    if whole:
+        return np.float64(number) * unit
+    shift = np.int32(16 if itemsize == 2 else 0)
+    return np.float64(np.int32(np.int32(number) << shift).view(np.float32))
 
 
-@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
-def _is_below(tile: Tile, bits: Any, column: Any, level: float) -> bool:
-    """Tell whether a number is below the level; see :func:`_reaches`."""
-    number = bits[column]
-    if tile.scales.shape[0] > 0:
-        return np.float32(number) * tile.scales[column] < np.float32(level)
-    limit = bits.dtype.type(level)
-    if level >= 0:
-        return number < limit
-    return limit < number < 0
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _append(rows: Any, lows: Any, highs: Any, counts: Any, query: Any, row: Any, low: float, high: float) -> None:
+    """Add a passage to a pool, its bounds rounded outwards."""
+    count = np.uint64(counts[query])
+    rows[query, count] = row
+    lows[query, count] = np.float32(low - abs(low) * _ROUNDING - _TINY)
+    highs[query, count] = np.float32(high + abs(high) * _ROUNDING + _TINY)
+    counts[query] += 1
 
 
-@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
-def _cosine(tile: Tile, asked: Asked, query: Any, bits: Any, column: Any) -> float:
-    """Return the approximate cosine that a number stands for."""
-    if tile.scales.shape[0] > 0:
-        return np.float64(bits[column]) * tile.scales[column] * asked.scales[query]
-    shift = np.int32(16 if bits.itemsize == 2 else 0)
-    return np.float64(np.int32(np.int32(bits[column]) << shift).view(np.float32))
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _bounds(length: float, other: float, product: float, off: float, euclidean: bool) -> Any:
+    """Return what a score is at least and at most, in the scale that is compared.
 
-
-@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
-def _scored(tile: Tile, asked: Asked, query: Any, column: Any, product: float, off: float) -> Any:
-    """Return a score in the scale that is compared, and how far off it is.
-
+    :param length: Of the query.
+    :param other: Length of the passage.
     :param product: The product of the vectors.
     :param off: How far it is off, relative to their lengths.
+    :param euclidean: Whether the score is a distance.
     """
-    length, other = asked.lengths[query], tile.lengths[column]
-    if asked.euclidean:
-        rounding = _SQUARE_ROUNDING * (length + other + _LEAST_LENGTH) ** 2
-        return 2 * product - other * other, 2 * length * other * off + rounding
-    return product, length * other * (off + _SCORE_ROUNDING) + _TINY
+    if euclidean:
+        value = 2 * product - other * other
+        off = 2 * length * other * off + _SQUARE_ROUNDING * (length + other + _LEAST_LENGTH) ** 2
+    else:
+        value = product
+        off = length * other * (off + _SCORE_ROUNDING) + _TINY
+    return value - off, value + off
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _dot(left: Any, right: Any) -> float:
+def _dot(queries: Any, query: Any, passages: Any, passage: Any) -> float:
     """Multiply two vectors in double precision."""
     total = 0.0
-    for column in range(np.uint64(0), np.uint64(left.shape[0])):
-        total += np.float64(left[column]) * np.float64(right[column])
+    for column in range(np.uint64(0), np.uint64(queries.shape[1])):
+        total += np.float64(queries[query, column]) * np.float64(passages[passage, column])
     return total
 
 
-@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def clear(pool: Pool, query: Any, k: int, thread: int) -> None:
     """Keep what may belong to the ``k`` best; where that is most of a full pool, the query is given up."""
     count = pool.counts[query]
@@ -289,8 +222,37 @@ def clear(pool: Pool, query: Any, k: int, thread: int) -> None:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def clear_all(pool: Pool, start: int, end: int, k: int, thread: int) -> None:
-    """Keep of each pool what may belong to the ``k`` best."""
+    """Keep of each pool what may belong to the ``k`` best; a query whose guess was too high is given up."""
     for query in range(np.uint64(start), np.uint64(end)):
-        if pool.counts[query] > 0:
-            clear(pool, query, k, thread)
-            pool.counts[query] = pool.counts[query]
+        count = pool.counts[query]
+        if count >= k:
+            scratch = pool.scratch[thread, :count]
+            scratch[:] = pool.low[query, :count]
+            if np.partition(scratch, count - k)[count - k] >= pool.guess[query]:
+                clear(pool, query, k, thread)
+                continue
+        if pool.guess[query] > -np.inf:
+            pool.counts[query] = -1
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def guess(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, rank: int, thread: int) -> None:
+    """Take the score of some rank in a sample for what the best of the whole corpus will reach.
+
+    :param tile: Products with a sample of the corpus, all columns of it.
+    :param first: Query of the first row of the products.
+    :param lines: Rows of the products that count; further ones are padding.
+    :param rank: Rank in the sample, from 1.
+    :param thread: Number of this thread.
+    """
+    bits, passages, queries, count = tile.bits, tile.traits, asked.traits, tile.traits.shape[0]
+    values = np.empty(count, np.float32)
+    for line in range(np.uint64(0), np.uint64(lines)):
+        query = np.uint64(first) + line
+        for column in range(np.uint64(0), np.uint64(count)):
+            unit = passages[column, SCALE] * queries[query, SCALE]
+            cosine = _cosine(bits[line, column], bits.itemsize, tile.scales.shape[0] > 0, unit)
+            length, other = queries[query, LENGTH], passages[column, LENGTH]
+            values[column] = _bounds(length, other, length * other * cosine, 0.0, asked.euclidean)[0]
+        pool.guess[query] = np.partition(values, count - rank)[count - rank]
+        pool.best[query] = pool.guess[query]

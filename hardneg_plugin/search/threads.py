@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
+from threadpoolctl import threadpool_limits
+
 
 def processors() -> int:
     """Return how many processors this process may use."""
@@ -17,11 +19,14 @@ class Threads:
     """Threads for loops that let go of the interpreter; to be used in a ``with`` statement.
 
     numba's own threads may not be used from two threads of a program at once.
+
+    :param products: Whether the loops multiply matrices: each then does so in its own thread alone. Threads of OpenMP
+        would go on spinning behind each product, and take the processors from the loops.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, products: bool = False) -> None:
         self.count = processors()
-        self._pool = ThreadPoolExecutor(self.count)
+        self._pool = ThreadPoolExecutor(self.count, initializer=_stay_alone if products else None)
 
     def __enter__(self) -> Threads:
         return self
@@ -45,3 +50,8 @@ class Threads:
         ]
         for call in calls:
             call.result()
+
+
+def _stay_alone() -> None:
+    # The limit is one of this thread; nobody else's changes.
+    threadpool_limits(1, user_api="openmp")

@@ -2,17 +2,19 @@
 
 Tiles of passages meet all queries. A product in low precision says for each pair what its score is at least and at
 most; what may belong to a query's best is computed and stays in its pool, from which the others are cleared out
-whenever it is full. At the end the pool is scored as every search here scores. Hits are therefore those of
+whenever it is full. What the best of a large corpus will score is first guessed from a sample, with room to spare, and
+confirmed at the end. The pool is then scored as every search here scores. Hits are therefore those of
 :func:`hardneg_plugin.search.dense.exact_search`, to the last bit, whatever the product.
 
-Where a product is too coarse for a query, or more passages tie than a pool can hold, the query is searched again by
-the next product, which is more precise, and at last without a pool.
+Where a guess was wrong, a product is too coarse for a query, or more passages tie than a pool can hold, the query is
+searched again by the next product, which is more precise, and at last without a pool.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,20 +23,23 @@ from numpy.typing import NDArray
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.search.dense import no_hits, search_exactly
 from hardneg_plugin.search.hits import Hits
-from hardneg_plugin.search.matrix_products import ROWS, Product, inverse
+from hardneg_plugin.search.matrix_products import ROWS, Product, Units, inverse
+from hardneg_plugin.search.pools import LENGTH, Asked, Pool, Tile
 from hardneg_plugin.search.product_choice import products
-from hardneg_plugin.search.threads import Threads
+from hardneg_plugin.search.threads import Threads, processors
 from hardneg_plugin.search.vector_space import VectorSpace
 
 logger = logging.getLogger(__name__)
 
 MEMORY = 256_000_000
 """Bytes that a search works in where none are named."""
-# A tile is at most this many passages, and a product at most this many queries: the product then stays in the cache.
-_TILE, _QUERIES = 2048, 1024
+# Passages and queries in a product, which then stays in the cache.
+_TILE, _QUERIES = 2048, 512
 _LEAST_TILE, _LEAST_QUERIES = 512, 128
 _POOL, _LEAST_POOL = 4, 512
 _POOL_ENTRY = 12
+# Tiles from which on a sample of one pays, and what a guess leaves for chance: one in many thousands is too high.
+_SAMPLE_OF, _DEVIATIONS = 8, 4.0
 
 
 class Search(NamedTuple):
@@ -95,7 +100,7 @@ def _search(
     """Fill in the hits of some queries; returns those that have too many near ties for a pool."""
     sizes = _sizes(space, len(queries), k, product, memory or MEMORY)
     left = [np.zeros(0, np.int64)]
-    with Threads() as threads:
+    with Threads(products=True) as threads:
         for start in range(0, len(queries), sizes.group):
             group = queries[start : start + sizes.group]
             left.append(group[_search_group(space, group, k, hits, product, sizes, threads)])
@@ -112,39 +117,53 @@ def _search_group(
     threads: Threads,
 ) -> NDArray[np.bool_]:
     """Search some queries; returns a mask of those without hits."""
-    from hardneg_plugin.search.pool_kernels import Asked, clear_all, collect
+    from hardneg_plugin.search.pool_kernels import clear_all, collect, guess
 
     vectors = np.ascontiguousarray(space.queries[group], np.float32)
     units = product.units(vectors, space.query_lengths[group], threads)
     asked = Asked(
-        lengths=_compared(space, space.query_lengths[group]),
-        errors=units.errors,
+        traits=_traits(space, space.query_lengths[group], units),
         summing=product.summing(vectors.shape[1]),
         output=product.output,
         euclidean=space.similarity == "euclidean",
-        scales=units.scales,
         vectors=vectors[:0] if product.name == "float32" else vectors,
-        factors=_factors(space, space.query_lengths[group]),
     )
-    pool = _pool(len(group), sizes.pool, threads.count)
-    room = product.room(sizes.queries + ROWS, sizes.tile + ROWS)
-    for start in range(0, len(space.passages), sizes.tile):
-        tile_units, tile = _tile(space, start, sizes.tile, product, threads)
-        for first in range(0, len(group), sizes.queries):
-            rows = min(sizes.queries, len(group) - first)
-            bits = product.multiply(units.matrix[first : first + -(-rows // ROWS) * ROWS], tile_units, room)
-            filled = tile._replace(bits=bits)
-            threads.run(rows, lambda a, b, thread: collect(filled, asked, pool, first, a, b, k, thread))  # noqa: B023
+    pool = _pool(len(group), sizes, threads.count)
+    rooms = [product.room(sizes.queries + ROWS, sizes.tile + ROWS) for _ in range(threads.count)]
+
+    def with_products(matrix: Any, tile: Tile, loop: Callable[..., None], number: int) -> None:
+        def multiply(start: int, end: int, thread: int) -> None:
+            for first in range(start, end, sizes.queries):
+                rows = min(sizes.queries, end - first)
+                left = units.matrix[first : first + -(-rows // ROWS) * ROWS]
+                bits = product.multiply(left, matrix, rooms[thread])
+                loop(tile._replace(bits=bits), asked, pool, first, rows, number, thread)
+
+        threads.run(len(group), multiply)
+
+    count = len(space.passages)
+    if count >= _SAMPLE_OF * sizes.tile:
+        sample = np.arange(sizes.tile) * count // sizes.tile
+        with_products(*_tile(space, sample, 0, product, threads), guess, _sample_rank(k * sizes.tile / count))
+    for start in range(0, count, sizes.tile):
+        part = slice(start, min(start + sizes.tile, count))
+        with_products(*_tile(space, part, start, product, threads), collect, k)
     threads.run(len(group), lambda a, b, thread: clear_all(pool, a, b, k, thread))
     _fill(space, group, k, hits, pool, threads)
     mask: NDArray[np.bool_] = pool.counts < 0
     return mask
 
 
-def _pool(queries: int, capacity: int, threads: int) -> Any:
-    from hardneg_plugin.search.pool_kernels import Pool
+def _sample_rank(expected: float) -> int:
+    """Return a rank in a sample that the ``k``-th best of all will hardly stand behind.
 
-    shape = (queries, capacity)
+    :param expected: How many of the ``k`` best a sample has on average; their number is about Poisson's.
+    """
+    return math.ceil(expected + _DEVIATIONS * (math.sqrt(expected) + 1))
+
+
+def _pool(queries: int, sizes: _Sizes, threads: int) -> Pool:
+    shape = (queries, sizes.pool)
     return Pool(
         rows=np.empty(shape, np.uint32),
         low=np.empty(shape, np.float32),
@@ -152,41 +171,37 @@ def _pool(queries: int, capacity: int, threads: int) -> Any:
         counts=np.zeros(queries, np.int64),
         computed=np.zeros(queries, np.int64),
         best=np.full(queries, -np.inf),
-        scratch=np.empty((threads, capacity), np.float32),
+        guess=np.full(queries, -np.inf),
+        scratch=np.empty((threads, sizes.pool), np.float32),
+        columns=np.empty((threads, sizes.tile), np.uint32),
     )
 
 
-def _tile(space: VectorSpace, start: int, size: int, product: Product, threads: Threads) -> tuple[Any, Any]:
+def _tile(
+    space: VectorSpace, part: slice | NDArray[np.int64], first_row: int, product: Product, threads: Threads
+) -> tuple[Any, Tile]:
     """Return the unit vectors of a tile, in as many rows as a whole tile has chunks, and the tile without products."""
-    from hardneg_plugin.search.pool_kernels import Tile
-
-    part = slice(start, min(start + size, len(space.passages)))
     vectors = np.ascontiguousarray(np.asarray(space.passages[part]), np.float32)
     exact = space.passage_lengths[part]
     units = product.units(vectors, exact, threads)
-    lengths = _compared(space, exact)
+    traits = _traits(space, exact, units)
     tile = Tile(
         bits=None,
-        first_row=start,
-        columns=len(exact),
-        lengths=lengths,
-        errors=units.errors,
-        extremes=np.array([lengths.min(), lengths.max(), units.errors.max()]),
+        first_row=first_row,
+        traits=traits,
+        extremes=np.array([traits[:, LENGTH].min(), traits[:, LENGTH].max(), units.errors.max()]),
         scales=units.scales,
         vectors=vectors,
-        factors=_factors(space, exact),
     )
     return units.matrix, tile
 
 
-def _compared(space: VectorSpace, lengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return lengths as the similarity counts them."""
-    return np.ones(len(lengths)) if space.similarity == "cosine" else lengths
-
-
-def _factors(space: VectorSpace, lengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what a product of vectors is multiplied by for its score."""
-    return inverse(lengths) if space.similarity == "cosine" else np.ones(len(lengths))
+def _traits(space: VectorSpace, lengths: NDArray[np.float64], units: Units) -> NDArray[np.float64]:
+    """Return what bounds and scores need of vectors: see :mod:`hardneg_plugin.search.pools`."""
+    ones = np.ones(len(lengths))
+    scales = units.scales[: len(lengths)] if len(units.scales) else ones
+    cosine = space.similarity == "cosine"
+    return np.stack([ones if cosine else lengths, units.errors, scales, inverse(lengths) if cosine else ones], axis=1)
 
 
 def _fill(space: VectorSpace, group: NDArray[np.int64], k: int, hits: Hits, pool: Any, threads: Threads) -> None:
@@ -208,7 +223,7 @@ def _sizes(space: VectorSpace, queries: int, k: int, product: Product, memory: i
     pool = max(_POOL * k, _LEAST_POOL)
     # A query's pool, its unit vector, and at the end rows, scores and numbers of what its pool holds.
     each = pool * _POOL_ENTRY + dims * (product.itemsize + 4) + 28 * min(pool, 2 * k) + 96
-    tile, block = _TILE, min(_QUERIES, max(_LEAST_QUERIES, queries))
+    tile, block = _TILE, _QUERIES
     while (fixed := _tile_bytes(dims, tile, block, product)) + each * block > memory:
         if tile > _LEAST_TILE:
             tile //= 2
@@ -221,5 +236,6 @@ def _sizes(space: VectorSpace, queries: int, k: int, product: Product, memory: i
 
 
 def _tile_bytes(dims: int, tile: int, queries: int, product: Product) -> int:
-    """Return the bytes of a tile: the vectors as read and as multiplied, and the products."""
-    return tile * (dims * (4 + product.itemsize) + 48) + queries * tile * product.result_size
+    """Return the bytes of a tile: the vectors as read and as multiplied, and each thread's products."""
+    rows = (queries + ROWS) * processors()
+    return tile * (dims * (4 + product.itemsize) + 48) + rows * (tile + ROWS) * product.result_size

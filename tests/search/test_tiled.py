@@ -77,6 +77,26 @@ def test_what_a_coarse_product_cannot_tell_apart_is_searched_more_precisely():
     assert (found.again, found.unpooled) == (1, 0)
 
 
+@BY_NAME
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_a_guess_from_a_sample_changes_nothing(product, similarity, monkeypatch):
+    monkeypatch.setattr(tiled, "_TILE", 512)
+    queries, passages = random_vectors(13, 40, 24), random_vectors(14, 6000, 24)
+    found = searched(queries, passages, 30, similarity, product)
+    assert (found.again, found.unpooled) == (0, 0)
+
+
+@BY_NAME
+def test_a_guess_that_was_too_high_is_noticed(product, monkeypatch):
+    """The sample is one passage in eight, and the only ones near the query are in it: fewer than are asked for."""
+    monkeypatch.setattr(tiled, "_TILE", 512)
+    query, passages = np.eye(1, 24, dtype=np.float32), random_vectors(15, 4096, 24)
+    passages[:, 0] = -100
+    passages[::8][:300, 0] = 100
+    found = searched(query, passages, 400, "cosine", product)
+    assert found.again == 1
+
+
 @st.composite
 def spaces(draw):
     """Vectors as bad as they come: copies, near copies, zeros, denormals, lengths of all sizes, cancellation."""
