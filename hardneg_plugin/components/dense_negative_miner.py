@@ -33,8 +33,8 @@ _SHARE = 0.5
 class DenseNegativeMiner:
     """Adds the nearest passages by a dense model to each example's candidates, and scores all candidates with it.
 
-    The search is exact, unless ``index`` says otherwise: by products in low precision where the processor is faster with
-    them, by FAISS's flat indexes where FAISS is installed, or in numpy, with the same result to the last bit. The
+    The search is exact, unless ``index`` says otherwise: by products in low precision where the processor is faster
+    with them, by FAISS's flat indexes where FAISS is installed, or in numpy, with the same result to the last bit. The
     corpus's vectors are kept in the cache under a key of the model's content, so that no other checkpoint, prompt or
     length ever sees them; an encoding that was stopped goes on where it was.
 
