@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -54,6 +55,17 @@ def stub_model(pairs: int) -> Any:
     return Stub(modules=list(base), similarity_fn_name="cosine")
 
 
+def texts(count: int) -> tuple[list[str], list[str]]:
+    """Return queries and passages of random words, as long as MS MARCO's, each with its number at the end."""
+    rng = np.random.default_rng(1)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    words = np.array(["".join(rng.choice(letters, rng.integers(2, 10))) for _ in range(20_000)])
+    lengths = rng.integers(35, 75, count)
+    drawn = iter(words[(rng.random(int(lengths.sum())) ** 3 * len(words)).astype(np.int64)].tolist())
+    positives = [" ".join([*islice(drawn, length), str(number)]) for number, length in enumerate(lengths.tolist())]
+    return [f"which passage has number {number}" for number in range(count)], positives
+
+
 def _unit(vectors: Any) -> Any:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
@@ -71,8 +83,7 @@ def child(system: str, count: int) -> None:
 
     _ = [getattr(components, name) for name in components.__all__]
     model = stub_model(count)
-    queries = [f"which passage has number {number}" for number in range(count)]
-    positives = [f"this is the passage of number {number}" for number in range(count)]
+    queries, positives = texts(count)
     pairs = Dataset.from_dict({"query": queries, "positive": positives})
     product = products()[0].name
     if system == "hardneg, float32":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from hardneg_plugin.api.inputs import read_dataset
 from hardneg_plugin.api.statistics import MiningStatistics, combined, shard_statistics
 from hardneg_plugin.datasets import ExampleShards, RetrievalDataset
+from hardneg_plugin.datasets.arrow_dataset import arrow_dataset
 from hardneg_plugin.datasets.memory import SPLIT, Judgements
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import MiningExample, table_of
@@ -168,6 +169,5 @@ def _run(stages: Sequence[Any], examples: list[MiningExample]) -> list[MiningExa
 
 def _concatenated(tables: list[Any]) -> datasets.Dataset:
     import pyarrow as pa
-    from datasets import Dataset
 
-    return Dataset(pa.concat_tables([table.data.table for table in tables], promote_options="default"))
+    return arrow_dataset(pa.concat_tables([table.data.table for table in tables], promote_options="default"))

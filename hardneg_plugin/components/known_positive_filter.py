@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-import xxhash
 from haystack import component
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.parameters import in_range
-from hardneg_plugin.components.passages import passage_texts
+from hardneg_plugin.components.passages import passage_text, passage_texts
 from hardneg_plugin.datasets.examples import JUDGED_RELEVANT
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.text import analysis_fingerprint, normalise
+from hardneg_plugin.text.levelled_marks import corpus_marks, marks_of, may_be_near
 
-BLOCK = 1_000
-_EXAMPLE_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+PAIRS_AT_ONCE = 100_000
 REMEMBERED_TEXTS = 100_000
 # A similarity of exactly the threshold counts, however its fraction was rounded; rapidfuzz's own cutoff loses some.
 ROUNDING, CUTOFF_ROUNDING = 1e-9, 1e-6
@@ -69,7 +68,7 @@ class KnownPositiveFilter:
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
         """Filter.
 
-        :param examples: Any number; texts are read for 1,000 examples at a time.
+        :param examples: Any number; 100,000 texts are held at a time.
         :returns: ``examples``: new examples whose known positives are dropped with a reason.
         """
         table = table_of(examples)
@@ -79,93 +78,85 @@ class KnownPositiveFilter:
         table = table.drop(_same_id(lower, table), "positive: lower grade")
         removed = [[one["id"] for one in example.meta.get("removed_positives", ())] for example in examples]
         table = table.drop(_same_id(removed, table), "positive: removed")
-        text, near, query = (np.zeros(len(table.passages), dtype=bool) for _ in range(3))
-        remembered: dict[int, tuple[str, int]] = {}
-        for start in range(0, len(examples), BLOCK):
-            block = _Block(examples[start : start + BLOCK], table, start, remembered)
-            block.mark_equal(block.positives, text)
-            block.mark_equal(block.queries, query)
-            if self.near_duplicate is not None:
-                block.mark_near(self.near_duplicate, near)
+        wanted = [_levelled(document.content or "" for document in example.positives) for example in examples]
+        texts = _Texts(table)
+        text = texts.equal(wanted)
+        query = texts.equal([_levelled([example.query]) for example in examples])
+        near = np.zeros(len(table.passages), dtype=bool)
+        if self.near_duplicate is not None:
+            near = texts.near(wanted, self.near_duplicate)
         table = table.drop(text, "positive: text").drop(query, "query: text").drop(near, "positive: near-duplicate")
         return {"examples": with_table(examples, table)}
 
 
-class _Block:
-    """Normalised texts of some examples and of the candidates they have kept.
+class _Texts:
+    """The levelled texts of the candidates that a table has kept, by their marks.
 
-    :param examples: Examples ``start`` … of the table.
     :param table: All candidates.
-    :param start: Number of the first example.
-    :param remembered: Texts of earlier blocks and their hashes: a passage that many queries found is read once.
     """
 
-    def __init__(
-        self, examples: list[MiningExample], table: CandidateTable, start: int, remembered: dict[int, tuple[str, int]]
-    ) -> None:
-        first, last = int(table.offsets[start]), int(table.offsets[start + len(examples)])
-        self._rows = first + np.flatnonzero(table.kept[first:last])
-        passages, self._place = np.unique(table.passages[self._rows], return_inverse=True)
+    def __init__(self, table: CandidateTable) -> None:
+        self._table = table
+        self._rows = np.flatnonzero(table.kept)
+        self._passages, self._place = _distinct(table.passages[self._rows])
+        self._owner = table.example_index[self._rows]
+        own = int(np.searchsorted(self._passages, 0))
+        self._marks = marks_of(normalise(passage_text(table, passage)) for passage in self._passages[:own].tolist())
+        if own < len(self._passages):
+            assert table.corpus is not None
+            self._marks = self._marks.joined(corpus_marks(table.corpus, self._passages[own:]))
+
+    def equal(self, texts: list[list[str]]) -> NDArray[np.bool_]:
+        """Return a mask of the rows of the table whose text is one of their example's ``texts``."""
+        mask = np.zeros(len(self._table.passages), dtype=bool)
+        wanted = marks_of(text for one in texts for text in one).hashes
+        mask[self._rows] = _is_one_of(self._marks.hashes[self._place], self._owner, wanted, list(map(len, texts)))
+        return mask
+
+    def near(self, positives: list[list[str]], lowest: float) -> NDArray[np.bool_]:
+        """Return a mask of the rows of the table that are a near-duplicate of one of their example's positives."""
+        mask = np.zeros(len(self._table.passages), dtype=bool)
+        remembered: dict[int, str] = {}
+        for turn in range(max(map(len, positives), default=0)):
+            compared = [texts[turn] if turn < len(texts) else "" for texts in positives]
+            near = may_be_near(self._marks, self._place, marks_of(compared), self._owner, lowest - ROUNDING)
+            chosen = np.flatnonzero(near)
+            for start in range(0, len(chosen), PAIRS_AT_ONCE):
+                pairs = chosen[start : start + PAIRS_AT_ONCE]
+                first = self._levelled(self._place[pairs], remembered)
+                second = [compared[number] for number in self._owner[pairs].tolist()]
+                mask[self._rows[pairs[_similarities(first, second, lowest) >= lowest - ROUNDING]]] = True
+        return mask
+
+    def _levelled(self, places: NDArray[np.int64], remembered: dict[int, str]) -> list[str]:
+        """Return texts of passages by their places; one that many queries found is read once."""
         if len(remembered) > REMEMBERED_TEXTS:
             remembered.clear()
-        new = [passage for passage in passages.tolist() if passage not in remembered]
-        levelled = [normalise(text) for text in passage_texts(table, new)]
-        remembered.update(zip(new, zip(levelled, _hashes(levelled).tolist(), strict=True), strict=True))
-        known = [remembered[passage] for passage in passages.tolist()]
-        self._texts = [text for text, _ in known]
-        self._hashes = np.array([number for _, number in known], dtype=np.uint64)
-        self._lengths = np.array([len(text) for text in self._texts], dtype=np.int64)
-        self._bounds = np.searchsorted(self._rows, table.offsets[start : start + len(examples) + 1])
-        self.queries = [_levelled([example.query]) for example in examples]
-        self.positives = [_levelled(document.content or "" for document in example.positives) for example in examples]
+        new = [place for place in np.unique(places).tolist() if place not in remembered]
+        texts = passage_texts(self._table, self._passages[new]) if new else []
+        remembered.update(zip(new, map(normalise, texts), strict=True))
+        return [remembered[place] for place in places.tolist()]
 
-    def mark_equal(self, texts: list[list[str]], mask: NDArray[np.bool_]) -> None:
-        """Mark the rows of the table whose text is one of their example's ``texts``."""
-        # Hash and example as one number, so that all examples are compared at once.
-        numbers = np.repeat(np.arange(len(texts), dtype=np.uint64), [len(wanted) for wanted in texts])
-        wanted = _hashes([text for one in texts for text in one]) ^ (numbers * _EXAMPLE_MULTIPLIER)
-        owner = np.repeat(np.arange(len(texts), dtype=np.uint64), np.diff(self._bounds))
-        found = self._hashes[self._place] ^ (owner * _EXAMPLE_MULTIPLIER)
-        mask[self._rows] |= np.isin(found, wanted)
 
-    def mark_near(self, lowest: float, mask: NDArray[np.bool_]) -> None:
-        """Mark the rows of the table that are a near-duplicate of one of their example's positives."""
-        from rapidfuzz.distance import Indel
-        from rapidfuzz.process import cpdist
+def _similarities(first: list[str], second: list[str], lowest: float) -> NDArray[np.float64]:
+    """Compare texts pair by pair; what is below ``lowest`` may come out as 0."""
+    from rapidfuzz.distance import Indel
+    from rapidfuzz.process import cpdist
 
-        first, second, rows = [], [], []
-        counts = np.diff(self._bounds)
-        for turn in range(max(map(len, self.positives), default=0)):
-            positives = [texts[turn] if turn < len(texts) else "" for texts in self.positives]
-            length = np.repeat(np.array([len(text) for text in positives], dtype=np.int64), counts)
-            # The difference in length alone keeps most candidates below the threshold: d is at least that.
-            total = self._lengths[self._place] + length
-            possible = total - np.abs(self._lengths[self._place] - length) >= (lowest - ROUNDING) * total
-            chosen = np.flatnonzero(possible & (length > 0))
-            first.extend([self._texts[place] for place in self._place[chosen].tolist()])
-            second.extend([positives[number] for number in np.repeat(np.arange(len(counts)), counts)[chosen].tolist()])
-            rows.append(self._rows[chosen])
-        if not first:
-            return
-        similarity = cpdist(
-            first,
-            second,
-            scorer=Indel.normalized_similarity,
-            score_cutoff=max(lowest - CUTOFF_ROUNDING, 0),
-            dtype=np.float64,
-            workers=-1,
-        )
-        mask[np.concatenate(rows)[similarity >= lowest - ROUNDING]] = True
+    found: NDArray[np.float64] = cpdist(
+        first,
+        second,
+        scorer=Indel.normalized_similarity,
+        score_cutoff=max(lowest - CUTOFF_ROUNDING, 0),
+        dtype=np.float64,
+        workers=-1,
+    )
+    return found
 
 
 def _levelled(texts: Iterable[str]) -> list[str]:
     """Return the texts to compare with; one of nothing but punctuation would equal every other such text."""
     return [levelled for text in texts if (levelled := normalise(text))]
-
-
-def _hashes(texts: list[str]) -> NDArray[np.uint64]:
-    digests = (xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) for text in texts)
-    return np.fromiter(digests, dtype=np.uint64, count=len(texts))
 
 
 def _same_id(wanted: Sequence[Sequence[str]], table: CandidateTable) -> NDArray[np.bool_]:
@@ -174,16 +165,41 @@ def _same_id(wanted: Sequence[Sequence[str]], table: CandidateTable) -> NDArray[
     ids = [identifier for group in wanted for identifier in group]
     rows = table.corpus.rows_of(ids) if table.corpus is not None else np.full(len(ids), -1)
     counts = [len(group) for group in wanted]
-    owner = np.repeat(np.arange(len(wanted), dtype=np.int64), counts)
-    known = rows >= 0
-    if known.any():
-        # Example and row as one number, so that all examples are compared at once.
-        base = max(int(rows.max()), int(table.passages.max(initial=0))) + 1
-        pairs = table.example_index * base + table.passages
-        mask |= (table.passages >= 0) & np.isin(pairs, owner[known] * base + rows[known])
+    if (rows >= 0).any():
+        mask |= (table.passages >= 0) & _is_one_of(table.passages, table.example_index, rows, counts)
     if table.own:
         named, owners = [set(group) for group in wanted], table.example_index
         for row in np.flatnonzero(table.passages < 0).tolist():
             passage = int(table.passages[row])
             mask[row] |= table.own[-1 - passage].id in named[owners[row]]
     return mask
+
+
+def _is_one_of(
+    values: NDArray[Any], owner: NDArray[np.int64], wanted: NDArray[Any], counts: Sequence[int]
+) -> NDArray[np.bool_]:
+    """Tell of each value whether it is one of those that its example wants.
+
+    :param values: Any number.
+    :param owner: Example of each, same shape.
+    :param wanted: What the first example wants, what the second wants, and so on.
+    :param counts: How many each wants.
+    """
+    mask = np.zeros(len(values), dtype=bool)
+    number = np.array(counts, dtype=np.int64)
+    first = np.cumsum(number) - number
+    for turn in range(int(number.max(initial=0))):
+        some = np.flatnonzero((number > turn)[owner])
+        mask[some] |= values[some] == wanted[first[owner[some]] + turn]
+    return mask
+
+
+def _distinct(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct numbers in ascending order, and the place of each among them; by marks, without sorting."""
+    if not len(numbers):
+        return numbers, numbers
+    lowest = int(numbers.min())
+    present = np.zeros(int(numbers.max()) - lowest + 1, dtype=bool)
+    present[numbers - lowest] = True
+    places = np.cumsum(present, dtype=np.int32) - 1
+    return np.flatnonzero(present) + lowest, places[numbers - lowest].astype(np.int64)

@@ -143,7 +143,7 @@ class NegativeSampler:
 
 def first_of_each(table: CandidateTable, order: Order, number: int) -> NDArray[np.bool_]:
     """Return a mask of the ``number`` lowest rows of each example by ``order``; equal ones by position."""
-    by_order = np.lexsort((np.arange(len(order)), order, table.example_index))
+    by_order = np.lexsort((order, table.example_index))
     place = np.empty(len(order), dtype=np.int64)
     place[by_order] = np.arange(len(order)) - np.repeat(table.offsets[:-1], np.diff(table.offsets))
     return place < number

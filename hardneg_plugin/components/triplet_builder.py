@@ -11,6 +11,7 @@ from haystack import component
 
 from hardneg_plugin.components.parameters import at_least, one_of
 from hardneg_plugin.components.passages import passage_texts
+from hardneg_plugin.datasets.arrow_dataset import arrow_dataset
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records import Candidate, CandidateTable, MiningExample, table_of
 
@@ -90,7 +91,6 @@ class TripletBuilder:
         :raises RecordError: If a positive or a kept candidate has no text, or lacks a score that was asked for.
         """
         import pyarrow as pa
-        from datasets import Dataset
 
         pairs = list(self._pairs(examples))
         width = max((len(pair.negatives) for pair in pairs), default=0)
@@ -101,7 +101,7 @@ class TripletBuilder:
             rows = [row for pair in pairs for row in self._rows(pair, width)]
             values = {name: [row[name] for row in rows] for name in names}
         columns = {name: pa.array(values[name], _column_type(name)) for name in names}
-        return {"triplets": Dataset(pa.table(columns))}
+        return {"triplets": arrow_dataset(pa.table(columns))}
 
     def _columns(self, width: int) -> list[str]:
         """Return the names of the columns; they depend on the examples by the largest number of negatives alone."""

@@ -115,16 +115,23 @@ class Corpus:
         if not self._length or not ids:
             return found
         hashes = hash_ids(ids)
-        starts = np.searchsorted(self._hashes, hashes)
-        for position, (identifier, start, digest) in enumerate(zip(ids, starts, hashes, strict=True)):
-            # A 64-bit collision is improbable, not impossible: walk over equal hashes and compare the ids themselves.
-            while start < self._length and self._hashes[start] == digest:
-                row = int(self._hash_rows[start])
-                if self._value(row, 0) == identifier:
-                    found[position] = row
-                    break
-                start += 1
+        starts = np.minimum(np.searchsorted(self._hashes, hashes), self._length - 1)
+        same = np.flatnonzero(self._hashes[starts] == hashes)
+        rows = self._hash_rows[starts[same]].astype(np.int64)
+        # A 64-bit collision is improbable, not impossible: the ids themselves are compared.
+        for place, row, (identifier,) in zip(same.tolist(), rows.tolist(), self._columns(rows, (0,)), strict=True):
+            found[place] = row if identifier == ids[place] else self._among_equal_hashes(ids[place], int(starts[place]))
         return found
+
+    def _among_equal_hashes(self, identifier: str, start: int) -> int:
+        """Return the row of an id, or -1, among those whose hash is that of the place ``start`` of the index."""
+        digest = self._hashes[start]
+        while start < self._length and self._hashes[start] == digest:
+            row = int(self._hash_rows[start])
+            if self._value(row, 0) == identifier:
+                return row
+            start += 1
+        return -1
 
     def iter_batches(self) -> Iterator[tuple[list[str], list[str]]]:
         """Yield ``(texts, languages)`` of up to 8,192 consecutive rows at a time."""

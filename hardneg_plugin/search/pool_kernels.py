@@ -39,7 +39,8 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int
     # Each time that an array is taken out of a tuple its references are counted, which would cost more than all else.
     bits, passages, vectors, scales = tile.bits, tile.traits, tile.vectors, tile.scales
     queries, own_vectors, columns = asked.traits, asked.vectors, pool.columns
-    rows, lows, highs, counts, computed = pool.rows, pool.low, pool.high, pool.counts, pool.computed
+    rows, lows, highs, computed = pool.rows, pool.low, pool.high, pool.computed
+    counts, clear_at = pool.counts, pool.clear_at
     exactly, whole = own_vectors.shape[0] > 0, scales.shape[0] > 0
     capacity, rounding = np.int64(rows.shape[1]), (vectors.shape[1] + 16) * _SUMMING
     allowed = _FREE_POOLS * capacity + (tile.first_row + passages.shape[0]) // _ONE_IN
@@ -67,7 +68,7 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int
                 if high < best:
                     continue
             _append(rows, lows, highs, counts, query, np.uint64(tile.first_row) + column, low, high)
-            if counts[query] == capacity:
+            if counts[query] == clear_at[query]:
                 clear(pool, query, k, thread)
                 if counts[query] < 0:
                     break
@@ -202,13 +203,10 @@ def _dot(queries: Any, query: Any, passages: Any, passage: Any) -> float:
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def clear(pool: Pool, query: Any, k: int, thread: int) -> None:
     """Keep what may belong to the ``k`` best; where that is most of a full pool, the query is given up."""
-    count = pool.counts[query]
+    count, capacity = pool.counts[query], pool.rows.shape[1]
     if count < k:
         return
-    scratch = pool.scratch[thread, :count]
-    scratch[:] = pool.low[query, :count]
-    best = np.partition(scratch, count - k)[count - k]
-    pool.best[query] = max(best, pool.best[query])
+    pool.best[query] = max(_kth(pool, query, k, thread), pool.best[query])
     kept = 0
     for place in range(count):
         if pool.high[query, place] >= pool.best[query]:
@@ -216,22 +214,27 @@ def clear(pool: Pool, query: Any, k: int, thread: int) -> None:
             pool.low[query, kept] = pool.low[query, place]
             pool.high[query, kept] = pool.high[query, place]
             kept += 1
-    full = count == pool.rows.shape[1]
-    pool.counts[query] = -1 if full and 4 * kept > 3 * count else kept
+    pool.counts[query] = -1 if 4 * kept > 3 * capacity else kept
+    # Often, as a level that rises early spares more than clearing costs.
+    pool.clear_at[query] = min(kept + k, capacity)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _kth(pool: Pool, query: Any, k: int, thread: int) -> Any:
+    """Return what the ``k``-th best of a pool scores at least."""
+    count = pool.counts[query]
+    scratch = pool.scratch[thread, :count]
+    scratch[:] = pool.low[query, :count]
+    return np.partition(scratch, count - k)[count - k]
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def clear_all(pool: Pool, start: int, end: int, k: int, thread: int) -> None:
     """Keep of each pool what may belong to the ``k`` best; a query whose guess was too high is given up."""
     for query in range(np.uint64(start), np.uint64(end)):
-        count = pool.counts[query]
-        if count >= k:
-            scratch = pool.scratch[thread, :count]
-            scratch[:] = pool.low[query, :count]
-            if np.partition(scratch, count - k)[count - k] >= pool.guess[query]:
-                clear(pool, query, k, thread)
-                continue
-        if pool.guess[query] > -np.inf:
+        if pool.counts[query] >= k and _kth(pool, query, k, thread) >= pool.guess[query]:
+            clear(pool, query, k, thread)
+        elif pool.guess[query] > -np.inf:
             pool.counts[query] = -1
 
 
@@ -246,13 +249,25 @@ def guess(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, rank: in
     :param thread: Number of this thread.
     """
     bits, passages, queries, count = tile.bits, tile.traits, asked.traits, tile.traits.shape[0]
-    values = np.empty(count, np.float32)
+    whole, best = tile.scales.shape[0] > 0, np.empty(rank)
     for line in range(np.uint64(0), np.uint64(lines)):
         query = np.uint64(first) + line
+        length, own = queries[query, LENGTH], queries[query, SCALE]
+        best[:] = -np.inf
         for column in range(np.uint64(0), np.uint64(count)):
-            unit = passages[column, SCALE] * queries[query, SCALE]
-            cosine = _cosine(bits[line, column], bits.itemsize, tile.scales.shape[0] > 0, unit)
-            length, other = queries[query, LENGTH], passages[column, LENGTH]
-            values[column] = _bounds(length, other, length * other * cosine, 0.0, asked.euclidean)[0]
-        pool.guess[query] = np.partition(values, count - rank)[count - rank]
-        pool.best[query] = pool.guess[query]
+            cosine = _cosine(bits[line, column], bits.itemsize, whole, passages[column, SCALE] * own)
+            other = passages[column, LENGTH]
+            value = _bounds(length, other, length * other * cosine, 0.0, asked.euclidean)[0]
+            if value > best[0]:
+                _insert(best, value)
+        pool.guess[query] = pool.best[query] = best[0]
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _insert(best: Any, value: float) -> None:
+    """Put a value among the best, in ascending order, in place of the least."""
+    place = 0
+    while place + 1 < len(best) and best[place + 1] < value:
+        best[place] = best[place + 1]
+        place += 1
+    best[place] = value

@@ -56,6 +56,7 @@ class Pool(NamedTuple):
     :param low: What each scores at least, in the scale that is compared; same shape.
     :param high: What each scores at most; same shape.
     :param counts: Entries of each query; -1 when there were too many to hold.
+    :param clear_at: Entries of each query at which its pool is cleared out next.
     :param computed: Scores that were computed for each query.
     :param best: What the ``k``-th best scores at least, shape ``(queries,)``; to begin with, ``guess``.
     :param guess: What it was guessed to score at least, to be confirmed at the end; same shape.
@@ -67,6 +68,7 @@ class Pool(NamedTuple):
     low: Any
     high: Any
     counts: Any
+    clear_at: Any
     computed: Any
     best: Any
     guess: Any

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 MEMORY = 256_000_000
 """Bytes that a search works in where none are named."""
 # Passages and queries in a product, which then stays in the cache.
-_TILE, _QUERIES = 2048, 512
+_TILE, _QUERIES = 2048, 256
 _LEAST_TILE, _LEAST_QUERIES = 512, 128
 _POOL, _LEAST_POOL = 4, 512
 _POOL_ENTRY = 12
@@ -128,7 +128,7 @@ def _search_group(
         euclidean=space.similarity == "euclidean",
         vectors=vectors[:0] if product.name == "float32" else vectors,
     )
-    pool = _pool(len(group), sizes, threads.count)
+    pool = _pool(len(group), k, sizes, threads.count)
     rooms = [product.room(sizes.queries + ROWS, sizes.tile + ROWS) for _ in range(threads.count)]
 
     def with_products(matrix: Any, tile: Tile, loop: Callable[..., None], number: int) -> None:
@@ -162,13 +162,14 @@ def _sample_rank(expected: float) -> int:
     return math.ceil(expected + _DEVIATIONS * (math.sqrt(expected) + 1))
 
 
-def _pool(queries: int, sizes: _Sizes, threads: int) -> Pool:
+def _pool(queries: int, k: int, sizes: _Sizes, threads: int) -> Pool:
     shape = (queries, sizes.pool)
     return Pool(
         rows=np.empty(shape, np.uint32),
         low=np.empty(shape, np.float32),
         high=np.empty(shape, np.float32),
         counts=np.zeros(queries, np.int64),
+        clear_at=np.full(queries, min(2 * k, sizes.pool), np.int64),
         computed=np.zeros(queries, np.int64),
         best=np.full(queries, -np.inf),
         guess=np.full(queries, -np.inf),

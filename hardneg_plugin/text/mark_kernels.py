@@ -1,0 +1,53 @@
+"""Loops over the marks of texts, compiled by numba; import this inside a function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+_GROUP_BITS, _MOST = 31, 255
+
+
+@numba.njit(nogil=True, cache=True)
+def count_groups(codes: Any, ends: Any, counts: Any) -> None:
+    """Count the characters of each group.
+
+    :param codes: Code points of all texts, one text behind the other.
+    :param ends: Where each text ends.
+    :param counts: Zeros, shape ``(texts, groups)``.
+    """
+    start = 0
+    for text in range(len(ends)):
+        for place in range(start, ends[text]):
+            group = codes[place] & _GROUP_BITS
+            if counts[text, group] < _MOST:
+                counts[text, group] += 1
+        start = ends[text]
+
+
+@numba.njit(nogil=True, cache=True)
+def within(
+    lengths: Any,
+    counts: Any,
+    places: Any,
+    other_lengths: Any,
+    other_counts: Any,
+    other_places: Any,
+    share: float,
+    out: Any,
+) -> None:
+    """Tell which pairs of texts may be at most ``share`` of their lengths apart; see ``may_be_near``."""
+    groups = counts.shape[1]
+    for pair in range(len(places)):
+        one, other = places[pair], other_places[pair]
+        length, other_length = lengths[one], other_lengths[other]
+        most = share * (length + other_length)
+        out[pair] = False
+        if other_length == 0 or abs(length - other_length) > most:
+            continue
+        apart = np.int64(0)
+        for group in range(groups):
+            apart += abs(np.int64(counts[one, group]) - np.int64(other_counts[other, group]))
+        out[pair] = apart <= most
