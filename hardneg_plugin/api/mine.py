@@ -11,6 +11,7 @@ from hardneg_plugin.datasets import ExampleShards, RetrievalDataset
 from hardneg_plugin.datasets.arrow_dataset import arrow_dataset
 from hardneg_plugin.datasets.memory import SPLIT, Judgements
 from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.long_lived import long_lived
 from hardneg_plugin.records import MiningExample, table_of
 
 if TYPE_CHECKING:
@@ -109,10 +110,12 @@ def mine(
     ]
     builder = TripletBuilder(shape=output_format, scores=scorer if output_scores else None)
     rows, parts = [], []
-    for shard in ExampleShards(data, split):
-        mined = _run(stages, shard)
-        rows.append(builder.run(examples=mined)["triplets"])
-        parts.append(shard_statistics(table_of(mined), num_negatives, scorer))
+    shards = ExampleShards(data, split)
+    with long_lived():
+        for shard in shards:
+            mined = _run(stages, shard)
+            rows.append(builder.run(examples=mined)["triplets"])
+            parts.append(shard_statistics(table_of(mined), num_negatives, scorer))
     return MiningResult(_concatenated(rows), combined(parts))
 
 

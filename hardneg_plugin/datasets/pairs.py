@@ -59,12 +59,26 @@ def sound_pairs(
     :param max_chars: Longest text in characters.
     :raises DatasetError: If a row is bad and bad rows are errors.
     """
+    plain = not columns.negatives and columns.language is None and columns.answers is None
     for line, row in rows:
+        if plain and (pair := _plain_pair(row, columns, line, max_chars)) is not None:
+            yield pair
+            continue
         fault = _fault(row, columns, max_chars)
         if fault is None:
             yield _pair(row, columns, line)
         else:
             problems.bad("corpus", fault[0], place(line), fault[1])
+
+
+def _plain_pair(row: Row, columns: Columns, line: int, max_chars: int) -> Pair | None:
+    """Return a row of two sound texts, or None for any other: most tables have nothing else."""
+    anchor, positive = row.get(columns.anchor), row.get(columns.positive)
+    if type(anchor) is not str or type(positive) is not str:
+        return None
+    if text_fault(anchor, max_chars) or text_fault(positive, max_chars):
+        return None
+    return Pair(line, (anchor,), (positive,), (), "", ())
 
 
 def _fault(row: Row, columns: Columns, max_chars: int) -> Fault | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hardneg_plugin.llm.session import current_session
+from hardneg_plugin.long_lived import long_lived
 from hardneg_plugin.recipe.blocks import check_fits, run_in_blocks
 from hardneg_plugin.recipe.stages import build_stage
 from hardneg_plugin.recipe.workspace import StageFolder, write_json
@@ -77,9 +78,10 @@ class LocalEngine:
         :param numbers: The shards whose parts are missing.
         """
         component = build_stage(job.name, job.params)
-        for number in numbers:
-            compute_part(component, job.shards[number], job.folder, number, self._say)
-            yield number
+        with long_lived():
+            for number in numbers:
+                compute_part(component, job.shards[number], job.folder, number, self._say)
+                yield number
 
     def run_at_once(self, job: StageJob) -> None:
         """Compute all parts.

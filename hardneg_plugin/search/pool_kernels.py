@@ -79,36 +79,58 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _find(bits: Any, line: Any, scales: Any, last: int, level: float, columns: Any, thread: int) -> Any:
-    """Write the columns whose numbers are at least the level; returns how many they are.
+    """Write the columns whose numbers are at least the level; returns how many they are."""
+    found, lanes, end = np.uint64(0), np.uint64(CHUNK), np.uint64(last)
+    reached = np.empty(CHUNK, np.uint8)
+    limit = bits.dtype.type(0 if scales.shape[0] > 0 else level)
+    # Eight answers at once.
+    words = reached.view(np.uint64)
+    for start in range(np.uint64(0), np.uint64(bits.shape[1]), lanes):
+        if not _reaches(bits, line, start, scales, level, limit):
+            continue
+        _mark(bits, line, start, scales, level, limit, reached)
+        for word in range(np.uint64(0), np.uint64(CHUNK // 8)):
+            if words[word] != 0:
+                for lane in range(np.uint64(8) * word, np.uint64(8) * (word + np.uint64(1))):
+                    columns[thread, found] = start + lane
+                    found += np.uint64(reached[lane] & (start + lane < end))
+    return found
+
+
+@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
+def _reaches(bits: Any, line: Any, start: Any, scales: Any, level: float, limit: Any) -> bool:
+    """Tell whether one of the chunk's numbers is at least the level, given as ``limit`` in the type of the numbers.
 
     Bits of positive numbers are in order as integers, those of negative ones the other way round.
     """
-    found, lanes, end = np.uint64(0), np.uint64(CHUNK), np.uint64(last)
-    whole, least = scales.shape[0] > 0, np.float32(level)
-    limit = bits.dtype.type(0 if whole else level)
-    for start in range(np.uint64(0), np.uint64(bits.shape[1]), lanes):
-        some = False
-        if whole:
-            for lane in range(np.uint64(0), lanes):
-                some |= np.float32(bits[line, start + lane]) * scales[start + lane] >= least
-        elif level >= 0:
-            for lane in range(np.uint64(0), lanes):
-                some |= bits[line, start + lane] >= limit
-        else:
-            for lane in range(np.uint64(0), lanes):
-                number = bits[line, start + lane]
-                some |= (number >= 0) | (number <= limit)
-        if not some:
-            continue
-        for column in range(start, min(start + lanes, end)):
-            number = bits[line, column]
-            if whole:
-                reached = np.float32(number) * scales[column] >= least
-            else:
-                reached = number >= limit if level >= 0 else number >= 0 or number <= limit
-            columns[thread, found] = column
-            found += np.uint64(reached)
-    return found
+    some, lanes, least = False, np.uint64(CHUNK), np.float32(level)
+    if scales.shape[0] > 0:
+        for lane in range(np.uint64(0), lanes):
+            some |= np.float32(bits[line, start + lane]) * scales[start + lane] >= least
+    elif level >= 0:
+        for lane in range(np.uint64(0), lanes):
+            some |= bits[line, start + lane] >= limit
+    else:
+        for lane in range(np.uint64(0), lanes):
+            number = bits[line, start + lane]
+            some |= (number >= 0) | (number <= limit)
+    return some
+
+
+@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
+def _mark(bits: Any, line: Any, start: Any, scales: Any, level: float, limit: Any, reached: Any) -> None:
+    """Write of each of the chunk's numbers whether it is at least the level; see :func:`_reaches`."""
+    lanes, least = np.uint64(CHUNK), np.float32(level)
+    if scales.shape[0] > 0:
+        for lane in range(np.uint64(0), lanes):
+            reached[lane] = np.float32(bits[line, start + lane]) * scales[start + lane] >= least
+    elif level >= 0:
+        for lane in range(np.uint64(0), lanes):
+            reached[lane] = bits[line, start + lane] >= limit
+    else:
+        for lane in range(np.uint64(0), lanes):
+            number = bits[line, start + lane]
+            reached[lane] = (number >= 0) | (number <= limit)
 
 
 @numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")

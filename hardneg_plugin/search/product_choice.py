@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -12,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product, Int8Product, Product
-from hardneg_plugin.search.threads import Threads
+from hardneg_plugin.search.threads import Threads, processors
 
 logger = logging.getLogger(__name__)
 
 # How much faster than a more precise product one must be measured to be.
 _PAYS = 1.25
 _PROBE = (512, 2048, 384)
+_ROUNDS = 12
 
 
 @functools.cache
@@ -38,7 +40,24 @@ def measured_rates() -> dict[str, float]:
 
     :returns: Operations a second by the product's name; 0 where it is not to be had, or not right.
     """
-    found = {product.name: _rate(product) for product in (Float32Product(), Bfloat16Product(), Int8Product())}
+    calls = {product.name: _multiplication(product) for product in (Float32Product(), Bfloat16Product(), Int8Product())}
+    seconds = dict.fromkeys(calls, math.inf)
+
+    def measure(*_: int) -> None:
+        # In turn, so that whatever else the machine does in between slows none of them alone.
+        for _round in range(_ROUNDS):
+            for name, multiply in calls.items():
+                if multiply is not None:
+                    started = time.perf_counter()
+                    multiply()
+                    seconds[name] = min(seconds[name], time.perf_counter() - started)
+
+    with Threads(products=True) as threads:
+        threads.run(1, measure)
+    queries, passages, dims = _PROBE
+    # numpy shares one product out among the processors; the others are taken by each processor for itself.
+    at_once = {name: 1 if name == "float32" else processors() for name in calls}
+    found = {name: at_once[name] * 2.0 * queries * passages * dims / best for name, best in seconds.items()}
     logger.debug("products: %s", ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {name}" for name, rate in found.items()))
     return found
 
@@ -59,9 +78,10 @@ def has_product(product: Product) -> bool:
     return hasattr(torch, "_int_mm")
 
 
-def _rate(product: Product) -> float:
+def _multiplication(product: Product) -> Callable[[], object] | None:
+    """Return a call that multiplies an example; None where the product is not to be had, or not right."""
     if not has_product(product):
-        return 0.0
+        return None
     queries, passages, dims = _PROBE
     rng = np.random.default_rng(0)
     vectors = [rng.standard_normal((rows, dims)).astype(np.float32) for rows in (queries, passages)]
@@ -71,9 +91,9 @@ def _rate(product: Product) -> float:
         left, right = (product.units(one, np.linalg.norm(one.astype(np.float64), axis=1), threads) for one in vectors)
     if not _is_right(product, left.matrix, right.matrix):
         logger.warning("%s products of this processor are not what they should be; they are not used", product.name)
-        return 0.0
+        return None
     room = product.room(queries, passages)
-    return 2.0 * queries * passages * dims / _seconds(lambda: product.multiply(left.matrix, right.matrix, room))
+    return lambda: product.multiply(left.matrix, right.matrix, room)
 
 
 def _is_right(product: Product, left: Any, right: Any) -> bool:
@@ -88,12 +108,3 @@ def _is_right(product: Product, left: Any, right: Any) -> bool:
 
 def _numbers(matrix: Any) -> Any:
     return matrix.astype(np.float64) if isinstance(matrix, np.ndarray) else matrix.double().numpy()
-
-
-def _seconds(multiply: Callable[[], object]) -> float:
-    best = np.inf
-    for _ in range(5):
-        started = time.perf_counter()
-        multiply()
-        best = min(best, time.perf_counter() - started)
-    return float(best)

@@ -86,7 +86,7 @@ def tiled_search(
     for number, product in enumerate(by):
         again = again if number == 0 else max(again, len(left))
         if len(left):
-            left = _search(space, left, found, hits, product, memory)
+            left = _search(space, left, found, hits, product, memory, guessing=number == 0)
     if len(left):
         search_exactly(space, left, found, hits)
     if again or len(left):
@@ -95,15 +95,22 @@ def tiled_search(
 
 
 def _search(
-    space: VectorSpace, queries: NDArray[np.int64], k: int, hits: Hits, product: Product, memory: int | None
+    space: VectorSpace,
+    queries: NDArray[np.int64],
+    k: int,
+    hits: Hits,
+    product: Product,
+    memory: int | None,
+    *,
+    guessing: bool,
 ) -> NDArray[np.int64]:
-    """Fill in the hits of some queries; returns those that have too many near ties for a pool."""
+    """Fill in the hits of some queries; returns those that have too many near ties for a pool, or too high a guess."""
     sizes = _sizes(space, len(queries), k, product, memory or MEMORY)
     left = [np.zeros(0, np.int64)]
     with Threads(products=True) as threads:
         for start in range(0, len(queries), sizes.group):
             group = queries[start : start + sizes.group]
-            left.append(group[_search_group(space, group, k, hits, product, sizes, threads)])
+            left.append(group[_search_group(space, group, k, hits, product, sizes, threads, guessing)])
     return np.concatenate(left)
 
 
@@ -115,6 +122,7 @@ def _search_group(
     product: Product,
     sizes: _Sizes,
     threads: Threads,
+    guessing: bool,
 ) -> NDArray[np.bool_]:
     """Search some queries; returns a mask of those without hits."""
     from hardneg_plugin.search.pool_kernels import clear_all, collect, guess
@@ -142,7 +150,7 @@ def _search_group(
         threads.run(len(group), multiply)
 
     count = len(space.passages)
-    if count >= _SAMPLE_OF * sizes.tile:
+    if guessing and count >= _SAMPLE_OF * sizes.tile:
         sample = np.arange(sizes.tile) * count // sizes.tile
         with_products(*_tile(space, sample, 0, product, threads), guess, _sample_rank(k * sizes.tile / count))
     for start in range(0, count, sizes.tile):

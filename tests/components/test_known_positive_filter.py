@@ -207,7 +207,7 @@ def test_blocks_do_not_matter(monkeypatch):
     ranked = [[f"p{(n + 3 * step) % 30 + 1}" for step in range(9)] for n in range(11)]
     mined = found(queries, corpus, ranked)
     at_once = KnownPositiveFilter(near_duplicate=0.95).run(examples=mined)["examples"]
-    monkeypatch.setattr(known_positive_filter, "BLOCK", 2)
+    monkeypatch.setattr(known_positive_filter, "PAIRS_AT_ONCE", 2)
     monkeypatch.setattr(known_positive_filter, "REMEMBERED_TEXTS", 3)
     in_blocks = KnownPositiveFilter(near_duplicate=0.95).run(examples=mined)["examples"]
     assert [reasons(one) for one in in_blocks] == [reasons(one) for one in at_once]
