@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 from haystack import component
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.parameters import at_least, in_range, name_given, one_of
-from hardneg_plugin.components.passages import passage_text
+from hardneg_plugin.components.passages import passage_texts
 from hardneg_plugin.components.score_columns import Reference, candidate_scores, finite_number, reference_scores
 from hardneg_plugin.components.stored_results import stored_scores
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.scores import with_scores
 from hardneg_plugin.search.dual_encoder import DualEncoder, load_model
+from hardneg_plugin.search.embeddings import StoredVectors, stored_embeddings
 from hardneg_plugin.search.pair_scores import score_pairs
-
-if TYPE_CHECKING:
-    from hardneg_plugin.search.dense import Encoder
 
 _NAME = "PositiveAwareFilter"
 # Parameters that are applied to scores, wherever these come from.
@@ -101,7 +99,18 @@ class PositiveAwareFilter:
         self.min_score = min_score
         self.reference = reference
         self.batch_size = batch_size
-        self._encoder: Encoder | None = None
+        self._encoder: DualEncoder | None = None
+        self._expected = 0
+
+    def expect(self, examples: int) -> None:
+        """Say how many examples will come, in this call and others.
+
+        Where they will have more candidates than the corpus has passages, the corpus is encoded into the cache, once,
+        and each call reads from there; otherwise each call encodes its own candidates.
+
+        :param examples: Their number; 0 where it is not known.
+        """
+        self._expected = examples
 
     def warm_up(self) -> None:
         """Load the model, if there is one.
@@ -125,8 +134,18 @@ class PositiveAwareFilter:
             return {"examples": with_table(examples, table)}
         self.warm_up()
         if self._encoder is not None:
-            table = _scored(self._encoder, examples, table, self._scorer_name, self.batch_size)
+            stored = self._stored_vectors(self._encoder, table)
+            table = _scored(self._encoder, examples, table, self._scorer_name, self.batch_size, stored)
         return {"examples": with_table(examples, self._without_near(examples, table))}
+
+    def _stored_vectors(self, encoder: DualEncoder, table: CandidateTable) -> StoredVectors | None:
+        """Return the vectors of the corpus where keeping them spares work over all examples that are expected."""
+        if table.corpus is None:
+            return None
+        distinct = np.unique(table.passages[table.kept & (table.passages >= 0)])
+        if len(distinct) * max(self._expected / len(table), 1) < len(table.corpus):
+            return None
+        return stored_embeddings(encoder, table.corpus, batch_size=self.batch_size)
 
     @property
     def _scorer_name(self) -> str:
@@ -173,21 +192,28 @@ def _check_scorer(model: str | None, scorer: str | None) -> None:
 
 
 def _scored(
-    model: Encoder, examples: Sequence[MiningExample], table: CandidateTable, scorer: str, batch_size: int
+    model: DualEncoder,
+    examples: Sequence[MiningExample],
+    table: CandidateTable,
+    scorer: str,
+    batch_size: int,
+    stored: StoredVectors | None,
 ) -> CandidateTable:
     """Return the table with the scores of its kept rows and of all positives."""
     kept = np.flatnonzero(table.kept)
     positives = [document.content or "" for example in examples for document in example.positives]
     # Positives are numbered behind the corpus; own documents are below 0.
-    first = int(table.passages.max(initial=-1)) + 1
+    first = 0 if table.corpus is None else len(table.corpus)
     passages = np.concatenate([table.passages[kept], first + np.arange(len(positives), dtype=np.int64)])
     of_positive = np.repeat(np.arange(len(table), dtype=np.int64), np.diff(table.positive_offsets))
     queries = np.concatenate([table.example_index[kept], of_positive])
 
     def texts(numbers: NDArray[np.int64]) -> list[str]:
-        return [positives[n - first] if n >= first else passage_text(table, n) for n in numbers.tolist()]
+        mined = numbers[numbers < first]
+        return passage_texts(table, mined) + [positives[n - first] for n in numbers[len(mined) :].tolist()]
 
-    values = score_pairs(model, [example.query for example in examples], texts, (queries, passages), batch_size)
+    asked = [example.query for example in examples]
+    values = score_pairs(model, asked, texts, (queries, passages), batch_size, stored)
     column = np.full(len(table.passages), np.nan, dtype=np.float32)
     column[kept] = values[: len(kept)]
     return with_scores(table, scorer, column, values[len(kept) :])

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hardneg_plugin.datasets.examples import SHARD_SIZE
 from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.long_lived import long_lived
 from hardneg_plugin.recipe.blocks import check_fits, run_in_blocks
@@ -77,7 +78,7 @@ class LocalEngine:
         :param job: The stage.
         :param numbers: The shards whose parts are missing.
         """
-        component = build_stage(job.name, job.params)
+        component = shard_component(job.name, job.params, len(job.shards))
         with long_lived():
             for number in numbers:
                 compute_part(component, job.shards[number], job.folder, number, self._say)
@@ -89,6 +90,20 @@ class LocalEngine:
         :raises WorkspaceError: If the examples do not fit into the memory that is promised.
         """
         compute_at_once(build_stage(job.name, job.params), job)
+
+
+def shard_component(name: str, params: Mapping[str, Any], shards: int) -> Any:
+    """Return the component of a stage that is run shard by shard, told how much will come.
+
+    :param name: Short name of the stage.
+    :param params: All constructor parameters.
+    :param shards: Number of the stage's shards, also of those that are there already: what a component does with a
+        shard must not depend on what has been done before.
+    """
+    component = build_stage(name, params)
+    if hasattr(component, "expect"):
+        component.expect(shards * SHARD_SIZE)
+    return component
 
 
 def compute_part(

@@ -23,7 +23,15 @@ from hardneg_plugin.errors import HardnegError, ParameterError, WorkspaceError
 from hardneg_plugin.llm.budget import Budget
 from hardneg_plugin.llm.session import current_session, session
 from hardneg_plugin.memory_limit import memory_limit, promised_memory
-from hardneg_plugin.recipe.engine import Shards, StageJob, StoredShards, asks, compute_at_once, compute_part
+from hardneg_plugin.recipe.engine import (
+    Shards,
+    StageJob,
+    StoredShards,
+    asks,
+    compute_at_once,
+    compute_part,
+    shard_component,
+)
 from hardneg_plugin.recipe.stages import build_stage
 from hardneg_plugin.recipe.workspace import StageFolder
 from hardneg_plugin.records import MiningExample
@@ -41,6 +49,7 @@ class Task:
 
     :param name: Short name of the stage's component.
     :param params: All constructor parameters.
+    :param shards: Number of the stage's shards.
     :param folder: Where parts go.
     :param cache: The cache folder.
     :param memory: Bytes that the worker stays within; None does not limit it.
@@ -50,6 +59,7 @@ class Task:
 
     name: str
     params: Mapping[str, Any]
+    shards: int
     folder: str
     cache: str
     memory: int | None
@@ -149,6 +159,7 @@ def _task_of(job: StageJob) -> Task:
     return Task(
         job.name,
         dict(job.params),
+        len(job.shards),
         str(job.folder.path.resolve()),
         str(cache_root()),
         _worker_limit(),
@@ -234,8 +245,8 @@ class _Worker:
     @property
     def component(self) -> Any:
         """The stage's component; it stays loaded until another stage comes."""
-        key = fingerprint([self._task.name, self._task.params, self._task.cache])
+        key = fingerprint([self._task.name, self._task.params, self._task.shards, self._task.cache])
         if key not in _COMPONENT:
             _COMPONENT.clear()
-            _COMPONENT[key] = build_stage(self._task.name, self._task.params)
+            _COMPONENT[key] = shard_component(self._task.name, self._task.params, self._task.shards)
         return _COMPONENT[key]

@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from hardneg_plugin.cache import entry_path, fingerprint, staging_folder
@@ -104,15 +105,41 @@ def stored_embeddings(encoder: IdentifiedEncoder, corpus: Corpus, *, batch_size:
     folder = entry_path(KIND, store_key(encoder, corpus))
     # One text tells the dimensions, and with them a shard that some other program left.
     dims = encode(encoder, [corpus.text(0)], kind="passage", batch_size=1).shape[1]
-    for number in range(-(-len(corpus) // SHARD_ROWS)):
-        path, rows = shard_path(folder, number), shard_rows(len(corpus), number)
-        if sound_shard(path, rows, dims) is None:
-            if path.exists():
-                logger.warning("the stored vectors %s are damaged; they are computed again", path)
-            first = number * SHARD_ROWS
-            texts = corpus.texts(range(first, first + rows))
-            _write(path, encode(encoder, texts, kind="passage", batch_size=batch_size))
+    missing = [
+        number
+        for number in range(-(-len(corpus) // SHARD_ROWS))
+        if sound_shard(shard_path(folder, number), shard_rows(len(corpus), number), dims) is None
+    ]
+    if missing:
+        with staging_folder(KIND):
+            folder.mkdir(exist_ok=True)
+    # What another process is at is left to it, and looked at again when nothing else is left.
+    for number in [number for number in missing if not _encoded(encoder, corpus, folder, number, batch_size, dims, 0)]:
+        _encoded(encoder, corpus, folder, number, batch_size, dims, -1)
     return StoredVectors(folder, len(corpus), dims)
+
+
+def _encoded(
+    encoder: IdentifiedEncoder, corpus: Corpus, folder: Path, number: int, batch_size: int, dims: int, patience: int
+) -> bool:
+    """Encode a shard unless it is there by now; tells whether it is.
+
+    :param patience: Seconds to wait for another process that encodes it; -1 waits until it has ended.
+    """
+    path, rows = shard_path(folder, number), shard_rows(len(corpus), number)
+    lock = FileLock(path.with_suffix(".lock"), timeout=patience)
+    try:
+        with lock:
+            if sound_shard(path, rows, dims) is None:
+                if path.exists():
+                    logger.warning("the stored vectors %s are damaged; they are computed again", path)
+                first = number * SHARD_ROWS
+                texts = corpus.texts(range(first, first + rows))
+                _write(path, encode(encoder, texts, kind="passage", batch_size=batch_size))
+            Path(lock.lock_file).unlink(missing_ok=True)
+    except Timeout:
+        return False
+    return True
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -136,7 +163,6 @@ def sound_shard(path: Path, rows: int, dims: int) -> Vectors | None:
 
 def _write(path: Path, vectors: Vectors) -> None:
     with staging_folder(KIND) as staged:
-        path.parent.mkdir(exist_ok=True)
         whole = staged / path.name
         with whole.open("wb") as file:
             np.save(file, vectors)

@@ -9,6 +9,7 @@ from hand_made import corpus_of, drop, found, kept, numbered_corpus, own_candida
 from haystack import Document
 
 from hardneg_plugin import MiningExample
+from hardneg_plugin.cache import entries
 from hardneg_plugin.components.positive_aware_filter import PositiveAwareFilter
 from hardneg_plugin.errors import ParameterError, RecordError
 from hardneg_plugin.records import table_of, with_table
@@ -198,6 +199,17 @@ def test_scores_do_not_depend_on_the_batch(model):
     pool = mixed_pool()
     at_once = stage.run(examples=pool)["examples"]
     assert [stage.run(examples=[example])["examples"][0] for example in pool] == at_once
+
+
+def test_a_corpus_that_will_be_needed_again_and_again_is_encoded_once(model):
+    """The first example has three of five passages: with two such examples or more, all five are worth keeping."""
+    pool = mixed_pool()
+    expected = PositiveAwareFilter(model=model, scorer="one").run(examples=pool[:1])["examples"]
+    for examples, kept_in_cache in ((1, 0), (2, 1)):
+        stage = PositiveAwareFilter(model=model, scorer="one")
+        stage.expect(examples)
+        assert stage.run(examples=pool[:1])["examples"] == expected
+        assert len([entry for entry in entries() if entry.kind == "embeddings"]) == kept_in_cache
 
 
 def test_dropped_candidates_are_not_scored(model):

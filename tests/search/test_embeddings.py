@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from hardneg_plugin.cache import entries
 from hardneg_plugin.errors import CacheError, DatasetError
@@ -72,6 +73,29 @@ def test_slices_over_shards(corpus, rows):
 def test_rows_in_any_order(corpus, rows):
     rows = np.array(rows, dtype=np.int64)
     np.testing.assert_array_equal(stored(Counting(), corpus)[rows], EXPECTED[rows])
+
+
+def test_a_shard_that_another_process_encodes_is_left_to_it(corpus):
+    """The other process holds the lock of the second shard until all others are there, and then its part is there."""
+    first = stored(Counting(), corpus)
+    whole = embeddings.shard_path(first.folder, 1)
+    parts = {number: embeddings.shard_path(first.folder, number).read_bytes() for number in range(3)}
+    for number in (0, 1, 2):
+        embeddings.shard_path(first.folder, number).unlink()
+    lock = FileLock(whole.with_suffix(".lock"))
+    lock.acquire()
+
+    class Other(Counting):
+        def encode_document(self, inputs, **options):
+            if inputs == TEXTS[6:]:
+                whole.write_bytes(parts[1])
+                lock.release()
+            return super().encode_document(inputs, **options)
+
+    encoder = Other()
+    np.testing.assert_array_equal(stored(encoder, corpus)[:], EXPECTED)
+    assert encoder.asked == [TEXTS[:1], TEXTS[:3], TEXTS[6:]]
+    assert sorted(path.suffix for path in first.folder.iterdir()) == [".npy"] * 3
 
 
 def test_a_second_time_only_the_dimensions_are_asked_for(corpus):
