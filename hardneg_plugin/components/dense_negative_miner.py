@@ -63,7 +63,8 @@ class DenseNegativeMiner:
     :param truncate_dim: Leading dimensions that are kept; None takes the model's own choice.
     :param max_length: Tokens after which a text is cut; None keeps the model's own limit.
     :param batch_size: Texts per forward pass.
-    :param device: Such as ``cuda:0``; None takes the best there is.
+    :param device: Such as ``cuda:0``, or a list of devices that share the encoding, a process each; None takes the best
+        there is.
     :param dtype: Precision of the weights; None keeps that of the model's files.
     :param source: Name under which ranks and scores are kept; None is ``dense:`` and the hub id, or the name of the
         model's folder (``dense`` alone for a model in memory and for embedders).
@@ -91,7 +92,7 @@ class DenseNegativeMiner:
         truncate_dim: int | None = None,
         max_length: int | None = None,
         batch_size: int = 64,
-        device: str | None = None,
+        device: str | list[str] | None = None,
         dtype: Precision | None = None,
         source: str | None = None,
         index: IndexKind = "exact",
@@ -132,6 +133,7 @@ class DenseNegativeMiner:
         self._recall: float | None = None
 
     def _check_encoder(self) -> None:
+        _check_device(self.device)
         if self.source is not None:
             source_name(_NAME, self.source)
         pair = (self.text_embedder, self.document_embedder)
@@ -191,6 +193,7 @@ class DenseNegativeMiner:
             query_prompt=self.query_prompt,
             passage_prompt=self.passage_prompt,
             truncate_dim=self.truncate_dim,
+            devices=self.device if isinstance(self.device, list) else None,
         )
 
     @component.output_types(examples=list[MiningExample])
@@ -237,6 +240,14 @@ class DenseNegativeMiner:
         place = {query: number for number, query in enumerate(dict.fromkeys(example.query for example in examples))}
         vectors = encode(encoder, list(place), kind="query", batch_size=self.batch_size)
         return vectors[[place[example.query] for example in examples]]
+
+
+def _check_device(device: object) -> None:
+    names = device if isinstance(device, list) else [device]
+    if device is None or (names and all(isinstance(name, str) and name.strip() for name in names)):
+        return
+    msg = f"{_NAME}: device must be a name such as 'cuda:0', or a list of names, got {device!r}"
+    raise ParameterError(msg)
 
 
 def _check_model(model: object) -> None:

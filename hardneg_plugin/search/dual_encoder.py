@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -32,6 +34,7 @@ class DualEncoder:
     :param query_prompt: Text in front of each query; None takes the model's own, an empty one takes none.
     :param passage_prompt: Text in front of each passage; likewise.
     :param truncate_dim: Leading dimensions that are kept (Matryoshka embeddings); None takes the model's own choice.
+    :param devices: Devices that share the work, a process each; None encodes in this process.
     """
 
     def __init__(
@@ -41,8 +44,11 @@ class DualEncoder:
         query_prompt: str | None = None,
         passage_prompt: str | None = None,
         truncate_dim: int | None = None,
+        devices: Sequence[str] | None = None,
     ) -> None:
         self._model = model
+        self._devices = list(devices or ())
+        self._pool: dict[Any, Any] | None = None
         self._given: dict[Kind, str | None] = {"query": query_prompt, "passage": passage_prompt}
         self._truncate_dim = truncate_dim
 
@@ -64,6 +70,7 @@ class DualEncoder:
             truncate_dim=self._dims(),
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
+            **self._workers(),
         )
 
     def encode_document(self, inputs: list[str], *, batch_size: int, show_progress_bar: bool) -> Any:
@@ -74,6 +81,7 @@ class DualEncoder:
             truncate_dim=self._dims(),
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
+            **self._workers(),
         )
 
     def prompt(self, kind: Kind) -> str:
@@ -94,18 +102,31 @@ class DualEncoder:
             "truncate_dim": self._dims(),
         }
 
+    def _workers(self) -> dict[str, Any]:
+        """Return the processes to encode with, started when they are first needed; they end with this object."""
+        if not self._devices:
+            return {}
+        if self._pool is None:
+            self._pool = self._model.start_multi_process_pool(self._devices)
+            weakref.finalize(self, self._model.stop_multi_process_pool, self._pool)
+        return {"pool": self._pool}
+
     def _dims(self) -> int | None:
         return self._truncate_dim if self._truncate_dim is not None else self._model.truncate_dim
 
 
 def load_model(
-    model: str, *, max_length: int | None = None, device: str | None = None, dtype: Precision | None = None
+    model: str,
+    *,
+    max_length: int | None = None,
+    device: str | Sequence[str] | None = None,
+    dtype: Precision | None = None,
 ) -> SentenceTransformer:
     """Load a model; no code from its repository is ever run.
 
     :param model: Folder or hub id.
     :param max_length: Tokens after which a text is cut; None keeps the model's own limit.
-    :param device: Such as ``cuda:0``; None takes the best there is.
+    :param device: Such as ``cuda:0``; None takes the best there is, several leave the model in main memory.
     :param dtype: Precision of the weights; None keeps that of the files.
     :raises ParameterError: If no model can be loaded from there, or it cannot read texts of ``max_length`` tokens.
     """
@@ -114,6 +135,8 @@ def load_model(
 
     folder = Path(model).expanduser()
     local = folder.is_dir()
+    if device is not None and not isinstance(device, str):
+        device = "cpu"
     try:
         loaded = SentenceTransformer(str(folder) if local else model, device=device, local_files_only=local)
     except (OSError, ValueError, KeyError) as error:

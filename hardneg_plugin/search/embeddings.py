@@ -1,9 +1,10 @@
 """The vectors of a corpus on disk, under a key of all that they depend on.
 
-An entry of the cache is a folder of shards, one ``.npy`` file for 8,192 passages. Each is renamed into place when it is
-whole, so an encoding that was killed goes on with the first shard that is missing. The entry's name is a hash of the
-encoder's content (weights, tokenizer, modules, length, prompt, dimensions) and of the corpus's: another checkpoint
-under the same name is another entry.
+An entry of the cache is a folder of shards, one ``.npy`` file for 8,192 passages, in half precision where that loses
+nothing: a model whose weights are float16 (``dtype: float16``) gives such vectors. Each shard is renamed into place
+when it is whole, so an encoding that was killed goes on with the first shard that is missing. The entry's name is a
+hash of the encoder's content (weights, tokenizer, modules, length, prompt, dimensions) and of the corpus's: another
+checkpoint under the same name is another entry.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import functools
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -65,8 +67,8 @@ class StoredVectors:
             self._shard(number)[max(start - number * SHARD_ROWS, 0) : end - number * SHARD_ROWS] for number in numbers
         ]
         if len(parts) == 1:
-            return parts[0]
-        return np.concatenate(parts) if parts else np.empty((0, self._dims), dtype=np.float32)
+            return parts[0].astype(np.float32, copy=False)
+        return np.concatenate(parts, dtype=np.float32) if parts else np.empty((0, self._dims), dtype=np.float32)
 
     def _gather(self, rows: NDArray[np.int64]) -> Vectors:
         vectors = np.empty((len(rows), self._dims), dtype=np.float32)
@@ -153,19 +155,26 @@ def shard_rows(rows: int, number: int) -> int:
 
 
 def sound_shard(path: Path, rows: int, dims: int) -> Vectors | None:
-    """Return a shard, memory-mapped, or None if it is missing, cut short, or not of this shape and float32."""
+    """Return a shard, memory-mapped, or None if it is missing, cut short, or not of this shape and precision."""
     try:
         shard: Vectors = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return shard if shard.shape == (rows, dims) and shard.dtype == np.float32 else None
+    return shard if shard.shape == (rows, dims) and shard.dtype in (np.float32, np.float16) else None
 
 
 def _write(path: Path, vectors: Vectors) -> None:
     with staging_folder(KIND) as staged:
         whole = staged / path.name
         with whole.open("wb") as file:
-            np.save(file, vectors)
+            np.save(file, _halved(vectors))
             file.flush()
             os.fsync(file.fileno())
         whole.replace(path)
+
+
+def _halved(vectors: Vectors) -> NDArray[Any]:
+    """Return vectors in half precision if that holds them exactly, else as they are."""
+    with np.errstate(over="ignore"):
+        half = vectors.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), vectors) else vectors

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardneg_plugin.search.dense import no_hits, search_exactly
+from hardneg_plugin.search.gpu import MOST_PER_QUERY, gpu_resources, on_gpu
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.search.product_choice import products
 from hardneg_plugin.search.tiled import tiled_search
@@ -31,8 +32,9 @@ _SPARE = 32
 def nearest(space: VectorSpace, k: int, *, memory: int | None = None) -> Hits:
     """Find the ``k`` most similar passages of every query, by what is fastest here; all ways give the same hits.
 
-    Large searches go by products in low precision where the processor has them and they were measured to be faster
-    (see :mod:`hardneg_plugin.search.tiled`), else by FAISS where it is installed, else by products in float32.
+    Where FAISS has a GPU it searches there, a part of the corpus after the other. Else large searches go by products in
+    low precision where the processor has them and they were measured to be faster (see
+    :mod:`hardneg_plugin.search.tiled`), else by FAISS where it is installed, else by products in float32.
 
     :param space: The vectors; see :func:`hardneg_plugin.search.dense.search_space`.
     :param k: Results per query; a smaller corpus leaves padding at the end of each row.
@@ -42,6 +44,8 @@ def nearest(space: VectorSpace, k: int, *, memory: int | None = None) -> Hits:
     """
     large = len(space.queries) * len(space.passages) * space.queries.shape[1] >= _LARGE
     faiss = find_spec("faiss") is not None and (memory is None or memory >= _flat_bytes(space, k))
+    if faiss and k + _SPARE <= MOST_PER_QUERY and gpu_resources() is not None:
+        return flat_search(space, k)
     if large and (not faiss or products()[0].name != "float32"):
         return tiled_search(space, k, memory=memory).hits
     if faiss:
@@ -84,7 +88,7 @@ def _propose(space: VectorSpace, block: NDArray[np.int64], depth: int) -> tuple[
     rows = np.empty((len(block), 0), dtype=np.int64)
     scores = np.empty((len(block), 0), dtype=np.float32)
     for start in range(0, len(space.passages), _PASSAGE_BLOCK):
-        index = _flat_index(space, slice(start, start + _PASSAGE_BLOCK))
+        index = _flat_index(space, slice(start, start + _PASSAGE_BLOCK), depth)
         found, places = index.search(queries, min(depth, index.ntotal))
         scores = np.concatenate([scores, -found if space.similarity == "euclidean" else found], axis=1)
         rows = np.concatenate([rows, places + start], axis=1)
@@ -93,13 +97,13 @@ def _propose(space: VectorSpace, block: NDArray[np.int64], depth: int) -> tuple[
     return rows, scores
 
 
-def _flat_index(space: VectorSpace, rows: slice) -> Any:
+def _flat_index(space: VectorSpace, rows: slice, depth: int) -> Any:
     import faiss
 
     vectors = np.ascontiguousarray(space.passage_block(rows))
     index = (faiss.IndexFlatL2 if space.similarity == "euclidean" else faiss.IndexFlatIP)(vectors.shape[1])
     index.add(vectors)
-    return index
+    return on_gpu(index) if depth <= MOST_PER_QUERY else index
 
 
 def _rank(space: VectorSpace, block: NDArray[np.int64], rows: NDArray[np.int64], found: int) -> Hits:

@@ -68,6 +68,25 @@ def test_the_ranking_is_that_of_the_model_s_own_similarity(spec, examples, simil
         assert found == sorted(found, reverse=True)
 
 
+def test_two_processes_encode_as_one_does(spec, examples, folder, monkeypatch, tmp_path):
+    alone = mine(spec, folder, examples, top_k=5, source="d")
+    monkeypatch.setenv("HARDNEG_CACHE", str(tmp_path / "another cache"))
+    shared = mine(spec, folder, examples, top_k=5, source="d", device=["cpu", "cpu"])
+    assert [ranked(one, "d") for one in shared] == [ranked(one, "d") for one in alone]
+
+
+@pytest.mark.parametrize("device", [[], [""], "", 0, ["cpu", 1]])
+def test_devices_are_names(spec, folder, device):
+    with pytest.raises(ParameterError, match="device must be a name such as 'cuda:0', or a list of names"):
+        DenseNegativeMiner(spec, folder, device=device)
+
+
+def test_vectors_of_a_half_precision_model_are_kept_in_half_precision(spec, examples, folder):
+    miner = DenseNegativeMiner(spec, folder, top_k=5, source="d", dtype="float16")
+    assert all(len(ids(one)) == 5 for one in miner.run(examples=examples)["examples"])
+    assert {np.load(path).dtype for path in miner._passages.folder.glob("part-*.npy")} == {np.dtype(np.float16)}
+
+
 @pytest.mark.parametrize("index", ["ivf", "hnsw"])
 def test_an_approximate_index_says_how_much_it_found(spec, examples, index):
     pytest.importorskip("faiss")

@@ -75,6 +75,21 @@ def test_rows_in_any_order(corpus, rows):
     np.testing.assert_array_equal(stored(Counting(), corpus)[rows], EXPECTED[rows])
 
 
+@pytest.mark.parametrize(("factor", "stored_as"), [(1.0, np.float16), (0.1, np.float32), (1e6, np.float32)])
+def test_half_precision_where_it_loses_nothing(corpus, factor, stored_as):
+    """Whole numbers up to 2,048 are exact in half precision; tenths are not, and millions are too large."""
+
+    class Scaled(Counting):
+        def encode_document(self, inputs, **options):
+            return super().encode_document(inputs, **options) * np.float32(factor)
+
+    vectors = stored(Scaled(str(factor)), corpus)
+    assert np.load(embeddings.shard_path(vectors.folder, 0)).dtype == stored_as
+    for found in (vectors[:], vectors[1:2], vectors[np.arange(7)]):
+        assert found.dtype == np.float32
+    np.testing.assert_array_equal(vectors[:], EXPECTED * np.float32(factor))
+
+
 def test_a_shard_that_another_process_encodes_is_left_to_it(corpus):
     """The other process holds the lock of the second shard until all others are there, and then its part is there."""
     first = stored(Counting(), corpus)

@@ -1,8 +1,10 @@
+import sys
+
 import numpy as np
 import pytest
 
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.search import dense, flat_index
+from hardneg_plugin.search import dense, flat_index, gpu
 from hardneg_plugin.search.dense import exact_search, search_space
 from hardneg_plugin.search.flat_index import nearest
 from hardneg_plugin.search.vector_space import VectorSpace
@@ -111,3 +113,65 @@ def test_pairs_score_as_the_search_scores_them(similarity):
     which, order = np.repeat(np.arange(6), 8), np.random.default_rng(0).permutation(48)
     scores = VectorSpace.of(asked, corpus, similarity).score_pairs(which[order], hits.rows.ravel()[order])
     np.testing.assert_array_equal(scores, hits.scores.ravel()[order])
+
+
+class FakeCard:
+    """FAISS with a GPU that computes as the processor does, or more coarsely."""
+
+    def __init__(self, faiss, factor=1.0):
+        self._faiss, self._factor, self.moved = faiss, np.float32(factor), []
+
+    def __getattr__(self, name):
+        return getattr(self._faiss, name)
+
+    def StandardGpuResources(self):  # noqa: N802 - FAISS's name
+        return "resources"
+
+    def get_num_gpus(self):
+        return 1
+
+    def index_cpu_to_gpu(self, resources, number, index):
+        assert (resources, number) == ("resources", 0)
+        self.moved.append(index.ntotal)
+        return FakeIndex(index, self._factor)
+
+
+class FakeIndex:
+    def __init__(self, index, factor):
+        self._index, self._factor, self.ntotal = index, factor, index.ntotal
+
+    def search(self, queries, k):
+        scores, rows = self._index.search(queries, k)
+        return scores * self._factor, rows
+
+
+@pytest.fixture
+def card(monkeypatch):
+    def install(factor):
+        fake = FakeCard(pytest.importorskip("faiss"), factor)
+        monkeypatch.setitem(sys.modules, "faiss", fake)
+        gpu.gpu_resources.cache_clear()
+        return fake
+
+    yield install
+    gpu.gpu_resources.cache_clear()
+
+
+def test_parts_of_the_corpus_stream_through_a_gpu(card, monkeypatch):
+    monkeypatch.setattr(flat_index, "_PASSAGE_BLOCK", 400)
+    queries, passages = (np.random.default_rng(n).standard_normal((n, 24)).astype(np.float32) for n in (7, 1000))
+    fake = card(1.0)
+    hits = nearest(search_space(queries, passages, 9, "cosine"), 9)
+    assert fake.moved == [4096, 400, 400, 200]  # the first is the probe
+    expected = exact_search(queries, passages, 9, "cosine")
+    np.testing.assert_array_equal(hits.rows, expected.rows)
+    assert hits.scores.tobytes() == expected.scores.tobytes()
+
+
+def test_a_gpu_that_is_coarser_than_float32_is_not_used(card, caplog):
+    fake = card(1 + 1e-3)
+    queries, passages = (np.random.default_rng(n).standard_normal((n, 24)).astype(np.float32) for n in (7, 1000))
+    hits = nearest(search_space(queries, passages, 9, "dot"), 9)
+    assert fake.moved == [4096]
+    assert "more coarsely than float32" in caplog.text
+    np.testing.assert_array_equal(hits.rows, exact_search(queries, passages, 9, "dot").rows)
