@@ -319,7 +319,7 @@ def report(sizes: list[int], shared: Path, folder: Path, *, with_large: bool) ->
         "## Index from texts (hardneg: two prefixes of each word, written to disk; bm25s: `tokenize`, then `index`)\n",
         table(
             ["passages", "hardneg", "bm25s", "times"],
-            [text_row(corpus, rows, folder) for rows in sizes if rows < 10**6],
+            [text_row(corpus, rows, folder) for rows in sizes if rows <= 10**6],
         ),
         "## Growth: exponent of time over size, between the two largest sizes\n",
         table(["corpus", "search, a query", "index"], growth),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
+from hardneg_plugin.compiled import compiled
 
-@numba.njit(nogil=True, cache=True)
+
+@compiled()
 def count(ids: Any, lengths: Any, place_of: Any, last_seen: Any, first_row: int, terms: Any, counts: Any) -> int:
     """Bring each passage's terms together: every term once, in the order of its first sight, with its count.
 
@@ -39,7 +40,7 @@ def count(ids: Any, lengths: Any, place_of: Any, last_seen: Any, first_row: int,
     return filled
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def place(
     terms: Any,
     counts: Any,
@@ -75,7 +76,7 @@ def place(
             position += 1
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def describe(data: Any, indices: Any, bounds: Any, tables: Any, shifts: Any, maxima: Any, steps: Any) -> None:
     """Find each term's largest weight and, where it has a table, its first posting at every 2^shift rows.
 

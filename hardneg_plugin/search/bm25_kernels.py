@@ -24,9 +24,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
+from hardneg_plugin.compiled import compiled
 from hardneg_plugin.search.bm25_loops import (
     BEGIN,
     BLOCK_BITS,
@@ -71,7 +71,7 @@ _THRESHOLD, _GUESS, _PART = range(3)
 _SIZE, _GUESSED_AT = range(2)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _query(terms: Any, weights: Any, start: int, end: int, number: int, work: Work) -> Query:
     """Return the views of one query."""
     return Query(
@@ -86,7 +86,7 @@ def _query(terms: Any, weights: Any, start: int, end: int, number: int, work: Wo
     )
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _open(index: Postings, query: Query, least: Any) -> None:
     """Set a query to the beginning of the corpus."""
     total = np.float64(0)
@@ -106,14 +106,14 @@ def _open(index: Postings, query: Query, least: Any) -> None:
     query.full[0] = 0
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _score_of(key: Any, bits: Any, score: Any) -> Any:
     """Return the score in the upper half of a key; ``bits`` and ``score`` are the same four bytes."""
     bits[0] = np.uint32(key >> ROW_BITS)
     return score[0]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _gather(index: Postings, query: Query, essential: int, low: int, high: int, floor: Any, work: Work) -> int:
     """Add up the essential terms of a block; collect the passages that reach ``floor`` and return their number."""
     data, indices, steps, at, weights = index.data, index.indices, index.steps, query.at, query.weights
@@ -141,7 +141,7 @@ def _gather(index: Postings, query: Query, essential: int, low: int, high: int, 
     return found
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _look_up(
     index: Postings, query: Query, essential: int, low: int, high: int, needed: Any, found: int, work: Work
 ) -> int:
@@ -167,7 +167,7 @@ def _look_up(
     return found
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _raise(share: float, k: int, guess: bool, query: Query, work: Work) -> None:
     """Raise the threshold to what a share of the corpus lets expect of its k-th best passage."""
     size = query.counts[_SIZE]
@@ -189,7 +189,7 @@ def _raise(share: float, k: int, guess: bool, query: Query, work: Work) -> None:
     query.counts[_GUESSED_AT] = size
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _read_block(index: Postings, query: Query, k: int, low: int, high: int, work: Work) -> None:
     """Put into the pool what a block has for one query."""
     threshold = query.levels[_THRESHOLD]
@@ -216,7 +216,7 @@ def _read_block(index: Postings, query: Query, k: int, low: int, high: int, work
         query.levels[_THRESHOLD] = max(threshold, _score_of(query.full[0], work.bits, work.score))
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _settle(query: Query, k: int, work: Work) -> Any:
     """Bring the best k of the pool to its front; return the score of the k-th, 0 where there are fewer."""
     size = query.counts[_SIZE]
@@ -228,7 +228,7 @@ def _settle(query: Query, k: int, work: Work) -> Any:
     return least
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def search(
     index: Postings, terms: Any, weights: Any, bounds: Any, k: int, rows_total: int, work: Work, keys: Any
 ) -> int:

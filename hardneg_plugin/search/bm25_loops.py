@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
+
+from hardneg_plugin.compiled import compiled
 
 BLOCK_BITS = 12
 """Blocks are multiples of 2^12 rows; so are the steps of the terms for which a block's first posting is looked up."""
@@ -66,7 +67,7 @@ class Query(NamedTuple):
     counts: Any
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def first_at_least(indices: Any, start: int, end: int, row: int) -> int:
     """Return the first position in ``start:end`` whose row is at least ``row``: steps that double, then halves."""
     if start >= end or indices[start] >= row:
@@ -87,7 +88,7 @@ def first_at_least(indices: Any, start: int, end: int, row: int) -> int:
     return low
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def select(keys: Any, size: int, rank: int) -> None:
     """Bring the ``rank`` largest of the first ``size`` keys to the front, the least of them to the last of these."""
     left = 0
@@ -113,25 +114,25 @@ def select(keys: Any, size: int, rank: int) -> None:
             return
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def add_up(data: Any, postings: Any, acc: Any, low: int, weight: Any) -> None:
     """Add one term's postings of a block to the accumulator."""
     for place in range(postings.shape[0]):
         acc[np.uint32(postings[place] - low)] += weight * data[place]
 
 
-@numba.njit(nogil=True, cache=True)
-def position_of(indices: Any, steps: Any, at: Any, place: int, begin: int, row: int) -> int:
+@compiled()
+def position_of(indices: Any, steps: Any, at: Any, place: int, begin: int, row: int) -> Any:
     """Return a term's first posting at ``row``, a multiple of the smallest block, or behind it."""
     shift = at[place, SHIFT]
     if at[place, TABLE] >= 0 and shift <= BLOCK_BITS:
         # Upwards, as the end of the corpus need not be a multiple.
         step = (row + (1 << shift) - 1) >> shift
-        return at[place, ORIGIN] + steps[at[place, TABLE] + step]  # type: ignore[no-any-return]
+        return at[place, ORIGIN] + steps[at[place, TABLE] + step]
     return first_at_least(indices, begin, at[place, END], row)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def walk(postings: Any, acc: Any, low: int, floor: Any, rows: Any, scores: Any, found: int) -> int:
     """Collect the passages of one term that reach ``floor``, and clear their accumulators."""
     for place in range(postings.shape[0]):
@@ -146,7 +147,7 @@ def walk(postings: Any, acc: Any, low: int, floor: Any, rows: Any, scores: Any, 
     return found
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def scan(acc: Any, width: int, low: int, floor: Any, rows: Any, scores: Any) -> int:
     """Collect the rows of a block that reach ``floor``, and clear the accumulator."""
     found = 0
@@ -168,7 +169,7 @@ def scan(acc: Any, width: int, low: int, floor: Any, rows: Any, scores: Any) -> 
     return found
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def still_possible(rows: Any, scores: Any, found: int, rest: Any, needed: Any) -> int:
     """Keep the passages that ``rest`` can lift to ``needed``; return their number."""
     kept = 0
@@ -180,7 +181,7 @@ def still_possible(rows: Any, scores: Any, found: int, rest: Any, needed: Any) -
     return kept
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def find_places(indices: Any, steps: Any, at: Any, place: int, rows: Any, places: Any, found: int) -> None:
     """Find for each passage where a term's posting is, or a few postings before it."""
     table, shift, origin = at[place, TABLE], at[place, SHIFT], at[place, ORIGIN]
@@ -200,7 +201,7 @@ def find_places(indices: Any, steps: Any, at: Any, place: int, rows: Any, places
         places[number] = low
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def add_found(data: Any, indices: Any, end: int, weight: Any, rows: Any, scores: Any, places: Any, found: int) -> None:
     """Add one term's weights to the scores of the passages that have it."""
     for number in range(found):
@@ -212,7 +213,7 @@ def add_found(data: Any, indices: Any, end: int, weight: Any, rows: Any, scores:
             scores[number] += weight * data[position]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def keep(rows: Any, scores: Any, bits: Any, found: int, least: Any, k: int, pool: Any, size: int, full: Any) -> int:
     """Put the passages that reach ``least`` into the pool; return how many keys it has.
 

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
-from hardneg_plugin.search.pools import CHUNK, ERROR, FACTOR, LENGTH, SCALE, Asked, Pool, Tile
+from hardneg_plugin.compiled import compiled
+from hardneg_plugin.search.pools import Asked, Pool, Tile
 
+# Scores that are compared at once; a tile has a multiple of them.
+CHUNK = 64
+# Columns of traits.
+LENGTH, ERROR, SCALE, FACTOR = 0, 1, 2, 3
 # Relative room for what rounding a bound to single precision may take from it, and the same for tiny numbers.
 _ROUNDING, _TINY = 2.0**-22, 2.0**-140
 # Rounding a score to single precision, with room: in units of the score, and of the squares of both lengths.
@@ -27,7 +31,7 @@ _SUMMING = 2.0**-52
 _FREE_POOLS, _ONE_IN = 8, 32
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int, thread: int) -> None:
     """Add to the pools of some queries what a tile may have of their best.
 
@@ -77,7 +81,7 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int
             counts[query] = -1
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _find(bits: Any, line: Any, scales: Any, last: int, level: float, columns: Any, thread: int) -> Any:
     """Write the columns whose numbers are at least the level; returns how many they are."""
     found, lanes, end = np.uint64(0), np.uint64(CHUNK), np.uint64(last)
@@ -97,7 +101,7 @@ def _find(bits: Any, line: Any, scales: Any, last: int, level: float, columns: A
     return found
 
 
-@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
+@compiled(inline="always", error_model="numpy")
 def _reaches(bits: Any, line: Any, start: Any, scales: Any, level: float, limit: Any) -> bool:
     """Tell whether one of the chunk's numbers is at least the level, given as ``limit`` in the type of the numbers.
 
@@ -117,7 +121,7 @@ def _reaches(bits: Any, line: Any, start: Any, scales: Any, level: float, limit:
     return some
 
 
-@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
+@compiled(inline="always", error_model="numpy")
 def _mark(bits: Any, line: Any, start: Any, scales: Any, level: float, limit: Any, reached: Any) -> None:
     """Write of each of the chunk's numbers whether it is at least the level; see :func:`_reaches`."""
     lanes, least = np.uint64(CHUNK), np.float32(level)
@@ -133,7 +137,7 @@ def _mark(bits: Any, line: Any, start: Any, scales: Any, level: float, limit: An
             reached[lane] = (number >= 0) | (number <= limit)
 
 
-@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
+@compiled(inline="always", error_model="numpy")
 def _level(tile: Tile, asked: Asked, query: Any, best: float) -> Any:
     """Return the least product that may still belong to the best, rounded down: its bits, or what scaled ones reach."""
     length = asked.traits[query, LENGTH]
@@ -156,7 +160,7 @@ def _level(tile: Tile, asked: Asked, query: Any, best: float) -> Any:
     return np.float64(_bits_below(cosine, tile.bits))
 
 
-@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
+@compiled(inline="always", error_model="numpy")
 def _bits_below(number: float, bits: Any) -> Any:
     """Return a number's bits in the type of ``bits``, rounded down; zero is the negative one."""
     lower = np.float32(number - abs(number) * _ROUNDING - _TINY)
@@ -170,7 +174,7 @@ def _bits_below(number: float, bits: Any) -> Any:
     return np.int64(cut)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _cosine(number: Any, itemsize: int, whole: bool, unit: float) -> Any:
     """Return the approximate cosine that a number of ``bits`` stands for.
 
@@ -184,7 +188,7 @@ def _cosine(number: Any, itemsize: int, whole: bool, unit: float) -> Any:
     return np.float64(np.int32(np.int32(number) << shift).view(np.float32))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _append(rows: Any, lows: Any, highs: Any, counts: Any, query: Any, row: Any, low: float, high: float) -> None:
     """Add a passage to a pool, its bounds rounded outwards."""
     count = np.uint64(counts[query])
@@ -194,7 +198,7 @@ def _append(rows: Any, lows: Any, highs: Any, counts: Any, query: Any, row: Any,
     counts[query] += 1
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _bounds(length: float, other: float, product: float, off: float, euclidean: bool) -> Any:
     """Return what a score is at least and at most, in the scale that is compared.
 
@@ -213,7 +217,7 @@ def _bounds(length: float, other: float, product: float, off: float, euclidean: 
     return value - off, value + off
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@compiled(error_model="numpy", fastmath={"reassoc", "contract"})
 def _dot(queries: Any, query: Any, passages: Any, passage: Any) -> float:
     """Multiply two vectors in double precision."""
     total = 0.0
@@ -222,7 +226,7 @@ def _dot(queries: Any, query: Any, passages: Any, passage: Any) -> float:
     return total
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def clear(pool: Pool, query: Any, k: int, thread: int) -> None:
     """Keep what may belong to the ``k`` best; where that is most of a full pool, the query is given up."""
     count, capacity = pool.counts[query], pool.rows.shape[1]
@@ -241,7 +245,7 @@ def clear(pool: Pool, query: Any, k: int, thread: int) -> None:
     pool.clear_at[query] = min(kept + k, capacity)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _kth(pool: Pool, query: Any, k: int, thread: int) -> Any:
     """Return what the ``k``-th best of a pool scores at least."""
     count = pool.counts[query]
@@ -250,7 +254,7 @@ def _kth(pool: Pool, query: Any, k: int, thread: int) -> Any:
     return np.partition(scratch, count - k)[count - k]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def clear_all(pool: Pool, start: int, end: int, k: int, thread: int) -> None:
     """Keep of each pool what may belong to the ``k`` best; a query whose guess was too high is given up."""
     for query in range(np.uint64(start), np.uint64(end)):
@@ -260,7 +264,7 @@ def clear_all(pool: Pool, start: int, end: int, k: int, thread: int) -> None:
             pool.counts[query] = -1
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def guess(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, rank: int, thread: int) -> None:
     """Take the score of some rank in a sample for what the best of the whole corpus will reach.
 
@@ -285,7 +289,7 @@ def guess(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, rank: in
         pool.guess[query] = pool.best[query] = best[0]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _insert(best: Any, value: float) -> None:
     """Put a value among the best, in ascending order, in place of the least."""
     place = 0

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-# Scores that are compared at once; a tile has a multiple of them.
-CHUNK = 64
-# Traits of a vector: its length, 1 for cosine; the distance of its unit vector from the one that was multiplied; what
-# one stands for in its whole numbers; what brings a product with it into the scale of the lengths.
-LENGTH, ERROR, SCALE, FACTOR = 0, 1, 2, 3
-
 
 class Tile(NamedTuple):
     """Products of a block of queries and a tile of passages, and what bounds their error.
@@ -17,8 +11,9 @@ class Tile(NamedTuple):
     :param bits: Approximate cosines, shape ``(queries, columns)``: the bits of float32, or the upper half of them; with
         scales, the products of whole numbers.
     :param first_row: Row of the corpus of the first column.
-    :param traits: Of each passage, see :data:`LENGTH` and following; shape ``(passages, 4)``; further columns of
-        ``bits`` are padding.
+    :param traits: Of each passage, in this order: its length, 1 for cosine; the distance of its unit vector from the
+        one that was multiplied; what one stands for in its whole numbers; what brings a product with it into the scale
+        of the lengths. Shape ``(passages, 4)``; further columns of ``bits`` are padding.
     :param extremes: Least and largest length, largest error.
     :param scales: What one stands for in the whole numbers of each passage, shape of a row of ``bits``; or empty.
     :param vectors: The passages, shape ``(passages, dimensions)``.

@@ -24,7 +24,7 @@ from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.search.dense import no_hits, search_exactly
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.search.matrix_products import ROWS, Product, Units, inverse
-from hardneg_plugin.search.pools import LENGTH, Asked, Pool, Tile
+from hardneg_plugin.search.pools import Asked, Pool, Tile
 from hardneg_plugin.search.product_choice import products
 from hardneg_plugin.search.threads import Threads, processors
 from hardneg_plugin.search.vector_space import VectorSpace
@@ -190,6 +190,8 @@ def _tile(
     space: VectorSpace, part: slice | NDArray[np.int64], first_row: int, product: Product, threads: Threads
 ) -> tuple[Any, Tile]:
     """Return the unit vectors of a tile, in as many rows as a whole tile has chunks, and the tile without products."""
+    from hardneg_plugin.search.pool_kernels import LENGTH
+
     vectors = np.ascontiguousarray(np.asarray(space.passages[part]), np.float32)
     exact = space.passage_lengths[part]
     units = product.units(vectors, exact, threads)

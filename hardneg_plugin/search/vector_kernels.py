@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
+
+from hardneg_plugin.compiled import compiled
 
 # How numpy adds up: blocks of 128 numbers, each in eight sums.
 _SUM_BLOCK = 128
 _LANES = 8
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def unit_float32(vectors: Any, inverse: Any, start: int, end: int, out: Any) -> None:
     """Write vectors of length 1 in single precision."""
     dims = np.uint64(vectors.shape[1])
@@ -25,7 +26,7 @@ def unit_float32(vectors: Any, inverse: Any, start: int, end: int, out: Any) -> 
             out[row, column] = np.float32(np.float64(vectors[row, column]) * scale)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@compiled(error_model="numpy", fastmath={"reassoc", "contract"})
 def unit_bfloat16(vectors: Any, inverse: Any, start: int, end: int, out: Any, errors: Any) -> None:
     """Write vectors of length 1 as bfloat16, and how far each lies from the vector it stands for."""
     dims = np.uint64(vectors.shape[1])
@@ -43,7 +44,7 @@ def unit_bfloat16(vectors: Any, inverse: Any, start: int, end: int, out: Any, er
         errors[row] = np.sqrt(far)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@compiled(error_model="numpy", fastmath={"reassoc", "contract"})
 def unit_int8(vectors: Any, inverse: Any, start: int, end: int, out: Any, scales: Any, errors: Any) -> None:
     """Write vectors of length 1 as whole numbers from -127 to 127, what one stands for, and how far off each is."""
     dims = np.uint64(vectors.shape[1])
@@ -67,7 +68,7 @@ def unit_int8(vectors: Any, inverse: Any, start: int, end: int, out: Any, scales
         errors[row] = np.sqrt(far)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _leaf(values: Any, start: int, count: int) -> Any:
     """Add up to 128 numbers in the order of numpy's pairwise sum: eight sums, then the rest one by one."""
     begin, one, two, three, four = np.uint64(start), np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
@@ -95,7 +96,7 @@ def _leaf(values: Any, start: int, count: int) -> Any:
     return total
 
 
-@numba.njit("float64(float64[::1], int64, int64)", nogil=True, cache=True, error_model="numpy")
+@compiled(signature="float64(float64[::1], int64, int64)", error_model="numpy")
 def _pairwise(values: Any, start: int, count: int) -> Any:
     """Add numbers as ``numpy.sum`` adds the rows of a matrix, to the last bit."""
     if count <= _SUM_BLOCK:
@@ -105,7 +106,7 @@ def _pairwise(values: Any, start: int, count: int) -> Any:
     return _pairwise(values, start, half) + _pairwise(values, start + half, count - half)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def products(left: Any, right: Any, which: Any, rows: Any, start: int, end: int, distance: bool, out: Any) -> None:
     """Write the dot products, or the squares of the distances, of pairs of vectors in double precision.
 
@@ -133,7 +134,7 @@ def products(left: Any, right: Any, which: Any, rows: Any, start: int, end: int,
         out[pair] = 0.0 + _pairwise(terms, 0, left.shape[1])
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def rank(scores: Any, rows: Any, offsets: Any, start: int, end: int, best_rows: Any, best_scores: Any) -> None:
     """Write the best of each query, best first, and equal scores in the order they are given in.
 

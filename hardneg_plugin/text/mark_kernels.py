@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
+
+from hardneg_plugin.compiled import compiled
 
 _GROUP_BITS, _MOST = 31, 255
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def count_groups(codes: Any, ends: Any, counts: Any) -> None:
     """Count the characters of each group.
 
@@ -27,7 +28,7 @@ def count_groups(codes: Any, ends: Any, counts: Any) -> None:
         start = ends[text]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def within(
     lengths: Any,
     counts: Any,

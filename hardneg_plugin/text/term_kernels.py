@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
+
+from hardneg_plugin.compiled import compiled
 
 _SEED, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
@@ -24,7 +25,7 @@ class Words(NamedTuple):
     used: Any
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _number(words: Words, characters: Any, digest: Any) -> int:
     """Return the number of a word; a new one gets the next."""
     mask = np.uint64(len(words.slots) - 1)
@@ -55,7 +56,7 @@ def _number(words: Words, characters: Any, digest: Any) -> int:
     return number  # type: ignore[no-any-return]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def split(words: Words, characters: Any, ends: Any, is_word: Any, first: int, numbers: Any, counts: Any) -> Any:
     """Split texts into words; stop before a text that may not find room for its words.
 
@@ -92,7 +93,7 @@ def split(words: Words, characters: Any, ends: Any, is_word: Any, first: int, nu
     return len(ends), total
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def expand(numbers: Any, counts: Any, starts: Any, terms: Any, lengths: Any) -> Any:
     """Return the terms of all words in reading order; ``lengths`` receives the number of terms of each text."""
     total = 0
