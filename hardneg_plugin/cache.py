@@ -24,7 +24,18 @@ LLM = "llm"
 """Kind of the answers of language models."""
 LLM_CACHE = "llm-cache.sqlite"
 """File of the answers, in the cache folder itself; they are shown, and removed only when asked for by their kind."""
-KINDS = ("bm25", "clusters", "corpus", "embeddings", "pieces", "sources", "tokenizers", "web")
+KINDS = (
+    "bm25",
+    "clusters",
+    "corpus",
+    "dense-index",
+    "embeddings",
+    "levelled",
+    "pieces",
+    "sources",
+    "tokenizers",
+    "web",
+)
 """Folders of the cache; only what lies in them and has a name of ours is ever shown or removed."""
 # A hash, a memo about one, or what a killed build left of either.
 _OURS = re.compile(r"[0-9a-f]{16,64}(\.json|\.\d+\.partial)?|\.building-\w+")

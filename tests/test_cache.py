@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -194,3 +195,13 @@ def test_a_killed_build_is_shown_cleared_and_never_taken_for_an_entry(cache_fold
     assert left.key.startswith(".building-")
     assert (cache.build_entry("bm25", "f" * 16, build_text("whole")) / "content.txt").read_text() == "whole"
     assert cache.clear() == len("half") + len("whole")
+
+
+def test_every_kind_that_is_written_is_shown_and_cleared():
+    root = Path(cache.__file__).parent
+    pattern = re.compile(
+        r"^_?KIND = \"([a-z-]+)\"|(?:build_entry|staging_folder|entry_path)\(\"([a-z-]+)\"", re.MULTILINE
+    )
+    written = {one or other for path in root.rglob("*.py") for one, other in pattern.findall(path.read_text("utf-8"))}
+    assert written <= {*cache.KINDS}
+    assert written >= {"embeddings", "corpus"}

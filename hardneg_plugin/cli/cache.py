@@ -38,7 +38,7 @@ def show() -> None:
 def clear(kind: str | None) -> None:
     """Remove all entries, or those of one KIND; nothing else is touched.
 
-    Kinds are bm25, clusters, corpus, embeddings, pieces, sources, tokenizers, web and llm.
+    Kinds are bm25, clusters, corpus, dense-index, embeddings, levelled, pieces, sources, tokenizers, web and llm.
     The answers of language models (llm) are removed by their kind only: they cost hours or money.
     """
     answers = sum(entry.size for entry in cache.answers())

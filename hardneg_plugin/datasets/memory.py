@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, product
+from itertools import chain
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -118,16 +118,23 @@ class _PairRows:
                 yield passage._replace(id=identifier)
 
     def queries(self) -> Iterator[Query]:
-        lines: dict[str, int] = {}
-        for pair in self._pairs("queries"):
-            for query in pair.anchors:
-                lines.setdefault(query, pair.line)
-        return (Query(text_id("q", query), query, line=line) for query, line in lines.items())
+        return (Query(text_id("q", query), query, line=line) for query, line in self._judged[0].items())
 
     def judgements(self) -> Iterator[Qrel]:
-        for pair in self._pairs(f"qrels/{SPLIT}"):
-            for query, text in product(pair.anchors, pair.positives):
-                yield Qrel(text_id("q", query), text_id("p", text), 1, pair.line)
+        return iter(self._judged[1])
+
+    @cached_property
+    def _judged(self) -> tuple[dict[str, int], list[Qrel]]:
+        """The line of each query, and all judgements: both are held by the dataset anyway, and read at once."""
+        lines: dict[str, int] = {}
+        judged: list[Qrel] = []
+        for pair in self._pairs("queries"):
+            passages = [text_id("p", text) for text in pair.positives]
+            for query in pair.anchors:
+                lines.setdefault(query, pair.line)
+                identifier = text_id("q", query)
+                judged.extend(Qrel(identifier, passage, 1, pair.line) for passage in passages)
+        return lines, judged
 
     def _pairs(self, part: str) -> Iterator[Pair]:
         problems, rows = reporter_of(part, self.problems), enumerate(_rows(self.table), start=1)

@@ -89,7 +89,12 @@ def _multiplication(product: Product) -> Callable[[], object] | None:
     vectors[0][0] = vectors[1][0] = 1
     with Threads() as threads:
         left, right = (product.units(one, np.linalg.norm(one.astype(np.float64), axis=1), threads) for one in vectors)
-    if not _is_right(product, left.matrix, right.matrix):
+    try:
+        right_products = _is_right(product, left.matrix, right.matrix)
+    except RuntimeError as error:
+        logger.debug("this build of torch has no %s products: %s", product.name, error)
+        return None
+    if not right_products:
         logger.warning("%s products of this processor are not what they should be; they are not used", product.name)
         return None
     room = product.room(queries, passages)

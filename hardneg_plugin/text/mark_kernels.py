@@ -48,7 +48,8 @@ def within(
         out[pair] = False
         if other_length == 0 or abs(length - other_length) > most:
             continue
-        apart = np.int64(0)
+        # In 32 bits the processor adds up many differences at once.
+        apart = np.int32(0)
         for group in range(groups):
-            apart += abs(np.int64(counts[one, group]) - np.int64(other_counts[other, group]))
+            apart += np.int32(abs(np.int32(counts[one, group]) - np.int32(other_counts[other, group])))
         out[pair] = apart <= most

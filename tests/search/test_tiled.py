@@ -202,6 +202,14 @@ def test_a_product_that_is_wrong_is_not_taken(product, monkeypatch, caplog):
     assert f"{product.name} products of this processor are not what they should be" in caplog.text
 
 
+def test_a_torch_without_a_product_goes_without_it(monkeypatch):
+    def refuse(self, left, right, room=None):
+        raise RuntimeError("not implemented for this processor")
+
+    monkeypatch.setattr(Int8Product, "multiply", refuse)
+    assert measured_rates.__wrapped__()["int8"] == 0
+
+
 @BY_NAME
 def test_nearest_takes_the_fastest_way_for_large_searches(product, monkeypatch):
     monkeypatch.setattr(flat_index, "_LARGE", 0)
