@@ -17,6 +17,7 @@ from hardneg_plugin.search.dense import no_hits, search_exactly
 from hardneg_plugin.search.gpu import MOST_PER_QUERY, gpu_resources, on_gpu
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.search.product_choice import products
+from hardneg_plugin.search.threads import Threads
 from hardneg_plugin.search.tiled import tiled_search
 from hardneg_plugin.search.vector_space import Vectors, VectorSpace
 
@@ -24,7 +25,9 @@ from hardneg_plugin.search.vector_space import Vectors, VectorSpace
 _LARGE = 1 << 37
 # Passages in one index: bounds memory, whatever the size of the corpus.
 _PASSAGE_BLOCK = 131_072
-_QUERY_BLOCK = 4_096
+_QUERY_BLOCK = 16_384
+# Proposals from which on sorting them by compiled loops pays.
+_COMPILED_FROM = 1 << 18
 # Passages proposed beyond those asked for. Ties and near ties at the end of the list are seldom longer.
 _SPARE = 32
 
@@ -108,6 +111,16 @@ def _flat_index(space: VectorSpace, rows: slice, depth: int) -> Any:
 
 def _rank(space: VectorSpace, block: NDArray[np.int64], rows: NDArray[np.int64], found: int) -> Hits:
     """Score proposals exactly; equal scores stand in ascending row order."""
-    scores = space.exact(np.repeat(block, rows.shape[1]), rows.ravel()).reshape(rows.shape)
-    order = np.lexsort((rows, -scores), axis=1)[:, :found]
-    return Hits(np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1))
+    rows = np.sort(rows, axis=1)
+    scores = space.exact(np.repeat(block, rows.shape[1]), rows.ravel())
+    if scores.size < _COMPILED_FROM:
+        scores = scores.reshape(rows.shape)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :found]
+        return Hits(np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1))
+    from hardneg_plugin.search.vector_kernels import rank
+
+    best = no_hits(len(block), found)
+    numbers, offsets = rows.ravel(), np.arange(len(block) + 1) * rows.shape[1]
+    with Threads() as threads:
+        threads.run(len(block), lambda a, b, _: rank(scores, numbers, offsets, a, b, best.rows, best.scores))
+    return best

@@ -105,7 +105,7 @@ def _search(
     guessing: bool,
 ) -> NDArray[np.int64]:
     """Fill in the hits of some queries; returns those that have too many near ties for a pool, or too high a guess."""
-    sizes = _sizes(space, len(queries), k, product, memory or MEMORY)
+    sizes = _sizes(space, k, product, memory or MEMORY)
     left = [np.zeros(0, np.int64)]
     with Threads(products=True) as threads:
         for start in range(0, len(queries), sizes.group):
@@ -228,7 +228,7 @@ def _fill(space: VectorSpace, group: NDArray[np.int64], k: int, hits: Hits, pool
     hits.rows[group, :k], hits.scores[group, :k] = best.rows, best.scores
 
 
-def _sizes(space: VectorSpace, queries: int, k: int, product: Product, memory: int) -> _Sizes:
+def _sizes(space: VectorSpace, k: int, product: Product, memory: int) -> _Sizes:
     """Choose blocks that fit into the memory."""
     dims = space.queries.shape[1]
     pool = max(_POOL * k, _LEAST_POOL)

@@ -115,6 +115,14 @@ def test_pairs_score_as_the_search_scores_them(similarity):
     np.testing.assert_array_equal(scores, hits.scores.ravel()[order])
 
 
+@SIMILARITIES
+def test_many_proposals_are_ranked_by_compiled_loops(similarity, monkeypatch):
+    monkeypatch.setattr(flat_index, "_COMPILED_FROM", 0)
+    queries, passages = (np.random.default_rng(n).standard_normal((n, 6)).astype(np.float32) for n in (5, 300))
+    passages[100:] = passages[:200]  # ties
+    same(flat_search(queries, passages, 40, similarity), exact_search(queries, passages, 40, similarity))
+
+
 class FakeCard:
     """FAISS with a GPU that computes as the processor does, or more coarsely."""
 
