@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hardneg_plugin.datasets.examples import SHARD_SIZE
 from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.long_lived import long_lived
 from hardneg_plugin.recipe.blocks import check_fits, run_in_blocks
@@ -78,10 +77,10 @@ class LocalEngine:
         :param job: The stage.
         :param numbers: The shards whose parts are missing.
         """
-        component = shard_component(job.name, job.params, len(job.shards))
+        component = build_stage(job.name, job.params)
         with long_lived():
             for number in numbers:
-                compute_part(component, job.shards[number], job.folder, number, self._say)
+                compute_part(component, job.shards[number], job.folder, number, len(job.shards), self._say)
                 yield number
 
     def run_at_once(self, job: StageJob) -> None:
@@ -92,25 +91,12 @@ class LocalEngine:
         compute_at_once(build_stage(job.name, job.params), job)
 
 
-def shard_component(name: str, params: Mapping[str, Any], shards: int) -> Any:
-    """Return the component of a stage that is run shard by shard, told how much will come.
-
-    :param name: Short name of the stage.
-    :param params: All constructor parameters.
-    :param shards: Number of the stage's shards, also of those that are there already: what a component does with a
-        shard must not depend on what has been done before.
-    """
-    component = build_stage(name, params)
-    if hasattr(component, "expect"):
-        component.expect(shards * SHARD_SIZE)
-    return component
-
-
 def compute_part(
     component: Any,
     examples: list[MiningExample],
     folder: StageFolder,
     number: int,
+    shards: int,
     say: Callable[[str], None] | None = None,
 ) -> None:
     """Run a component over one shard and write its part.
@@ -119,8 +105,12 @@ def compute_part(
     :param examples: The shard.
     :param folder: Where the part goes.
     :param number: Number of the shard.
+    :param shards: How many shards the stage has, also those that are finished: what a component does with a shard must
+        not depend on what was done before.
     :param say: Shows a line.
     """
+    if hasattr(component, "expect"):
+        component.expect(len(examples) * shards)
     with _usage_kept(folder, number, asks(component)):
         result = run_in_blocks(component, examples, say)
     _write(folder, number, result)

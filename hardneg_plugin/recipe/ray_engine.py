@@ -30,7 +30,6 @@ from hardneg_plugin.recipe.engine import (
     asks,
     compute_at_once,
     compute_part,
-    shard_component,
 )
 from hardneg_plugin.recipe.stages import build_stage
 from hardneg_plugin.recipe.workspace import StageFolder
@@ -200,7 +199,7 @@ _COMPONENT: dict[str, Any] = {}
 
 def _compute_shard(task: Task, handed: str | list[MiningExample], number: int) -> _USAGE:
     with _Worker(task) as worker:
-        compute_part(worker.component, _read(handed), StageFolder(Path(task.folder)), number)
+        compute_part(worker.component, _read(handed), StageFolder(Path(task.folder)), number, task.shards)
     return worker.usage
 
 
@@ -245,8 +244,8 @@ class _Worker:
     @property
     def component(self) -> Any:
         """The stage's component; it stays loaded until another stage comes."""
-        key = fingerprint([self._task.name, self._task.params, self._task.shards, self._task.cache])
+        key = fingerprint([self._task.name, self._task.params, self._task.cache])
         if key not in _COMPONENT:
             _COMPONENT.clear()
-            _COMPONENT[key] = shard_component(self._task.name, self._task.params, self._task.shards)
+            _COMPONENT[key] = build_stage(self._task.name, self._task.params)
         return _COMPONENT[key]

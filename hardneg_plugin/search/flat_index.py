@@ -17,6 +17,7 @@ from hardneg_plugin.search.dense import no_hits, search_exactly
 from hardneg_plugin.search.gpu import MOST_PER_QUERY, gpu_resources, on_gpu
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.search.product_choice import products
+from hardneg_plugin.search.ranking import best_of
 from hardneg_plugin.search.threads import Threads
 from hardneg_plugin.search.tiled import tiled_search
 from hardneg_plugin.search.vector_space import Vectors, VectorSpace
@@ -112,15 +113,9 @@ def _flat_index(space: VectorSpace, rows: slice, depth: int) -> Any:
 def _rank(space: VectorSpace, block: NDArray[np.int64], rows: NDArray[np.int64], found: int) -> Hits:
     """Score proposals exactly; equal scores stand in ascending row order."""
     rows = np.sort(rows, axis=1)
-    scores = space.exact(np.repeat(block, rows.shape[1]), rows.ravel())
-    if scores.size < _COMPILED_FROM:
-        scores = scores.reshape(rows.shape)
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :found]
-        return Hits(np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1))
-    from hardneg_plugin.search.vector_kernels import rank
-
-    best = no_hits(len(block), found)
-    numbers, offsets = rows.ravel(), np.arange(len(block) + 1) * rows.shape[1]
-    with Threads() as threads:
-        threads.run(len(block), lambda a, b, _: rank(scores, numbers, offsets, a, b, best.rows, best.scores))
-    return best
+    if rows.size >= _COMPILED_FROM:
+        with Threads() as threads:
+            return best_of(space, block, rows.ravel(), np.full(len(block), rows.shape[1]), found, threads)
+    scores = space.exact(np.repeat(block, rows.shape[1]), rows.ravel()).reshape(rows.shape)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :found]
+    return Hits(np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1))

@@ -26,6 +26,7 @@ from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.search.matrix_products import ROWS, Product, Units, inverse
 from hardneg_plugin.search.pools import Asked, Pool, Tile
 from hardneg_plugin.search.product_choice import products
+from hardneg_plugin.search.ranking import best_of
 from hardneg_plugin.search.threads import Threads, processors
 from hardneg_plugin.search.vector_space import VectorSpace
 
@@ -217,14 +218,9 @@ def _traits(space: VectorSpace, lengths: NDArray[np.float64], units: Units) -> N
 
 def _fill(space: VectorSpace, group: NDArray[np.int64], k: int, hits: Hits, pool: Any, threads: Threads) -> None:
     """Score the pools exactly, and write the best of each."""
-    from hardneg_plugin.search.vector_kernels import rank
-
     counts = np.maximum(pool.counts, 0)
-    offsets = np.concatenate([[0], np.cumsum(counts)])
     rows = pool.rows[np.arange(pool.rows.shape[1]) < counts[:, None]].astype(np.int64)
-    scores = space.exact(np.repeat(group, counts), rows)
-    best = no_hits(len(group), k)
-    threads.run(len(group), lambda a, b, _: rank(scores, rows, offsets, a, b, best.rows, best.scores))
+    best = best_of(space, group, rows, counts, k, threads)
     hits.rows[group, :k], hits.scores[group, :k] = best.rows, best.scores
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xxhash
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from hardneg_plugin.cache import build_entry, entry_path, fingerprint
@@ -76,7 +77,8 @@ def corpus_marks(corpus: Corpus, rows: NDArray[np.int64]) -> Marks:
         hashes, lengths, counts = (np.load(folder / name, mmap_mode="r") for name in (_HASHES, _LENGTHS, _COUNTS))
         return Marks(hashes[rows], lengths[rows].astype(np.int64), counts[rows])
     blocks = (corpus.texts(rows[start : start + BATCH_ROWS]) for start in range(0, len(rows), BATCH_ROWS))
-    return _all_marks(blocks, len(rows))
+    room = Marks(np.empty(len(rows), np.uint64), np.empty(len(rows), np.int64), np.empty((len(rows), GROUPS), np.uint8))
+    return _fill(room, blocks)
 
 
 def may_be_near(
@@ -100,15 +102,18 @@ def may_be_near(
 
 
 def _write(corpus: Corpus, folder: Path) -> None:
-    marks = _all_marks((texts for texts, _ in corpus.iter_batches()), len(corpus))
-    np.save(folder / _HASHES, marks.hashes)
-    np.save(folder / _LENGTHS, marks.lengths.astype(np.uint32))
-    np.save(folder / _COUNTS, marks.counts)
+    # On disk from the start: those of millions of passages are hundreds of megabytes.
+    rows = len(corpus)
+    marks = Marks(
+        open_memmap(folder / _HASHES, "w+", np.uint64, (rows,)),
+        open_memmap(folder / _LENGTHS, "w+", np.uint32, (rows,)),
+        open_memmap(folder / _COUNTS, "w+", np.uint8, (rows, GROUPS)),
+    )
+    _fill(marks, (texts for texts, _ in corpus.iter_batches()))
 
 
-def _all_marks(blocks: Iterator[list[str]], number: int) -> Marks:
-    """Return the marks of all texts of some blocks."""
-    marks = Marks(np.empty(number, np.uint64), np.empty(number, np.int64), np.empty((number, GROUPS), np.uint8))
+def _fill(marks: Marks, blocks: Iterator[list[str]]) -> Marks:
+    """Write the marks of all texts of some blocks into arrays that have room for them."""
     done = 0
     for texts in blocks:
         part, place = marks_of(map(normalise, texts)), slice(done, done + len(texts))
