@@ -115,7 +115,7 @@ def _rank(space: VectorSpace, block: NDArray[np.int64], rows: NDArray[np.int64],
     rows = np.sort(rows, axis=1)
     if rows.size >= _COMPILED_FROM:
         with Threads() as threads:
-            return best_of(space, block, rows.ravel(), np.full(len(block), rows.shape[1]), found, threads)
+            return best_of(space, block, rows, np.full(len(block), rows.shape[1]), found, threads)
     scores = space.exact(np.repeat(block, rows.shape[1]), rows.ravel()).reshape(rows.shape)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :found]
     return Hits(np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1))

@@ -1,7 +1,7 @@
 """Pools of what may belong to the best passages of each query; compiled by numba, to be imported inside a function.
 
 A product in low precision says what a score is at least and at most. A score that may reach a query's best is then
-computed in double precision on the spot, while its vector is in the cache; so bounds need not be narrow to be useful.
+computed from the vectors on the spot, while they are in the cache; so bounds need not be narrow to be useful.
 
 Indices are unsigned where a loop must be vectorised: for signed ones numba checks whether they are negative.
 """
@@ -25,8 +25,8 @@ _ROUNDING, _TINY = 2.0**-22, 2.0**-140
 _SCORE_ROUNDING, _SQUARE_ROUNDING, _LEAST_LENGTH = 2.0**-22, 2.0**-21, 2.0**-120
 # Scores are cosines: this lies below and above all of them.
 _LOWEST, _HIGHEST = -2.0, 2.0
-# Rounding a sum in double precision, for each dimension.
-_SUMMING = 2.0**-52
+# Rounding a sum in single or double precision, for each dimension.
+_SINGLE, _DOUBLE = 2.0**-24, 2.0**-52
 # Scores that may be computed for a query before its bounds count as too wide: some pools full, and then one in so many.
 _FREE_POOLS, _ONE_IN = 8, 32
 
@@ -46,7 +46,8 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int
     rows, lows, highs, computed = pool.rows, pool.low, pool.high, pool.computed
     counts, clear_at = pool.counts, pool.clear_at
     exactly, whole = own_vectors.shape[0] > 0, scales.shape[0] > 0
-    capacity, rounding = np.int64(rows.shape[1]), (vectors.shape[1] + 16) * _SUMMING
+    single, capacity = asked.single, np.int64(rows.shape[1])
+    rounding = (vectors.shape[1] + 16) * (_SINGLE if single else _DOUBLE)
     allowed = _FREE_POOLS * capacity + (tile.first_row + passages.shape[0]) // _ONE_IN
     for line in range(np.uint64(0), np.uint64(lines)):
         query = np.uint64(first) + line
@@ -67,7 +68,8 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int
                 continue
             if exactly:
                 computed[query] += 1
-                product = _dot(own_vectors, query, vectors, column) * queries[query, FACTOR] * passages[column, FACTOR]
+                product = _dot(own_vectors, query, vectors, column, single) * passages[column, FACTOR]
+                product *= queries[query, FACTOR]
                 low, high = _bounds(length, other, product, rounding, asked.euclidean)
                 if high < best:
                     continue
@@ -90,9 +92,8 @@ def _find(bits: Any, line: Any, scales: Any, last: int, level: float, columns: A
     # Eight answers at once.
     words = reached.view(np.uint64)
     for start in range(np.uint64(0), np.uint64(bits.shape[1]), lanes):
-        if not _reaches(bits, line, start, scales, level, limit):
+        if not _reaches(bits, line, start, scales, level, limit, reached):
             continue
-        _mark(bits, line, start, scales, level, limit, reached)
         for word in range(np.uint64(0), np.uint64(CHUNK // 8)):
             if words[word] != 0:
                 for lane in range(np.uint64(8) * word, np.uint64(8) * (word + np.uint64(1))):
@@ -102,39 +103,28 @@ def _find(bits: Any, line: Any, scales: Any, last: int, level: float, columns: A
 
 
 @compiled(inline="always", error_model="numpy")
-def _reaches(bits: Any, line: Any, start: Any, scales: Any, level: float, limit: Any) -> bool:
-    """Tell whether one of the chunk's numbers is at least the level, given as ``limit`` in the type of the numbers.
+def _reaches(bits: Any, line: Any, start: Any, scales: Any, level: float, limit: Any, reached: Any) -> bool:
+    """Write of each of a chunk's numbers whether it is at least the level; tells whether one is.
 
     Bits of positive numbers are in order as integers, those of negative ones the other way round.
+
+    :param limit: The level in the type of the numbers.
     """
     some, lanes, least = False, np.uint64(CHUNK), np.float32(level)
     if scales.shape[0] > 0:
         for lane in range(np.uint64(0), lanes):
-            some |= np.float32(bits[line, start + lane]) * scales[start + lane] >= least
-    elif level >= 0:
-        for lane in range(np.uint64(0), lanes):
-            some |= bits[line, start + lane] >= limit
-    else:
-        for lane in range(np.uint64(0), lanes):
-            number = bits[line, start + lane]
-            some |= (number >= 0) | (number <= limit)
-    return some
-
-
-@compiled(inline="always", error_model="numpy")
-def _mark(bits: Any, line: Any, start: Any, scales: Any, level: float, limit: Any, reached: Any) -> None:
-    """Write of each of the chunk's numbers whether it is at least the level; see :func:`_reaches`."""
-    lanes, least = np.uint64(CHUNK), np.float32(level)
-    if scales.shape[0] > 0:
-        for lane in range(np.uint64(0), lanes):
             reached[lane] = np.float32(bits[line, start + lane]) * scales[start + lane] >= least
+            some |= reached[lane] != 0
     elif level >= 0:
         for lane in range(np.uint64(0), lanes):
             reached[lane] = bits[line, start + lane] >= limit
+            some |= reached[lane] != 0
     else:
         for lane in range(np.uint64(0), lanes):
             number = bits[line, start + lane]
             reached[lane] = (number >= 0) | (number <= limit)
+            some |= reached[lane] != 0
+    return some
 
 
 @compiled(inline="always", error_model="numpy")
@@ -218,12 +208,17 @@ def _bounds(length: float, other: float, product: float, off: float, euclidean: 
 
 
 @compiled(error_model="numpy", fastmath={"reassoc", "contract"})
-def _dot(queries: Any, query: Any, passages: Any, passage: Any) -> float:
-    """Multiply two vectors in double precision."""
-    total = 0.0
-    for column in range(np.uint64(0), np.uint64(queries.shape[1])):
-        total += np.float64(queries[query, column]) * np.float64(passages[passage, column])
-    return total
+def _dot(queries: Any, query: Any, passages: Any, passage: Any, single: bool) -> float:
+    """Multiply two vectors in single or in double precision."""
+    total, dims = np.float32(0), np.uint64(queries.shape[1])
+    if single:
+        for column in range(np.uint64(0), dims):
+            total += queries[query, column] * passages[passage, column]
+        return np.float64(total)
+    exactly = 0.0
+    for column in range(np.uint64(0), dims):
+        exactly += np.float64(queries[query, column]) * np.float64(passages[passage, column])
+    return exactly
 
 
 @compiled(error_model="numpy")

@@ -35,6 +35,7 @@ class Asked(NamedTuple):
     :param output: Relative error of rounding a product.
     :param euclidean: Whether the score is a distance.
     :param vectors: The queries, shape ``(queries, dimensions)``; empty where the product is as exact as need be.
+    :param single: Whether scores that may count are computed in single precision, or else in double.
     """
 
     traits: Any
@@ -42,6 +43,7 @@ class Asked(NamedTuple):
     output: float
     euclidean: bool
     vectors: Any
+    single: bool
 
 
 class Pool(NamedTuple):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from types import TracebackType
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -26,15 +29,18 @@ class Threads:
 
     def __init__(self, *, products: bool = False) -> None:
         self.count = processors()
+        self._blas = _one_blas_thread if products else nullcontext()
         self._pool = ThreadPoolExecutor(self.count, initializer=_stay_alone if products else None)
 
     def __enter__(self) -> Threads:
+        self._blas.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown()
+        self._blas.__exit__(kind, error, trace)
 
     def run(self, items: int, loop: Callable[[int, int, int], object]) -> None:
         """Share items out.
@@ -50,6 +56,33 @@ class Threads:
         ]
         for call in calls:
             call.result()
+
+
+class _OneBlasThread:
+    """Keeps numpy's BLAS to one thread in each of the threads that multiply, until the last of them has ended.
+
+    It has one number of threads for the whole program, so whoever begins first must not set it back for the others.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._limit = threadpool_limits(1, user_api="blas")
+            self._users += 1
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._limit.restore_original_limits()
+
+
+_one_blas_thread = _OneBlasThread()
 
 
 def _stay_alone() -> None:

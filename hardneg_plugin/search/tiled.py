@@ -38,9 +38,11 @@ MEMORY = 256_000_000
 _TILE, _QUERIES = 2048, 256
 _LEAST_TILE, _LEAST_QUERIES = 512, 128
 _POOL, _LEAST_POOL = 4, 512
-_POOL_ENTRY = 12
+_POOL_ENTRY = 16
 # Tiles from which on a sample of one pays, and what a guess leaves for chance: one in many thousands is too high.
 _SAMPLE_OF, _DEVIATIONS = 8, 4.0
+# Products of vectors shorter than this may vanish in single precision.
+_SHORT = 2.0**-40
 
 
 class Search(NamedTuple):
@@ -136,6 +138,7 @@ def _search_group(
         output=product.output,
         euclidean=space.similarity == "euclidean",
         vectors=vectors[:0] if product.name == "float32" else vectors,
+        single=_single_will_do(space),
     )
     pool = _pool(len(group), k, sizes, threads.count)
     rooms = [product.room(sizes.queries + ROWS, sizes.tile + ROWS) for _ in range(threads.count)]
@@ -161,6 +164,13 @@ def _search_group(
     _fill(space, group, k, hits, pool, threads)
     mask: NDArray[np.bool_] = pool.counts < 0
     return mask
+
+
+def _single_will_do(space: VectorSpace) -> bool:
+    """Tell whether sums in single precision keep their relative error, and that is little beside the scores."""
+    lengths = np.concatenate([space.query_lengths, space.passage_lengths])
+    usual = ((lengths >= _SHORT) & (lengths <= 1 / _SHORT)) | (lengths == 0)
+    return space.similarity != "euclidean" and bool(usual.all())
 
 
 def _sample_rank(expected: float) -> int:
@@ -218,9 +228,7 @@ def _traits(space: VectorSpace, lengths: NDArray[np.float64], units: Units) -> N
 
 def _fill(space: VectorSpace, group: NDArray[np.int64], k: int, hits: Hits, pool: Any, threads: Threads) -> None:
     """Score the pools exactly, and write the best of each."""
-    counts = np.maximum(pool.counts, 0)
-    rows = pool.rows[np.arange(pool.rows.shape[1]) < counts[:, None]].astype(np.int64)
-    best = best_of(space, group, rows, counts, k, threads)
+    best = best_of(space, group, pool.rows, np.maximum(pool.counts, 0), k, threads)
     hits.rows[group, :k], hits.scores[group, :k] = best.rows, best.scores
 
 
@@ -228,8 +236,8 @@ def _sizes(space: VectorSpace, k: int, product: Product, memory: int) -> _Sizes:
     """Choose blocks that fit into the memory."""
     dims = space.queries.shape[1]
     pool = max(_POOL * k, _LEAST_POOL)
-    # A query's pool, its unit vector, and at the end rows, scores and numbers of what its pool holds.
-    each = pool * _POOL_ENTRY + dims * (product.itemsize + 4) + 28 * min(pool, 2 * k) + 96
+    # A query's pool, its vectors, and at the end the rows of what its pool holds.
+    each = pool * _POOL_ENTRY + dims * (product.itemsize + 8) + 16 * min(pool, 2 * k) + 96
     tile, block = _TILE, _QUERIES
     while (fixed := _tile_bytes(dims, tile, block, product)) + each * block > memory:
         if tile > _LEAST_TILE:

@@ -14,6 +14,8 @@ from hardneg_plugin.compiled import compiled
 # How numpy adds up: blocks of 128 numbers, each in eight sums.
 _SUM_BLOCK = 128
 _LANES = 8
+# Twice the rounding of a sum in double precision, for each dimension.
+_ROUNDING = 2.0**-52
 
 
 @compiled(error_model="numpy")
@@ -119,43 +121,106 @@ def products(left: Any, right: Any, which: Any, rows: Any, start: int, end: int,
     :param distance: Whether squares of distances are wanted.
     :param out: Shape ``(pairs,)``.
     """
-    dims = np.uint64(left.shape[1])
     terms = np.empty(left.shape[1])
     for pair in range(np.uint64(start), np.uint64(end)):
-        one, other = left[which[pair]], right[rows[pair]]
-        if distance:
-            for column in range(np.uint64(0), dims):
-                gap = np.float64(one[column]) - np.float64(other[column])
-                terms[column] = gap * gap
-        else:
-            for column in range(np.uint64(0), dims):
-                terms[column] = np.float64(one[column]) * np.float64(other[column])
-        # numpy begins with zero, so that a sum is never the negative one.
-        out[pair] = 0.0 + _pairwise(terms, 0, left.shape[1])
+        out[pair] = _product(left[which[pair]], right[rows[pair]], distance, terms)
 
 
 @compiled(error_model="numpy")
-def rank(scores: Any, rows: Any, offsets: Any, start: int, end: int, best_rows: Any, best_scores: Any) -> None:
+def _product(one: Any, other: Any, distance: bool, terms: Any) -> Any:
+    """Return the dot product of two vectors, or the square of their distance."""
+    dims = np.uint64(len(one))
+    if distance:
+        for column in range(np.uint64(0), dims):
+            gap = np.float64(one[column]) - np.float64(other[column])
+            terms[column] = gap * gap
+    else:
+        for column in range(np.uint64(0), dims):
+            terms[column] = np.float64(one[column]) * np.float64(other[column])
+    # numpy begins with zero, so that a sum is never the negative one.
+    return 0.0 + _pairwise(terms, 0, len(one))
+
+
+@compiled(error_model="numpy")
+def score_block(block: Any, given: Any, done: Any, start: int, end: int, kind: int, scores: Any) -> None:
+    """Score what some queries are to be scored with of a block of passages, and go on where the last block ended.
+
+    :param block: The passages, their lengths, and the row of the first.
+    :param given: The queries, their lengths, rows of passages in ascending order, shape ``(queries, width)``, and how
+        many of them count.
+    :param done: How many are scored, shape ``(queries,)``.
+    :param start: First query.
+    :param end: Where they end.
+    :param kind: 0 for cosine, 1 for dot, 2 for euclidean.
+    :param scores: Shape ``(queries, width)``.
+    """
+    passages, passage_lengths, first = block
+    queries, query_lengths, rows, counts = given
+    last, terms = first + len(passages), np.empty(passages.shape[1])
+    for query in range(np.uint64(start), np.uint64(end)):
+        place = done[query]
+        while place < counts[query] and rows[query, place] < last:
+            row = np.uint64(rows[query, place]) - np.uint64(first)
+            lengths = query_lengths[query] * passage_lengths[row]
+            product, off = _quick_product(queries, query, passages, row, kind == 2, lengths)
+            least, most = _score(product - off, lengths, kind), _score(product + off, lengths, kind)
+            # Which order one adds in seldom decides about the score in single precision.
+            if least != most or least == 0:
+                most = _score(_product(queries[query], passages[row], kind == 2, terms), lengths, kind)
+            scores[query, place] = most
+            place += 1
+        done[query] = place
+
+
+@compiled(error_model="numpy", fastmath={"reassoc", "contract"})
+def _quick_product(
+    queries: Any, query: Any, passages: Any, passage: Any, distance: bool, lengths: float
+) -> tuple[float, float]:
+    """Return what :func:`_product` returns, added up in another order, and how far the two may be apart."""
+    total, dims = 0.0, np.uint64(queries.shape[1])
+    if distance:
+        for column in range(np.uint64(0), dims):
+            gap = np.float64(queries[query, column]) - np.float64(passages[passage, column])
+            total += gap * gap
+        lengths = total
+    else:
+        for column in range(np.uint64(0), dims):
+            total += np.float64(queries[query, column]) * np.float64(passages[passage, column])
+    return total, lengths * (queries.shape[1] + 16) * _ROUNDING
+
+
+@compiled(error_model="numpy")
+def _score(product: float, lengths: float, kind: int) -> Any:
+    """Return the score of a product; it never falls where the product rises, or never rises."""
+    if kind == 0:
+        product = product / lengths if lengths > 0 else 0.0
+    elif kind == 2:
+        product = -np.sqrt(max(product, 0.0))
+    return np.float32(product)
+
+
+@compiled(error_model="numpy")
+def rank(scores: Any, rows: Any, counts: Any, start: int, end: int, best_rows: Any, best_scores: Any) -> None:
     """Write the best of each query, best first, and equal scores in the order they are given in.
 
-    :param scores: Of all candidates, query by query.
-    :param rows: Their rows.
-    :param offsets: Where the candidates of each query begin, and where the last ones end.
+    :param scores: Of the candidates of each query, shape ``(queries, width)``.
+    :param rows: Their rows, same shape.
+    :param counts: How many of them count, shape ``(queries,)``.
     :param start: First query.
     :param end: Where they end.
     :param best_rows: Shape ``(queries, k)``.
     :param best_scores: Same shape.
     """
+    keys = np.empty(scores.shape[1], np.int64)
     for query in range(start, end):
-        first, last = offsets[query], offsets[query + 1]
-        keys = np.empty(last - first, np.int64)
-        for place in range(last - first):
+        count = counts[query]
+        for place in range(count):
             # Plus zero: both zeros are one.
-            bits = np.int64(np.float32(scores[first + place] + np.float32(0)).view(np.int32))
+            bits = np.int64(np.float32(scores[query, place] + np.float32(0)).view(np.int32))
             ordered = bits if bits >= 0 else -(bits & np.int64(0x7FFFFFFF))
             keys[place] = (-ordered << np.int64(32)) + place
-        keys.sort()
-        for place in range(min(best_rows.shape[1], last - first)):
-            chosen = first + (keys[place] & np.int64(0xFFFFFFFF))
-            best_rows[query, place] = rows[chosen]
-            best_scores[query, place] = scores[chosen]
+        keys[:count].sort()
+        for place in range(min(best_rows.shape[1], count)):
+            chosen = keys[place] & np.int64(0xFFFFFFFF)
+            best_rows[query, place] = rows[query, chosen]
+            best_scores[query, place] = scores[query, chosen]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -206,12 +206,26 @@ def _lengths_compiled(vectors: Vectors | VectorRows, lengths: NDArray[np.float64
             lengths[start : start + len(part)] = np.sqrt(sums)
 
 
+def passage_blocks(vectors: Vectors | VectorRows, rows: NDArray[Any]) -> Iterator[tuple[Vectors, int]]:
+    """Yield the parts of the vectors that hold some of the rows, in their order, each with its first row."""
+    if _in_memory(vectors):
+        yield _plain(vectors[:]), 0
+        return
+    for number in np.flatnonzero(np.bincount(rows // _ROWS_AT_ONCE)).tolist():
+        first = number * _ROWS_AT_ONCE
+        yield _plain(vectors[first : first + _ROWS_AT_ONCE]), first
+
+
+def _in_memory(vectors: Vectors | VectorRows) -> bool:
+    return isinstance(vectors, np.ndarray) and not isinstance(vectors, np.memmap)
+
+
 def _blocks(
     vectors: Vectors | VectorRows, rows: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64] | slice, Vectors, int]]:
     """Yield which of the rows lie in a part of the vectors, that part, and its first row."""
-    if isinstance(vectors, np.ndarray) and not isinstance(vectors, np.memmap):
-        yield slice(None), _plain(vectors), 0
+    if _in_memory(vectors):
+        yield slice(None), _plain(vectors[:]), 0
         return
     order = np.argsort(rows)
     starts = np.arange(0, len(vectors), _ROWS_AT_ONCE)

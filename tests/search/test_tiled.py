@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.search import flat_index, product_choice, tiled, vector_space
@@ -14,6 +15,7 @@ from hardneg_plugin.search.flat_index import nearest
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product, Int8Product
 from hardneg_plugin.search.product_choice import has_product, measured_rates
+from hardneg_plugin.search.threads import Threads
 from hardneg_plugin.search.tiled import tiled_search
 from hardneg_plugin.search.vector_space import VectorSpace
 
@@ -123,6 +125,26 @@ def spaces(draw):
         passages[rng.random(count) < 0.3] *= 1e-41
         queries[1] *= 1e-42
     return queries.astype(np.float32), passages.astype(np.float32), draw(st.sampled_from([1, 3, 50]))
+
+
+def test_a_score_halfway_between_two_single_ones_is_rounded_as_everywhere():
+    """Added to 1 one by one, as exact scores are, the small terms are lost; added to each other first, they count."""
+    passages = np.zeros((2, 385), np.float32)
+    passages[:, 0], passages[0, 1], passages[0, 8:89:8] = 1, 2.0**-24, 2.0**-54
+    found = searched(np.ones((1, 385), np.float32), passages, 2, "dot", Float32Product())
+    assert found.hits.scores.tolist() == [[1, 1]]
+
+
+def test_threads_that_multiply_give_blas_its_threads_back():
+    def numbers():
+        return [found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"]
+
+    before = numbers()
+    with Threads(products=True):
+        with Threads(products=True):
+            assert set(numbers()) == {1}
+        assert set(numbers()) == {1}
+    assert numbers() == before
 
 
 @BY_NAME
