@@ -10,9 +10,11 @@ from hardneg_plugin.long_lived import long_lived
 def test_what_exists_is_left_alone_until_the_block_ends():
     assert gc.get_freeze_count() == 0
     with long_lived():
-        assert gc.get_freeze_count() > 0
+        before = gc.get_freeze_count()
+        assert before > 0
+        since = [[] for _ in range(1000)]
         with long_lived():
-            pass
+            assert gc.get_freeze_count() >= before + len(since)
         assert gc.get_freeze_count() > 0  # an inner block ends nothing
     assert gc.get_freeze_count() == 0
 

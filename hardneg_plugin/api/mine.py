@@ -100,22 +100,23 @@ def mine(
 
     bounds = dict(zip(_BOUNDS, (relative_margin, absolute_margin, max_score, min_score), strict=True))
     _check(model, bounds, output_scores, range_min, range_max)
-    data = read_dataset(dataset, corpus, qrels, (anchor_column_name, positive_column_name), on_bad_row)
-    miner, scorer = _miner(data, model, range_max, query_prompt, corpus_prompt, batch_size)
-    stages = [
-        miner,
-        KnownPositiveFilter(near_duplicate=near_duplicate),
-        *_margins(scorer, bounds),
-        NegativeSampler(num_negatives, sampling_strategy, rank_from=range_min + 1, seed=seed),
-    ]
-    builder = TripletBuilder(shape=output_format, scores=scorer if output_scores else None)
-    rows, parts = [], []
-    shards = ExampleShards(data, split)
     with long_lived():
-        for shard in shards:
-            mined = _run(stages, shard)
-            rows.append(builder.run(examples=mined)["triplets"])
-            parts.append(shard_statistics(table_of(mined), num_negatives, scorer))
+        data = read_dataset(dataset, corpus, qrels, (anchor_column_name, positive_column_name), on_bad_row)
+        miner, scorer = _miner(data, model, range_max, query_prompt, corpus_prompt, batch_size)
+        stages = [
+            miner,
+            KnownPositiveFilter(near_duplicate=near_duplicate),
+            *_margins(scorer, bounds),
+            NegativeSampler(num_negatives, sampling_strategy, rank_from=range_min + 1, seed=seed),
+        ]
+        builder = TripletBuilder(shape=output_format, scores=scorer if output_scores else None)
+        rows, parts = [], []
+        shards = ExampleShards(data, split)
+        with long_lived():
+            for shard in shards:
+                mined = _run(stages, shard)
+                rows.append(builder.run(examples=mined)["triplets"])
+                parts.append(shard_statistics(table_of(mined), num_negatives, scorer))
     return MiningResult(_concatenated(rows), combined(parts))
 
 

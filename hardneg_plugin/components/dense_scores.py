@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hardneg_plugin.components.passages import document_rows
 from hardneg_plugin.records import CandidateTable, Corpus, MiningExample
 from hardneg_plugin.search.dense import Encoder, encode
 from hardneg_plugin.search.vector_space import Vectors, VectorSpace
@@ -64,11 +65,8 @@ class DenseScorer(NamedTuple):
         """
         positives = [positive for example in examples for positive in example.positives]
         counts = [len(example.positives) for example in examples]
-        rows = self.corpus.rows_of([positive.id for positive in positives])
-        texts: dict[int, str] = {}
-        for place, positive in enumerate(positives):
-            if rows[place] < 0 or self.corpus.text(int(rows[place])) != positive.content:
-                rows[place], texts[place] = -1, positive.content or ""
+        rows = document_rows(self.corpus, positives)
+        texts = {place: positives[place].content or "" for place in np.flatnonzero(rows < 0).tolist()}
         return self._scores(_Pairs(np.repeat(np.arange(len(examples), dtype=np.int64), counts), rows, texts))
 
     def _scores(self, pairs: _Pairs) -> Vectors:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from haystack import component
 from numpy.typing import NDArray
 
+from hardneg_plugin.components.levelled_texts import LevelledTexts
 from hardneg_plugin.components.parameters import in_range
-from hardneg_plugin.components.passages import passage_text, passage_texts
+from hardneg_plugin.components.passages import document_rows
 from hardneg_plugin.datasets.examples import JUDGED_RELEVANT
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
-from hardneg_plugin.text import analysis_fingerprint, normalise
-from hardneg_plugin.text.levelled_marks import corpus_marks, marks_of, may_be_near
+from hardneg_plugin.records import CandidateTable, Corpus, MiningExample, table_of, with_table
+from hardneg_plugin.text import analysis_fingerprint
+from hardneg_plugin.text.levelled_marks import may_be_near
 
 PAIRS_AT_ONCE = 100_000
-REMEMBERED_TEXTS = 100_000
 # A similarity of exactly the threshold counts, however its fraction was rounded; rapidfuzz's own cutoff loses some.
 ROUNDING, CUTOFF_ROUNDING = 1e-9, 1e-6
 
@@ -76,66 +76,75 @@ class KnownPositiveFilter:
         table = table.drop(_same_id(positives, table), "positive: id")
         lower = [example.meta.get(JUDGED_RELEVANT, ()) for example in examples]
         table = table.drop(_same_id(lower, table), "positive: lower grade")
-        removed = [[one["id"] for one in example.meta.get("removed_positives", ())] for example in examples]
-        table = table.drop(_same_id(removed, table), "positive: removed")
-        wanted = [_levelled(document.content or "" for document in example.positives) for example in examples]
-        texts = _Texts(table)
-        text = texts.equal(wanted)
-        query = texts.equal([_levelled([example.query]) for example in examples])
-        near = np.zeros(len(table.passages), dtype=bool)
+        table = table.drop(_same_id([_removed(example) for example in examples], table), "positive: removed")
+        return {"examples": with_table(examples, self._without_copies(examples, table))}
+
+    def _without_copies(self, examples: list[MiningExample], table: CandidateTable) -> CandidateTable:
+        """Drop the candidates whose text is that of a positive or of the query."""
+        rows = np.flatnonzero(table.kept)
+        owner = table.example_index[rows]
+        found = LevelledTexts(table.corpus, table.passages[rows], lambda own: table.own[own].content or "")
+        positives, query = _positives(table.corpus, examples), _queries(examples)
+        masks = {
+            "positive: text": _is_one_of(
+                found.hashes, owner, positives.texts.hashes[positives.which], positives.counts
+            ),
+            "query: text": _is_one_of(found.hashes, owner, query.texts.hashes[query.which], query.counts),
+        }
         if self.near_duplicate is not None:
-            near = texts.near(wanted, self.near_duplicate)
-        table = table.drop(text, "positive: text").drop(query, "query: text").drop(near, "positive: near-duplicate")
-        return {"examples": with_table(examples, table)}
+            masks["positive: near-duplicate"] = _near(found, owner, positives, self.near_duplicate)
+        for reason, mask in masks.items():
+            whole = np.zeros(len(table.passages), dtype=bool)
+            whole[rows] = mask
+            table = table.drop(whole, reason)
+        return table
 
 
-class _Texts:
-    """The levelled texts of the candidates that a table has kept, by their marks.
+class _Wanted(NamedTuple):
+    """Texts that the candidates of each example are compared with.
 
-    :param table: All candidates.
+    :param texts: Any texts.
+    :param which: Numbers of those of the first example, of the second, and so on.
+    :param counts: How many each example has, shape ``(examples,)``.
     """
 
-    def __init__(self, table: CandidateTable) -> None:
-        self._table = table
-        self._rows = np.flatnonzero(table.kept)
-        self._passages, self._place = _distinct(table.passages[self._rows])
-        self._owner = table.example_index[self._rows]
-        own = int(np.searchsorted(self._passages, 0))
-        self._marks = marks_of(normalise(passage_text(table, passage)) for passage in self._passages[:own].tolist())
-        if own < len(self._passages):
-            assert table.corpus is not None
-            self._marks = self._marks.joined(corpus_marks(table.corpus, self._passages[own:]))
+    texts: LevelledTexts
+    which: NDArray[np.int64]
+    counts: NDArray[np.int64]
 
-    def equal(self, texts: list[list[str]]) -> NDArray[np.bool_]:
-        """Return a mask of the rows of the table whose text is one of their example's ``texts``."""
-        mask = np.zeros(len(self._table.passages), dtype=bool)
-        wanted = marks_of(text for one in texts for text in one).hashes
-        mask[self._rows] = _is_one_of(self._marks.hashes[self._place], self._owner, wanted, list(map(len, texts)))
-        return mask
+    @classmethod
+    def of(cls, texts: LevelledTexts, counts: list[int]) -> _Wanted:
+        """Leave out texts of nothing but punctuation: each would equal every other such text."""
+        some = texts.lengths > 0
+        owner = np.repeat(np.arange(len(counts)), counts)[some]
+        return cls(texts, np.flatnonzero(some), np.bincount(owner, minlength=len(counts)))
 
-    def near(self, positives: list[list[str]], lowest: float) -> NDArray[np.bool_]:
-        """Return a mask of the rows of the table that are a near-duplicate of one of their example's positives."""
-        mask = np.zeros(len(self._table.passages), dtype=bool)
-        remembered: dict[int, str] = {}
-        for turn in range(max(map(len, positives), default=0)):
-            compared = [texts[turn] if turn < len(texts) else "" for texts in positives]
-            near = may_be_near(self._marks, self._place, marks_of(compared), self._owner, lowest - ROUNDING)
-            chosen = np.flatnonzero(near)
-            for start in range(0, len(chosen), PAIRS_AT_ONCE):
-                pairs = chosen[start : start + PAIRS_AT_ONCE]
-                first = self._levelled(self._place[pairs], remembered)
-                second = [compared[number] for number in self._owner[pairs].tolist()]
-                mask[self._rows[pairs[_similarities(first, second, lowest) >= lowest - ROUNDING]]] = True
-        return mask
 
-    def _levelled(self, places: NDArray[np.int64], remembered: dict[int, str]) -> list[str]:
-        """Return texts of passages by their places; one that many queries found is read once."""
-        if len(remembered) > REMEMBERED_TEXTS:
-            remembered.clear()
-        new = [place for place in np.unique(places).tolist() if place not in remembered]
-        texts = passage_texts(self._table, self._passages[new]) if new else []
-        remembered.update(zip(new, map(normalise, texts), strict=True))
-        return [remembered[place] for place in places.tolist()]
+def _positives(corpus: Corpus | None, examples: list[MiningExample]) -> _Wanted:
+    documents = [document for example in examples for document in example.positives]
+    rows = document_rows(corpus, documents)
+    rows = np.where(rows < 0, -1 - np.arange(len(rows)), rows)
+    texts = LevelledTexts(corpus, rows, lambda number: documents[number].content or "")
+    return _Wanted.of(texts, [len(example.positives) for example in examples])
+
+
+def _queries(examples: list[MiningExample]) -> _Wanted:
+    texts = LevelledTexts(None, -1 - np.arange(len(examples)), lambda number: examples[number].query)
+    return _Wanted.of(texts, [1] * len(examples))
+
+
+def _near(found: LevelledTexts, owner: NDArray[np.int64], wanted: _Wanted, lowest: float) -> NDArray[np.bool_]:
+    """Tell of each text that was found whether it is a near-duplicate of one of those that its example has."""
+    mask = np.zeros(len(owner), dtype=bool)
+    for some, place in _turns(owner, wanted.counts):
+        others = wanted.which[place]
+        near = may_be_near(*found.marks(some), *wanted.texts.marks(others), lowest - ROUNDING)
+        some, others = some[near], others[near]
+        for start in range(0, len(some), PAIRS_AT_ONCE):
+            part = slice(start, start + PAIRS_AT_ONCE)
+            alike = _similarities(found.texts(some[part]), wanted.texts.texts(others[part]), lowest)
+            mask[some[part][alike >= lowest - ROUNDING]] = True
+    return mask
 
 
 def _similarities(first: list[str], second: list[str], lowest: float) -> NDArray[np.float64]:
@@ -154,9 +163,10 @@ def _similarities(first: list[str], second: list[str], lowest: float) -> NDArray
     return found
 
 
-def _levelled(texts: Iterable[str]) -> list[str]:
-    """Return the texts to compare with; one of nothing but punctuation would equal every other such text."""
-    return [levelled for text in texts if (levelled := normalise(text))]
+def _removed(example: MiningExample) -> Sequence[str]:
+    """Return the ids of what a filter took out of an example's positives."""
+    removed = example.meta.get("removed_positives")
+    return [one["id"] for one in removed] if removed else ()
 
 
 def _same_id(wanted: Sequence[Sequence[str]], table: CandidateTable) -> NDArray[np.bool_]:
@@ -164,7 +174,7 @@ def _same_id(wanted: Sequence[Sequence[str]], table: CandidateTable) -> NDArray[
     mask = np.zeros(len(table.passages), dtype=bool)
     ids = [identifier for group in wanted for identifier in group]
     rows = table.corpus.rows_of(ids) if table.corpus is not None else np.full(len(ids), -1)
-    counts = [len(group) for group in wanted]
+    counts = np.array([len(group) for group in wanted], dtype=np.int64)
     if (rows >= 0).any():
         mask |= (table.passages >= 0) & _is_one_of(table.passages, table.example_index, rows, counts)
     if table.own:
@@ -176,7 +186,7 @@ def _same_id(wanted: Sequence[Sequence[str]], table: CandidateTable) -> NDArray[
 
 
 def _is_one_of(
-    values: NDArray[Any], owner: NDArray[np.int64], wanted: NDArray[Any], counts: Sequence[int]
+    values: NDArray[Any], owner: NDArray[np.int64], wanted: NDArray[Any], counts: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Tell of each value whether it is one of those that its example wants.
 
@@ -186,20 +196,16 @@ def _is_one_of(
     :param counts: How many each wants.
     """
     mask = np.zeros(len(values), dtype=bool)
-    number = np.array(counts, dtype=np.int64)
-    first = np.cumsum(number) - number
-    for turn in range(int(number.max(initial=0))):
-        some = np.flatnonzero((number > turn)[owner])
-        mask[some] |= values[some] == wanted[first[owner[some]] + turn]
+    for some, place in _turns(owner, counts):
+        mask[some] |= values[some] == wanted[place]
     return mask
 
 
-def _distinct(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct numbers in ascending order, and the place of each among them; by marks, without sorting."""
-    if not len(numbers):
-        return numbers, numbers
-    lowest = int(numbers.min())
-    present = np.zeros(int(numbers.max()) - lowest + 1, dtype=bool)
-    present[numbers - lowest] = True
-    places = np.cumsum(present, dtype=np.int32) - 1
-    return np.flatnonzero(present) + lowest, places[numbers - lowest].astype(np.int64)
+def _turns(
+    owner: NDArray[np.int64], counts: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield pairs of what was found and what its example wants: all with the first, all with the second, and so on."""
+    first = np.cumsum(counts) - counts
+    for turn in range(int(counts.max(initial=0))):
+        some = np.flatnonzero((counts > turn)[owner])
+        yield some, first[owner[some]] + turn

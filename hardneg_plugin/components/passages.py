@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from haystack.dataclasses import Document
 from numpy.typing import NDArray
 
-from hardneg_plugin.records import CandidateTable
+from hardneg_plugin.records import CandidateTable, Corpus
 
 
 def passage_text(table: CandidateTable, passage: int) -> str:
@@ -34,6 +35,22 @@ def passage_texts(table: CandidateTable, passages: Sequence[int] | NDArray[np.in
     if table.corpus is None or not in_corpus.all():
         return [passage_text(table, int(passage)) for passage in rows]
     return table.corpus.texts(rows)
+
+
+def document_rows(corpus: Corpus | None, documents: Sequence[Document]) -> NDArray[np.int64]:
+    """Return the row of each document in a corpus that has it under its id, with the same text; -1 for the others.
+
+    :param corpus: The corpus; None has none.
+    :param documents: The documents.
+    """
+    if corpus is None:
+        return np.full(len(documents), -1, dtype=np.int64)
+    rows = corpus.rows_of([document.id for document in documents])
+    known = np.flatnonzero(rows >= 0)
+    for place, text in zip(known.tolist(), corpus.texts(rows[known]), strict=True):
+        if documents[place].content != text:
+            rows[place] = -1
+    return rows
 
 
 def declared_language(table: CandidateTable, passage: int) -> str:

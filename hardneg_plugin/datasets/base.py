@@ -96,7 +96,8 @@ class RetrievalDataset:
                     (found for text in query.answers if (found := text_fault(text, self._max_text_chars))), None
                 )
             if fault is None:
-                queries[query.id] = query._replace(language=query.language or self._language)
+                known = query.language or not self._language
+                queries[query.id] = query if known else query._replace(language=self._language)
             else:
                 where = f"{query.file or self._source.where('queries')}:{query.line}"
                 self._problems.bad("queries", fault[0], where, f"query {query.id!r}: {fault[1]}")

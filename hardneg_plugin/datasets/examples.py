@@ -11,7 +11,7 @@ import xxhash
 from hardneg_plugin.datasets.base import RetrievalDataset
 from hardneg_plugin.datasets.rows import Query
 from hardneg_plugin.errors import DatasetError, ParameterError
-from hardneg_plugin.records import CandidateTable, MiningExample, with_table
+from hardneg_plugin.records import Candidates, CandidateTable, MiningExample
 
 SHARD_SIZE = 10_000
 # Key of an example's meta: ids of passages that are judged relevant, but not enough to be positives.
@@ -114,21 +114,22 @@ class ExampleShards(Sequence[list[MiningExample]]):
         queries = self.queries[start : start + self._shard_size]
         rows = self._corpus.rows_of([passage for query in queries for passage in self._relevant[query.id]])
         positives = iter(self._corpus.documents(rows))
-        examples = [self._example(query, positives) for query in queries]
         # One empty table for all of them: the first stage then has nothing to put together.
-        return with_table(examples, CandidateTable.empty([len(example.positives) for example in examples]))
+        table = CandidateTable.empty([len(self._relevant[query.id]) for query in queries])
+        return [self._example(query, positives, Candidates(table, index)) for index, query in enumerate(queries)]
 
     @property
     def pairs(self) -> int:
         """Number of (query, positive) pairs."""
         return sum(len(self._relevant[query.id]) for query in self.queries)
 
-    def _example(self, query: Query, positives: Iterator[Any]) -> MiningExample:
+    def _example(self, query: Query, positives: Iterator[Any], candidates: Candidates) -> MiningExample:
         """Return the example of a query, whose positives come next."""
         return MiningExample(
             id=query.id,
             query=query.text,
             positives=tuple(islice(positives, len(self._relevant[query.id]))),
+            candidates=candidates,
             language=query.language,
             answers=query.answers,
             meta={JUDGED_RELEVANT: self._lower[query.id]} if query.id in self._lower else {},

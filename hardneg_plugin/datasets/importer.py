@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hardneg_plugin.cache import CACHE_VARIABLE, entry_path, fingerprint, staging_folder
@@ -16,7 +16,7 @@ from hardneg_plugin.records.corpus import Corpus
 from hardneg_plugin.records.corpus_writer import CorpusWriter, duplicate_rows, publish_corpus
 
 # Raised when a change of the code changes what is imported from the same files.
-IMPORT_VERSION = 3
+IMPORT_VERSION = 4
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -29,18 +29,41 @@ def text_fault(text: str, max_chars: int) -> tuple[str, str] | None:
         return "empty text", "the text is empty"
     if len(text) > max_chars:
         return "too long", f"the text has {len(text):,} characters, more than max_text_chars = {max_chars:,}"
+    if _storable(text):
+        return None
     found = _UNSTORABLE.search(text)
-    if found is not None:
-        name = "a NUL byte" if found.group() == "\x00" else f"half a surrogate pair ({found.group()!a})"
-        return "broken character", f"the text has {name} at character {found.start()}"
-    return None
+    assert found is not None
+    name = "a NUL byte" if found.group() == "\x00" else f"half a surrogate pair ({found.group()!a})"
+    return "broken character", f"the text has {name} at character {found.start()}"
+
+
+def all_sound(values: Sequence[object], max_chars: int) -> bool:
+    """Tell whether all of some values are texts without a fault; takes a tenth of the time of one text at a time."""
+    if set(map(type, values)) != {str}:
+        return False
+    texts: Sequence[str] = values  # type: ignore[assignment]
+    if not all(texts) or any(map(str.isspace, texts)) or max(map(len, texts)) > max_chars:
+        return False
+    return _storable("".join(texts))
+
+
+def _storable(text: str) -> bool:
+    """Tell whether a text has no NUL byte, and no half of a surrogate pair."""
+    if "\x00" in text:
+        return False
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return False
+    return True
 
 
 def id_fault(identifier: str, language: str) -> tuple[str, str] | None:
     """Return ``(kind, message)`` of what is wrong with the id or the language of a row, or None."""
-    if not identifier.strip() or _UNSTORABLE.search(identifier):
+    if not identifier.strip() or not _storable(identifier):
         return "broken id", f"the id is {identifier!r}"
-    if _UNSTORABLE.search(language):
+    if not _storable(language):
         return "broken language", f"the language is {language!r}"
     return None
 

@@ -13,7 +13,7 @@ import xxhash
 
 from hardneg_plugin.datasets.base import MAX_TEXT_CHARS, RetrievalDataset
 from hardneg_plugin.datasets.columns import Columns
-from hardneg_plugin.datasets.pairs import Pair, reporter_of, sound_pairs
+from hardneg_plugin.datasets.pairs import Pair, reporter_of, sound_pairs_of
 from hardneg_plugin.datasets.problems import BadRows, RowProblems
 from hardneg_plugin.datasets.rows import Passage, Qrel, Query
 from hardneg_plugin.datasets.tabular import text_id
@@ -109,13 +109,13 @@ class _PairRows:
     problems: RowProblems
 
     def passages(self) -> Iterator[Passage]:
-        paired = (Passage("", text, line=pair.line) for pair in self._pairs("corpus") for text in pair.positives)
+        paired = ((pair.line, "", text) for pair in self._pairs("corpus") for text in pair.positives)
         seen: set[str] = set()
-        for passage in chain(paired, _further(self.further, self.problems)):
-            identifier = text_id("p", passage.text)
+        for line, file, text in chain(paired, _further(self.further, self.problems)):
+            identifier = text_id("p", text)
             if identifier not in seen:
                 seen.add(identifier)
-                yield passage._replace(id=identifier)
+                yield Passage(identifier, text, "", "", line, file)
 
     def queries(self) -> Iterator[Query]:
         return (Query(text_id("q", query), query, line=line) for query, line in self._judged[0].items())
@@ -137,15 +137,11 @@ class _PairRows:
         return lines, judged
 
     def _pairs(self, part: str) -> Iterator[Pair]:
-        problems, rows = reporter_of(part, self.problems), enumerate(_rows(self.table), start=1)
-        place = "dataset, row {}".format
-        return sound_pairs(rows, self.columns, problems, place=place, max_chars=MAX_TEXT_CHARS)
-
-
-def _rows(table: datasets.Dataset) -> Iterator[dict[str, Any]]:
-    # A row at a time takes several times as long.
-    for batch in table.iter(batch_size=_BATCH):
-        yield from (dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True))
+        problems, first, place = reporter_of(part, self.problems), 1, "dataset, row {}".format
+        # A row at a time takes several times as long.
+        for batch in self.table.iter(batch_size=_BATCH):
+            yield from sound_pairs_of(batch, first, self.columns, problems, place=place, max_chars=MAX_TEXT_CHARS)
+            first += len(batch[self.columns.anchor])
 
 
 def from_judgements(queries: Any, corpus: Any, qrels: Judgements, on_bad_row: BadRows) -> RetrievalDataset:
@@ -179,11 +175,11 @@ def _column(table: datasets.Dataset, name: str | None, position: int) -> str:
     return str(name)
 
 
-def _further(texts: Iterable[Any], problems: RowProblems) -> Iterator[Passage]:
-    """Yield what is a text at all, still without an id; the importer looks into it."""
+def _further(texts: Iterable[Any], problems: RowProblems) -> Iterator[tuple[int, str, str]]:
+    """Yield ``(line, file, text)`` of what is a text at all; the importer looks into it."""
     for number, text in enumerate(texts, start=1):
         if isinstance(text, str):
-            yield Passage("", text, line=number, file="corpus")
+            yield number, "corpus", text
         else:
             problems.bad("corpus", "no text", f"corpus:{number}", f"expected a text, got {text!r:.60}")
 

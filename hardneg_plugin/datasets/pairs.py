@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hardneg_plugin.datasets.columns import Columns
-from hardneg_plugin.datasets.importer import text_fault
+from hardneg_plugin.datasets.importer import all_sound, text_fault
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.datasets.rows import short_answers
 
@@ -59,11 +59,7 @@ def sound_pairs(
     :param max_chars: Longest text in characters.
     :raises DatasetError: If a row is bad and bad rows are errors.
     """
-    plain = not columns.negatives and columns.language is None and columns.answers is None
     for line, row in rows:
-        if plain and (pair := _plain_pair(row, columns, line, max_chars)) is not None:
-            yield pair
-            continue
         fault = _fault(row, columns, max_chars)
         if fault is None:
             yield _pair(row, columns, line)
@@ -71,14 +67,28 @@ def sound_pairs(
             problems.bad("corpus", fault[0], place(line), fault[1])
 
 
-def _plain_pair(row: Row, columns: Columns, line: int, max_chars: int) -> Pair | None:
-    """Return a row of two sound texts, or None for any other: most tables have nothing else."""
-    anchor, positive = row.get(columns.anchor), row.get(columns.positive)
-    if type(anchor) is not str or type(positive) is not str:
-        return None
-    if text_fault(anchor, max_chars) or text_fault(positive, max_chars):
-        return None
-    return Pair(line, (anchor,), (positive,), (), "", ())
+def sound_pairs_of(
+    batch: Mapping[str, Sequence[Any]],
+    first: int,
+    columns: Columns,
+    problems: RowProblems,
+    *,
+    place: Callable[[int], str],
+    max_chars: int,
+) -> Iterator[Pair]:
+    """Yield the sound rows of a batch, as :func:`sound_pairs` does; most batches are of two sound texts a row.
+
+    :param batch: Column → values.
+    :param first: Number of its first row.
+    """
+    anchors, positives = batch[columns.anchor], batch[columns.positive]
+    plain = not columns.negatives and columns.language is None and columns.answers is None
+    if plain and all_sound(anchors, max_chars) and all_sound(positives, max_chars):
+        for line, (anchor, positive) in enumerate(zip(anchors, positives, strict=True), first):
+            yield Pair(line, (anchor,), (positive,), (), "", ())
+        return
+    rows = (dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True))
+    yield from sound_pairs(enumerate(rows, first), columns, problems, place=place, max_chars=max_chars)
 
 
 def _fault(row: Row, columns: Columns, max_chars: int) -> Fault | None:

@@ -77,16 +77,15 @@ class Corpus:
 
     def ids(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
         """Return the ids of some rows, in their order."""
-        return [self._value(int(row), 0) for row in rows]
+        return self._columns(rows, (0,))[0]
 
     def texts(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
         """Return the texts of some rows, in their order, titles included."""
-        return [f"{title} {text}" if title else text for title, text in self._columns(rows, (2, 1))]
+        return _joined(*self._columns(rows, (2, 1)))
 
     def text(self, row: int) -> str:
         """Return the text of one row, its title included."""
-        title = self._value(row, 2)
-        return f"{title} {self._value(row, 1)}" if title else self._value(row, 1)
+        return _joined([self._value(row, 2)], [self._value(row, 1)])[0]
 
     def language(self, row: int) -> str:
         """Return the language of one row; empty where it is not known."""
@@ -102,7 +101,7 @@ class Corpus:
                 content=f"{title} {text}" if title else text,
                 meta={name: value for name, value in (("title", title), ("language", language)) if value},
             )
-            for identifier, text, title, language in self._columns(rows, (0, 1, 2, 3))
+            for identifier, text, title, language in zip(*self._columns(rows, (0, 1, 2, 3)), strict=True)
         ]
 
     def document(self, row: int) -> Document:
@@ -119,7 +118,7 @@ class Corpus:
         same = np.flatnonzero(self._hashes[starts] == hashes)
         rows = self._hash_rows[starts[same]].astype(np.int64)
         # A 64-bit collision is improbable, not impossible: the ids themselves are compared.
-        for place, row, (identifier,) in zip(same.tolist(), rows.tolist(), self._columns(rows, (0,)), strict=True):
+        for place, row, identifier in zip(same.tolist(), rows.tolist(), self._columns(rows, (0,))[0], strict=True):
             found[place] = row if identifier == ids[place] else self._among_equal_hashes(ids[place], int(starts[place]))
         return found
 
@@ -137,31 +136,34 @@ class Corpus:
         """Yield ``(texts, languages)`` of up to 8,192 consecutive rows at a time."""
         for number in range(self._reader.num_record_batches):
             batch = self._reader.get_batch(number)
-            titles, texts = batch.column(2).to_pylist(), batch.column(1).to_pylist()
-            joined = [f"{title} {text}" if title else text for title, text in zip(titles, texts, strict=True)]
-            yield joined, batch.column(3).to_pylist()
+            yield _joined(batch.column(2).to_pylist(), batch.column(1).to_pylist()), batch.column(3).to_pylist()
 
     def iter_texts(self) -> Iterator[str]:
         """Yield all texts in row order."""
         for texts, _ in self.iter_batches():
             yield from texts
 
-    def _columns(self, rows: Sequence[int] | NDArray[np.int64], columns: Sequence[int]) -> list[tuple[str, ...]]:
+    def _columns(self, rows: Sequence[int] | NDArray[np.int64], columns: Sequence[int]) -> list[list[str]]:
         """Return some columns of some rows, in their order."""
         wanted = np.asarray(rows, dtype=np.int64)
         if len(wanted) and (wanted.min() < 0 or wanted.max() >= self._length):
             msg = f"corpus {self.key} has rows 0 to {self._length - 1}, not all of {wanted.min()} to {wanted.max()}"
             raise IndexError(msg)
-        values: list[tuple[str, ...]] = [()] * len(wanted)
         order = np.argsort(wanted, kind="stable")
+        ascending = wanted[order]
+        values: list[list[str]] = [[] for _ in columns]
         # Many rows of one batch are taken at once: a row by itself costs ten times as much.
-        for places in np.split(order, np.flatnonzero(np.diff(wanted[order] // BATCH_ROWS)) + 1) if len(order) else ():
-            batch = self._batch(int(wanted[places[0]]) // BATCH_ROWS)
-            local = pa.array(wanted[places] % BATCH_ROWS)
-            taken = (batch.column(column).take(local).to_pylist() for column in columns)
-            for place, *row in zip(places.tolist(), *taken, strict=True):
-                values[place] = tuple(row)
-        return values
+        for part in np.split(ascending, np.flatnonzero(np.diff(ascending // BATCH_ROWS)) + 1) if len(order) else ():
+            batch = self._batch(int(part[0]) // BATCH_ROWS)
+            local = pa.array(part % BATCH_ROWS)
+            for column, found in zip(columns, values, strict=True):
+                found += batch.column(column).take(local).to_pylist()
+        if np.array_equal(ascending, wanted):
+            return values
+        back = np.empty(len(order), np.int64)
+        back[order] = np.arange(len(order))
+        places = back.tolist()
+        return [[found[place] for place in places] for found in values]
 
     def _value(self, row: int, column: int) -> str:
         if not 0 <= row < self._length:
@@ -169,6 +171,11 @@ class Corpus:
             raise IndexError(msg)
         value: str = self._batch(row // BATCH_ROWS).column(column)[row % BATCH_ROWS].as_py()
         return value
+
+
+def _joined(titles: list[str], texts: list[str]) -> list[str]:
+    """Return titles and texts joined as BEIR does."""
+    return [f"{title} {text}" if title else text for title, text in zip(titles, texts, strict=True)]
 
 
 @functools.lru_cache(maxsize=32)

@@ -69,10 +69,11 @@ class CorpusWriter:
         columns = list(zip(*self._pending, strict=True))
         self._hashes.frombytes(hash_ids(columns[0]).tobytes())
         self._languages.update(columns[3])
-        for row in self._pending:
+        for column in columns:
             # Lengths keep ("ab", "c") and ("a", "bc") apart.
-            lengths = ",".join(str(len(value)) for value in row)
-            self._digest.update(f"{lengths};{''.join(row)}".encode("utf-8", "surrogatepass"))
+            lengths = np.fromiter(map(len, column), "<i8", len(column))
+            self._digest.update(f"{len(column)};".encode() + lengths.tobytes())
+            self._digest.update("".join(column).encode("utf-8", "surrogatepass"))
         self._writer.write_batch(pa.record_batch([pa.array(column, pa.string()) for column in columns], schema=SCHEMA))
         self._pending.clear()
 

@@ -137,7 +137,8 @@ class CandidateTable:
         if not reason:
             msg = "candidates cannot be dropped without a reason"
             raise RecordError(msg)
-        return replace(self, dropped=self.dropped.where(mask & self.kept, reason))
+        mask = mask & self.kept
+        return replace(self, dropped=self.dropped.where(mask, reason)) if mask.any() else self
 
     def take(self, rows: Ints, offsets: Ints, positive_offsets: Ints, positive_rows: Ints) -> CandidateTable:
         """Return other rows of this table; a row of -1 is a new one without any value."""
@@ -176,11 +177,10 @@ class CandidateTable:
 
     def kept_by_rank(self) -> tuple[Ints, Ints]:
         """Return the rows that are kept, best rank first in each example (unranked last), and their offsets."""
-        ranks = self.best_rank()
-        order = np.where(ranks == ABSENT_RANK, np.iinfo(np.int32).max, ranks)
-        rows = np.lexsort((order, self.example_index))
-        rows = rows[self.kept[rows]]
-        return rows.astype(np.int64), offsets_of(np.bincount(self.example_index[rows], minlength=len(self)))
+        kept = np.flatnonzero(self.kept)
+        owner, ranks = self.example_index[kept], self.best_rank()[kept]
+        order = np.lexsort((np.where(ranks == ABSENT_RANK, np.iinfo(np.int32).max, ranks), owner))
+        return kept[order].astype(np.int64), offsets_of(np.bincount(owner, minlength=len(self)))
 
     def best_rank(self, source: str | None = None) -> NDArray[np.int32]:
         """Return the rank of each row: in one source, or the best over all; 0 where it has none.

@@ -5,7 +5,7 @@ from hand_made import corpus_of, drop, found, numbered_corpus, own_candidates, r
 from haystack import Document
 
 from hardneg_plugin import KnownPositiveFilter, MiningExample
-from hardneg_plugin.components import known_positive_filter
+from hardneg_plugin.components import known_positive_filter, levelled_texts
 from hardneg_plugin.records import table_of, with_table
 
 TEXTS = {
@@ -166,6 +166,12 @@ def test_own_documents_and_passages_of_the_corpus_together():
     assert filtered(mined) == {"g1": "positive: text", "g2": "", "other": "", "positive": "positive: id"}
 
 
+def test_a_positive_of_another_text_than_the_corpus_has_is_compared_by_its_own():
+    texts = {"positive": "something that was rewritten since", "copy": TEXTS["copy"], "stale": TEXTS["other"]}
+    mined = found([example("positive")], corpus_of(texts), [["copy", "stale"]])[0]
+    assert filtered(mined) == {"copy": "positive: text", "stale": ""}
+
+
 def test_a_positive_that_is_not_in_the_corpus_drops_nothing_by_id():
     generated = own_candidates([Document(id="g1", content="made up"), Document(id="g2", content="as well")])
     elsewhere = Document(id="elsewhere", content="a passage of another corpus")
@@ -208,7 +214,7 @@ def test_blocks_do_not_matter(monkeypatch):
     mined = found(queries, corpus, ranked)
     at_once = KnownPositiveFilter(near_duplicate=0.95).run(examples=mined)["examples"]
     monkeypatch.setattr(known_positive_filter, "PAIRS_AT_ONCE", 2)
-    monkeypatch.setattr(known_positive_filter, "REMEMBERED_TEXTS", 3)
+    monkeypatch.setattr(levelled_texts, "REMEMBERED_TEXTS", 3)
     in_blocks = KnownPositiveFilter(near_duplicate=0.95).run(examples=mined)["examples"]
     assert [reasons(one) for one in in_blocks] == [reasons(one) for one in at_once]
     # "passage number 1" and "passage number 10" are 1 of 33 characters apart.
@@ -227,10 +233,15 @@ def test_a_candidate_that_is_dropped_is_not_read(monkeypatch):
     mined = found([example("positive")], corpus_of(TEXTS), [["other", "near"]])[0]
     table = table_of([mined])
     one = with_table([mined], table.drop(table.passages >= 0, "all of them"))[0]
-    read = []
-    monkeypatch.setattr(known_positive_filter, "passage_texts", lambda table, passages: read.extend(passages) or [])
+    read, marks = [], levelled_texts.corpus_marks
+
+    def watched(corpus, rows):
+        read.extend(corpus.ids(rows))
+        return marks(corpus, rows)
+
+    monkeypatch.setattr(levelled_texts, "corpus_marks", watched)
     assert filtered(one) == {"other": "all of them", "near": "all of them"}
-    assert read == []
+    assert read == ["positive"]
 
 
 def test_a_passage_judged_relevant_below_the_grade_of_a_positive_is_no_negative():
