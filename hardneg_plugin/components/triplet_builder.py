@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from haystack import component
+from numpy.typing import NDArray
 
 from hardneg_plugin.components.parameters import at_least, one_of
 from hardneg_plugin.components.passages import passage_texts
@@ -17,6 +19,7 @@ from hardneg_plugin.records import Candidate, CandidateTable, MiningExample, tab
 
 Shape = Literal["n-tuple", "triplet", "labeled-pair", "labeled-list"]
 Row = dict[str, Any]
+_BYTES_OF_CHARACTER, _BYTES_AT_ONCE = 4, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,11 @@ class TripletBuilder:
         width = max((len(pair.negatives) for pair in pairs), default=0)
         names = self._columns(width)
         if self.shape == "triplet" and set(names) <= {"anchor", "positive", "negative"}:
-            values = _texts_alone(pairs)
+            columns = _texts_alone(pairs)
         else:
             rows = [row for pair in pairs for row in self._rows(pair, width)]
-            values = {name: [row[name] for row in rows] for name in names}
-        columns = {name: pa.array(values[name], _column_type(name)) for name in names}
-        return {"triplets": arrow_dataset(pa.table(columns))}
+            columns = {name: pa.array([row[name] for row in rows], _column_type(name)) for name in names}
+        return {"triplets": arrow_dataset(pa.table({name: columns[name] for name in names}))}
 
     def _columns(self, width: int) -> list[str]:
         """Return the names of the columns; they depend on the examples by the largest number of negatives alone."""
@@ -156,15 +158,30 @@ class TripletBuilder:
             yield {**row, **{f"negative_{number}": text for number, text in enumerate(padded, start=1)}}
 
 
-def _texts_alone(pairs: list[_Pair]) -> dict[str, list[str | None]]:
+def _texts_alone(pairs: list[_Pair]) -> dict[str, Any]:
     """Return the columns of triplets; a row of its own for each takes several times as long."""
-    values: dict[str, list[str | None]] = {"anchor": [], "positive": [], "negative": []}
-    for pair in pairs:
-        negatives: list[str | None] = [*pair.negatives] or [None]
-        values["anchor"].extend([pair.example.query] * len(negatives))
-        values["positive"].extend([pair.positive] * len(negatives))
-        values["negative"].extend(negatives)
-    return values
+    import pyarrow as pa
+
+    counts = np.array([max(len(pair.negatives), 1) for pair in pairs], dtype=np.int64)
+    return {
+        "anchor": _repeated([pair.example.query for pair in pairs], counts),
+        "positive": _repeated([pair.positive for pair in pairs], counts),
+        "negative": pa.array([text for pair in pairs for text in pair.negatives or (None,)], pa.string()),
+    }
+
+
+def _repeated(texts: list[str], counts: NDArray[np.int64]) -> Any:
+    """Return each text as often as is counted, in parts: an array of strings holds 2 GB at most."""
+    import pyarrow as pa
+
+    most = np.fromiter(map(len, texts), np.int64, len(texts)) * counts * _BYTES_OF_CHARACTER
+    part = np.cumsum(most) // _BYTES_AT_ONCE
+    bounds = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(texts)]
+    parts = []
+    for start, end in pairwise(bounds):
+        repeated = np.repeat(np.arange(end - start), counts[start:end])
+        parts.append(pa.array(texts[start:end], pa.string()).take(pa.array(repeated)))
+    return pa.chunked_array(parts, pa.string())
 
 
 def _labelled_pairs(row: Row, pair: _Pair) -> Iterator[Row]:
