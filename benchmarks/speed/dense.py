@@ -90,13 +90,19 @@ def own_search(product: str | None) -> Callable[[Any, int], Callable[[Any], Any]
     def prepare(passages: Any, k: int) -> Callable[[Any], Any]:
         from hardneg_plugin.search.dense import search_space
         from hardneg_plugin.search.flat_index import nearest
-        from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product, Int8Product
+        from hardneg_plugin.search.matrix_products import (
+            Bfloat16Product,
+            Float32Product,
+            Int8Product,
+            PackedFloat32Product,
+        )
         from hardneg_plugin.search.tiled import tiled_search
 
         # Measuring the lengths of the vectors is counted.
         if product is None:
             return lambda queries: nearest(search_space(queries, passages, k, "cosine"), k).rows
-        known = {one.name: one for one in (Float32Product(), Bfloat16Product(), Int8Product())}
+        all_products = (Float32Product(), PackedFloat32Product(), Bfloat16Product(), Int8Product())
+        known = {one.name: one for one in all_products}
         chosen = [known[product], Float32Product()]
         return lambda queries: tiled_search(search_space(queries, passages, k, "cosine"), k, by=chosen).hits.rows
 
@@ -108,6 +114,7 @@ SYSTEMS: dict[str, Callable[[Any, int], Callable[[Any], Any]]] = {
     "numpy": numpy_search,
     "torch": torch_search,
     "hardneg, float32 tiles": own_search("float32"),
+    "hardneg, packed float32 tiles": own_search("packed float32"),
     "hardneg, bfloat16 tiles": own_search("bfloat16"),
     "hardneg, int8 tiles": own_search("int8"),
     "hardneg, as it chooses": own_search(None),
@@ -186,7 +193,9 @@ def measure(count: int, options: argparse.Namespace) -> list[str]:
             seconds[name].append(time.perf_counter() - started)
         rates.append(limits(options.dims))
     best = {name: max(rate[name] for rate in rates) for name in rates[0]}
-    chosen = products()[0].name if 2 * count * len(queries) * options.dims >= 2 << 37 else "float32"
+    chosen = (
+        products()[0].name.removeprefix("packed ") if 2 * count * len(queries) * options.dims >= 2 << 37 else "float32"
+    )
     operations = 2 * count * len(queries) * options.dims / GIGA
     base, lines = median(seconds["FAISS IndexFlatIP"]), []
     for name in searches:

@@ -38,10 +38,12 @@ class Units(NamedTuple):
 class Product(Protocol):
     """A way to multiply unit vectors.
 
-    ``itemsize`` and ``result_size`` are the bytes of a number of the vectors and of a product.
+    ``itemsize`` and ``result_size`` are the bytes of a number of the vectors and of a product, ``queries`` the rows
+    that are multiplied at once, so that products stay in the cache.
     """
 
     name: str
+    queries: int
     itemsize: int
     result_size: int
     output: float
@@ -52,6 +54,9 @@ class Product(Protocol):
     def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> Units:
         """Bring vectors into the form that is multiplied."""
 
+    def laid_out(self, matrix: Any, threads: Threads) -> Any:
+        """Bring a matrix of unit vectors into the order in which it is read; worth its time before many products."""
+
     def room(self, left: int, right: int) -> Any:
         """Return room for products."""
 
@@ -59,7 +64,7 @@ class Product(Protocol):
         """Return the bits of all products, shape ``(left, right)``.
 
         :param left: Matrix of unit vectors.
-        :param right: Matrix of unit vectors.
+        :param right: Matrix of unit vectors, laid out.
         :param room: Where to write them, at least as many; new room takes as long to get as the product itself.
         """
 
@@ -68,6 +73,7 @@ class Float32Product:
     """By numpy's BLAS."""
 
     name = "float32"
+    queries = 256
     itemsize = result_size = 4
     output = 0.0
 
@@ -83,6 +89,10 @@ class Float32Product:
         threads.run(len(vectors), lambda start, end, _: unit_float32(vectors, inverse(lengths), start, end, out))
         return Units(out, np.full(len(vectors), 4 * _UNIT, np.float32), _no_scales())
 
+    def laid_out(self, matrix: Any, threads: Threads) -> Any:
+        """See :class:`Product`; as it is."""
+        return matrix
+
     def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""
         return np.empty(left * right, np.float32)
@@ -93,10 +103,45 @@ class Float32Product:
         return products.view(np.int32)
 
 
+class PackedFloat32Product(Float32Product):
+    """By torch's oneDNN, which lays the passages out once for the products with all queries."""
+
+    name = "packed float32"
+    queries = 128
+
+    def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> Units:
+        """See :class:`Product`."""
+        import torch
+
+        units = super().units(vectors, lengths, threads)
+        return units._replace(matrix=torch.from_numpy(units.matrix))
+
+    def laid_out(self, matrix: Any, threads: Threads) -> Any:
+        """See :class:`Product`."""
+        import torch
+
+        laid: list[Any] = []
+        # Where one thread multiplies: torch's own would go on spinning behind this.
+        threads.run(1, lambda *_: laid.append(torch.ops.mkldnn._reorder_linear_weight(matrix, ROWS)))
+        return laid[0]
+
+    def room(self, left: int, right: int) -> Any:
+        """See :class:`Product`; torch takes its own."""
+        return None
+
+    def multiply(self, left: Any, right: Any, room: Any = None) -> NDArray[Any]:
+        """See :class:`Product`."""
+        import torch
+
+        products: Vectors = torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], "").numpy()
+        return products.view(np.int32)
+
+
 class Bfloat16Product:
     """By torch's oneDNN, which adds up in single precision and rounds each sum to bfloat16."""
 
     name = "bfloat16"
+    queries = 256
     itemsize = result_size = 2
     output = 2.0**-8
 
@@ -115,6 +160,10 @@ class Bfloat16Product:
         single, extreme = _single_inverse(lengths)
         threads.run(len(vectors), lambda start, end, _: unit_bfloat16(vectors, single, start, end, out, errors))
         return Units(torch.from_numpy(out).view(torch.bfloat16), _with_rounding(errors, extreme), _no_scales())
+
+    def laid_out(self, matrix: Any, threads: Threads) -> Any:
+        """See :class:`Product`; as it is."""
+        return matrix
 
     def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""
@@ -137,6 +186,7 @@ class Int8Product:
     """
 
     name = "int8"
+    queries = 256
     itemsize, result_size = 1, 4
     # Products and scales are multiplied in single precision.
     output = 2.0**-20
@@ -156,6 +206,10 @@ class Int8Product:
         single, extreme = _single_inverse(lengths)
         threads.run(len(vectors), lambda start, end, _: unit_int8(vectors, single, start, end, out, scales, errors))
         return Units(torch.from_numpy(out), _with_rounding(errors, extreme), scales)
+
+    def laid_out(self, matrix: Any, threads: Threads) -> Any:
+        """See :class:`Product`; as it is."""
+        return matrix
 
     def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""

@@ -15,8 +15,6 @@ import numpy as np
 from hardneg_plugin.compiled import compiled
 from hardneg_plugin.search.pools import Asked, Pool, Tile
 
-# Scores that are compared at once; a tile has a multiple of them.
-CHUNK = 64
 # Columns of traits.
 LENGTH, ERROR, SCALE, FACTOR = 0, 1, 2, 3
 # Relative room for what rounding a bound to single precision may take from it, and the same for tiny numbers.
@@ -47,6 +45,7 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int
     counts, clear_at = pool.counts, pool.clear_at
     exactly, whole = own_vectors.shape[0] > 0, scales.shape[0] > 0
     single, capacity = asked.single, np.int64(rows.shape[1])
+    reached = np.empty(bits.shape[1], np.uint8)
     rounding = (vectors.shape[1] + 16) * (_SINGLE if single else _DOUBLE)
     allowed = _FREE_POOLS * capacity + (tile.first_row + passages.shape[0]) // _ONE_IN
     for line in range(np.uint64(0), np.uint64(lines)):
@@ -55,7 +54,7 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int
             continue
         length, error, best = queries[query, LENGTH], queries[query, ERROR], pool.best[query]
         level = _level(tile, asked, query, best)
-        found = _find(bits, line, scales, passages.shape[0], level, columns, thread)
+        found = _find(bits, line, scales, passages.shape[0], level, reached, columns, thread)
         # Vectors are read one behind the other here, so that the processor need not wait for each.
         for place in range(found):
             column = np.uint64(columns[thread, place])
@@ -84,47 +83,40 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int
 
 
 @compiled(error_model="numpy")
-def _find(bits: Any, line: Any, scales: Any, last: int, level: float, columns: Any, thread: int) -> Any:
+def _find(bits: Any, line: Any, scales: Any, last: int, level: float, reached: Any, columns: Any, thread: int) -> Any:
     """Write the columns whose numbers are at least the level; returns how many they are."""
-    found, lanes, end = np.uint64(0), np.uint64(CHUNK), np.uint64(last)
-    reached = np.empty(CHUNK, np.uint8)
-    limit = bits.dtype.type(0 if scales.shape[0] > 0 else level)
-    # Eight answers at once.
+    _mark(bits, line, scales, level, reached)
+    found, end, lanes = np.uint64(0), np.uint64(last), np.uint64(8)
+    # Eight answers at once: few are positive.
     words = reached.view(np.uint64)
-    for start in range(np.uint64(0), np.uint64(bits.shape[1]), lanes):
-        if not _reaches(bits, line, start, scales, level, limit, reached):
-            continue
-        for word in range(np.uint64(0), np.uint64(CHUNK // 8)):
-            if words[word] != 0:
-                for lane in range(np.uint64(8) * word, np.uint64(8) * (word + np.uint64(1))):
-                    columns[thread, found] = start + lane
-                    found += np.uint64(reached[lane] & (start + lane < end))
+    for word in range(np.uint64(0), np.uint64(len(words))):
+        if words[word] != 0:
+            for lane in range(lanes * word, lanes * (word + np.uint64(1))):
+                columns[thread, found] = lane
+                found += np.uint64(reached[lane] & (lane < end))
     return found
 
 
-@compiled(inline="always", error_model="numpy")
-def _reaches(bits: Any, line: Any, start: Any, scales: Any, level: float, limit: Any, reached: Any) -> bool:
-    """Write of each of a chunk's numbers whether it is at least the level; tells whether one is.
+@compiled(error_model="numpy")
+def _mark(bits: Any, line: Any, scales: Any, level: float, reached: Any) -> None:
+    """Write of each number of a line whether it is at least the level, in loops without a branch.
 
     Bits of positive numbers are in order as integers, those of negative ones the other way round.
-
-    :param limit: The level in the type of the numbers.
     """
-    some, lanes, least = False, np.uint64(CHUNK), np.float32(level)
+    width = np.uint64(bits.shape[1])
     if scales.shape[0] > 0:
-        for lane in range(np.uint64(0), lanes):
-            reached[lane] = np.float32(bits[line, start + lane]) * scales[start + lane] >= least
-            some |= reached[lane] != 0
-    elif level >= 0:
-        for lane in range(np.uint64(0), lanes):
-            reached[lane] = bits[line, start + lane] >= limit
-            some |= reached[lane] != 0
+        least = np.float32(level)
+        for lane in range(np.uint64(0), width):
+            reached[lane] = np.float32(bits[line, lane]) * scales[lane] >= least
+        return
+    limit = bits.dtype.type(level)
+    if level >= 0:
+        for lane in range(np.uint64(0), width):
+            reached[lane] = bits[line, lane] >= limit
     else:
-        for lane in range(np.uint64(0), lanes):
-            number = bits[line, start + lane]
+        for lane in range(np.uint64(0), width):
+            number = bits[line, lane]
             reached[lane] = (number >= 0) | (number <= limit)
-            some |= reached[lane] != 0
-    return some
 
 
 @compiled(inline="always", error_model="numpy")

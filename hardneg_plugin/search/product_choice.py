@@ -12,22 +12,29 @@ from typing import Any
 
 import numpy as np
 
-from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product, Int8Product, Product
+from hardneg_plugin.search.matrix_products import (
+    Bfloat16Product,
+    Float32Product,
+    Int8Product,
+    PackedFloat32Product,
+    Product,
+)
 from hardneg_plugin.search.threads import Threads, processors
 
 logger = logging.getLogger(__name__)
 
-# How much faster than a more precise product one must be measured to be.
-_PAYS = 1.25
+# How much faster than a more precise product one must be measured to be, and than one that is as precise.
+_PAYS, _IS_FASTER = 1.25, 1.05
 _PROBE = (512, 2048, 384)
 _ROUNDS = 12
 
 
-@functools.cache
 def products() -> tuple[Product, ...]:
     """Return the products that pay on this machine, the fastest first; each is more precise than the one before."""
     rates = measured_rates()
-    chosen: list[Product] = [Float32Product()]
+    plain, packed = Float32Product(), PackedFloat32Product()
+    faster = rates[packed.name] >= _IS_FASTER * rates[plain.name]
+    chosen: list[Product] = [packed if faster and keeps_single_precision() else plain]
     for product in (Bfloat16Product(), Int8Product()):
         if rates[product.name] >= _PAYS * rates[chosen[0].name]:
             chosen.insert(0, product)
@@ -40,7 +47,8 @@ def measured_rates() -> dict[str, float]:
 
     :returns: Operations a second by the product's name; 0 where it is not to be had, or not right.
     """
-    calls = {product.name: _multiplication(product) for product in (Float32Product(), Bfloat16Product(), Int8Product())}
+    known = (Float32Product(), PackedFloat32Product(), Bfloat16Product(), Int8Product())
+    calls = {product.name: _multiplication(product) for product in known}
     seconds = dict.fromkeys(calls, math.inf)
 
     def measure(*_: int) -> None:
@@ -55,11 +63,18 @@ def measured_rates() -> dict[str, float]:
     with Threads(products=True) as threads:
         threads.run(1, measure)
     queries, passages, dims = _PROBE
-    # numpy shares one product out among the processors; the others are taken by each processor for itself.
-    at_once = {name: 1 if name == "float32" else processors() for name in calls}
-    found = {name: at_once[name] * 2.0 * queries * passages * dims / best for name, best in seconds.items()}
+    # Each processor takes products for itself.
+    found = {name: processors() * 2.0 * queries * passages * dims / best for name, best in seconds.items()}
     logger.debug("products: %s", ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {name}" for name, rate in found.items()))
     return found
+
+
+def keeps_single_precision() -> bool:
+    """Tell whether torch may not multiply single precision in less, as a program may allow it to at any time."""
+    import torch
+
+    setting = getattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision", None)
+    return torch.get_float32_matmul_precision() == "highest" if setting is None else setting in ("none", "ieee")
 
 
 def has_product(product: Product) -> bool:
@@ -73,6 +88,8 @@ def has_product(product: Product) -> bool:
     onednn: Any = torch.backends.mkldnn
     if not onednn.is_available():
         return False
+    if product.name == "packed float32":
+        return hasattr(torch.ops.mkldnn, "_linear_pointwise") and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
     if product.name == "bfloat16":
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return hasattr(torch, "_int_mm")
@@ -87,23 +104,23 @@ def _multiplication(product: Product) -> Callable[[], object] | None:
     vectors = [rng.standard_normal((rows, dims)).astype(np.float32) for rows in (queries, passages)]
     # The largest sums that there can be: where a processor adds in sixteen bits, they overflow.
     vectors[0][0] = vectors[1][0] = 1
-    with Threads() as threads:
+    with Threads(products=True) as threads:
         left, right = (product.units(one, np.linalg.norm(one.astype(np.float64), axis=1), threads) for one in vectors)
-    try:
-        right_products = _is_right(product, left.matrix, right.matrix)
-    except RuntimeError as error:
-        logger.debug("this build of torch has no %s products: %s", product.name, error)
-        return None
-    if not right_products:
+        try:
+            passages_laid_out = product.laid_out(right.matrix, threads)
+            bits = product.multiply(left.matrix, passages_laid_out)
+        except RuntimeError as error:
+            logger.debug("this build of torch has no %s products: %s", product.name, error)
+            return None
+    if not _are_right(product, bits, left.matrix, right.matrix):
         logger.warning("%s products of this processor are not what they should be; they are not used", product.name)
         return None
     room = product.room(queries, passages)
-    return lambda: product.multiply(left.matrix, right.matrix, room)
+    return lambda: product.multiply(left.matrix, passages_laid_out, room)
 
 
-def _is_right(product: Product, left: Any, right: Any) -> bool:
+def _are_right(product: Product, bits: Any, left: Any, right: Any) -> bool:
     exact = _numbers(left) @ _numbers(right).T
-    bits = product.multiply(left, right)
     if product.name == "int8":
         return bool((bits == exact).all())
     found = bits.view(np.float32) if bits.itemsize == 4 else (bits.astype(np.int32) << 16).view(np.float32)

@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 
 MEMORY = 256_000_000
 """Bytes that a search works in where none are named."""
-# Passages and queries in a product, which then stays in the cache.
-_TILE, _QUERIES = 2048, 256
+# Passages in a product.
+_TILE = 2048
 _LEAST_TILE, _LEAST_QUERIES = 512, 128
 _POOL, _LEAST_POOL = 4, 512
 _POOL_ENTRY = 16
@@ -130,16 +130,7 @@ def _search_group(
     """Search some queries; returns a mask of those without hits."""
     from hardneg_plugin.search.pool_kernels import clear_all, collect, guess
 
-    vectors = np.ascontiguousarray(space.queries[group], np.float32)
-    units = product.units(vectors, space.query_lengths[group], threads)
-    asked = Asked(
-        traits=_traits(space, space.query_lengths[group], units),
-        summing=product.summing(vectors.shape[1]),
-        output=product.output,
-        euclidean=space.similarity == "euclidean",
-        vectors=vectors[:0] if product.name == "float32" else vectors,
-        single=_single_will_do(space),
-    )
+    queries, asked = _asked(space, group, product, threads)
     pool = _pool(len(group), k, sizes, threads.count)
     rooms = [product.room(sizes.queries + ROWS, sizes.tile + ROWS) for _ in range(threads.count)]
 
@@ -147,9 +138,11 @@ def _search_group(
         def multiply(start: int, end: int, thread: int) -> None:
             for first in range(start, end, sizes.queries):
                 rows = min(sizes.queries, end - first)
-                left = units.matrix[first : first + -(-rows // ROWS) * ROWS]
+                left = queries[first : first + -(-rows // ROWS) * ROWS]
                 bits = product.multiply(left, matrix, rooms[thread])
                 loop(tile._replace(bits=bits), asked, pool, first, rows, number, thread)
+                # Its room is then free for the next.
+                del bits
 
         threads.run(len(group), multiply)
 
@@ -164,6 +157,21 @@ def _search_group(
     _fill(space, group, k, hits, pool, threads)
     mask: NDArray[np.bool_] = pool.counts < 0
     return mask
+
+
+def _asked(space: VectorSpace, group: NDArray[np.int64], product: Product, threads: Threads) -> tuple[Any, Asked]:
+    """Return the unit vectors of some queries, and what else is asked."""
+    vectors = np.ascontiguousarray(space.queries[group], np.float32)
+    units = product.units(vectors, space.query_lengths[group], threads)
+    asked = Asked(
+        traits=_traits(space, space.query_lengths[group], units),
+        summing=product.summing(vectors.shape[1]),
+        output=product.output,
+        euclidean=space.similarity == "euclidean",
+        vectors=vectors[:0] if product.itemsize == vectors.itemsize else vectors,
+        single=_single_will_do(space),
+    )
+    return units.matrix, asked
 
 
 def _single_will_do(space: VectorSpace) -> bool:
@@ -200,7 +208,7 @@ def _pool(queries: int, k: int, sizes: _Sizes, threads: int) -> Pool:
 def _tile(
     space: VectorSpace, part: slice | NDArray[np.int64], first_row: int, product: Product, threads: Threads
 ) -> tuple[Any, Tile]:
-    """Return the unit vectors of a tile, in as many rows as a whole tile has chunks, and the tile without products."""
+    """Return the unit vectors of a tile, laid out for products, and the tile without products."""
     from hardneg_plugin.search.pool_kernels import LENGTH
 
     vectors = np.ascontiguousarray(np.asarray(space.passages[part]), np.float32)
@@ -215,7 +223,7 @@ def _tile(
         scales=units.scales,
         vectors=vectors,
     )
-    return units.matrix, tile
+    return product.laid_out(units.matrix, threads), tile
 
 
 def _traits(space: VectorSpace, lengths: NDArray[np.float64], units: Units) -> NDArray[np.float64]:
@@ -238,7 +246,7 @@ def _sizes(space: VectorSpace, k: int, product: Product, memory: int) -> _Sizes:
     pool = max(_POOL * k, _LEAST_POOL)
     # A query's pool, its vectors, and at the end the rows of what its pool holds.
     each = pool * _POOL_ENTRY + dims * (product.itemsize + 8) + 16 * min(pool, 2 * k) + 96
-    tile, block = _TILE, _QUERIES
+    tile, block = _TILE, product.queries
     while (fixed := _tile_bytes(dims, tile, block, product)) + each * block > memory:
         if tile > _LEAST_TILE:
             tile //= 2
@@ -251,6 +259,6 @@ def _sizes(space: VectorSpace, k: int, product: Product, memory: int) -> _Sizes:
 
 
 def _tile_bytes(dims: int, tile: int, queries: int, product: Product) -> int:
-    """Return the bytes of a tile: the vectors as read and as multiplied, and each thread's products."""
+    """Return the bytes of a tile: the vectors as read, as units and as laid out, and each thread's products."""
     rows = (queries + ROWS) * processors()
-    return tile * (dims * (4 + product.itemsize) + 48) + rows * (tile + ROWS) * product.result_size
+    return tile * (dims * (4 + 2 * product.itemsize) + 48) + rows * (tile + ROWS) * product.result_size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
@@ -13,14 +14,15 @@ from hardneg_plugin.search import flat_index, product_choice, tiled, vector_spac
 from hardneg_plugin.search.dense import exact_search, search_space
 from hardneg_plugin.search.flat_index import nearest
 from hardneg_plugin.search.hits import Hits
-from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product, Int8Product
+from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product, Int8Product, PackedFloat32Product
 from hardneg_plugin.search.product_choice import has_product, measured_rates
 from hardneg_plugin.search.threads import Threads
 from hardneg_plugin.search.tiled import tiled_search
 from hardneg_plugin.search.vector_space import VectorSpace
 
 SIMILARITIES = ("cosine", "dot", "euclidean")
-PRODUCTS = [product for product in (Float32Product(), Bfloat16Product(), Int8Product()) if has_product(product)]
+KNOWN = (Float32Product(), PackedFloat32Product(), Bfloat16Product(), Int8Product())
+PRODUCTS = [product for product in KNOWN if has_product(product)]
 BY_NAME = pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.name)
 
 
@@ -180,8 +182,7 @@ def test_sums_of_any_length_are_numpys(dims, monkeypatch):
 
 
 @BY_NAME
-def test_a_small_memory_changes_blocks_and_nothing_else(product, monkeypatch):
-    monkeypatch.setattr(tiled, "_QUERIES", 256)
+def test_a_small_memory_changes_blocks_and_nothing_else(product):
     queries, passages = random_vectors(7, 700, 32), random_vectors(8, 2500, 32)
     space = search_space(queries, passages, 20, "dot")
     with pytest.raises(ParameterError, match=r"needs at least [\d,]+ bytes, got 100,000"):
@@ -200,18 +201,24 @@ def test_vectors_on_disk_are_searched_as_those_in_memory(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("rates", "expected"),
+    ("rates", "precision", "expected"),
     [
-        ((100, 300, 800), ["int8", "bfloat16", "float32"]),
-        ((100, 110, 800), ["int8", "float32"]),
-        ((100, 300, 310), ["bfloat16", "float32"]),
-        ((100, 0, 0), ["float32"]),
+        ((100, 120, 300, 800), "highest", ["int8", "bfloat16", "packed float32"]),
+        ((100, 120, 130, 800), "highest", ["int8", "packed float32"]),
+        ((100, 120, 130, 800), "medium", ["int8", "bfloat16", "float32"]),
+        ((100, 102, 300, 310), "highest", ["bfloat16", "float32"]),
+        ((100, 0, 0, 0), "highest", ["float32"]),
     ],
 )
-def test_products_are_taken_where_they_are_measured_to_be_faster(rates, expected, monkeypatch):
-    named = dict(zip(("float32", "bfloat16", "int8"), rates, strict=True))
+def test_products_are_taken_where_they_are_measured_to_be_faster(rates, precision, expected, monkeypatch):
+    named = dict(zip(("float32", "packed float32", "bfloat16", "int8"), rates, strict=True))
     monkeypatch.setattr(product_choice, "measured_rates", lambda: named)
-    assert [product.name for product in product_choice.products.__wrapped__()] == expected
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        assert [product.name for product in product_choice.products()] == expected
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @pytest.mark.parametrize("product", [product for product in PRODUCTS if product.name != "float32"])
