@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hardneg_plugin.api.inputs import read_dataset
-from hardneg_plugin.api.statistics import MiningStatistics, combined, shard_statistics
+from hardneg_plugin.api.overlapped import overlapped
+from hardneg_plugin.api.statistics import MiningStatistics, ShardStatistics, combined, shard_statistics
 from hardneg_plugin.datasets import ExampleShards, RetrievalDataset
 from hardneg_plugin.datasets.arrow_dataset import arrow_dataset
 from hardneg_plugin.datasets.memory import SPLIT, Judgements
@@ -104,19 +106,20 @@ def mine(
         data = read_dataset(dataset, corpus, qrels, (anchor_column_name, positive_column_name), on_bad_row)
         miner, scorer = _miner(data, model, range_max, query_prompt, corpus_prompt, batch_size)
         stages = [
-            miner,
             KnownPositiveFilter(near_duplicate=near_duplicate),
             *_margins(scorer, bounds),
             NegativeSampler(num_negatives, sampling_strategy, rank_from=range_min + 1, seed=seed),
         ]
         builder = TripletBuilder(shape=output_format, scores=scorer if output_scores else None)
-        rows, parts = [], []
+
+        def finish(found: list[MiningExample]) -> tuple[Any, ShardStatistics]:
+            mined = _run(stages, found)
+            rows = builder.run(examples=mined)["triplets"]
+            return rows, shard_statistics(table_of(mined), num_negatives, scorer)
+
         shards = ExampleShards(data, split)
         with long_lived():
-            for shard in shards:
-                mined = _run(stages, shard)
-                rows.append(builder.run(examples=mined)["triplets"])
-                parts.append(shard_statistics(table_of(mined), num_negatives, scorer))
+            rows, parts = zip(*overlapped(shards, partial(_run, [miner]), finish), strict=True)
     return MiningResult(_concatenated(rows), combined(parts))
 
 
@@ -171,7 +174,7 @@ def _run(stages: Sequence[Any], examples: list[MiningExample]) -> list[MiningExa
     return examples
 
 
-def _concatenated(tables: list[Any]) -> datasets.Dataset:
+def _concatenated(tables: Sequence[Any]) -> datasets.Dataset:
     import pyarrow as pa
 
     return arrow_dataset(pa.concat_tables([table.data.table for table in tables], promote_options="default"))
