@@ -23,3 +23,17 @@ def test_an_error_ends_the_block_too():
     with pytest.raises(KeyError), long_lived():
         raise KeyError
     assert gc.get_freeze_count() == 0
+
+
+def test_the_collector_looks_seldom_and_then_as_it_did_before():
+    before = gc.get_threshold()
+    try:
+        for youngest, expected in ((700, 50_000), (80_000, 80_000), (0, 0)):
+            gc.set_threshold(youngest, 11, 12)
+            with long_lived():
+                with long_lived():
+                    pass
+                assert gc.get_threshold() == (expected, 11, 12)
+            assert gc.get_threshold() == (youngest, 11, 12)
+    finally:
+        gc.set_threshold(*before)
