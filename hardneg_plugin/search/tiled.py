@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,15 +133,16 @@ def _search_group(
 
     queries, asked = _asked(space, group, product, threads)
     pool = _pool(len(group), k, sizes, threads.count)
-    rooms = [product.room(sizes.queries + ROWS, sizes.tile + ROWS) for _ in range(threads.count)]
+    rooms = [product.room(sizes.queries, sizes.tile + ROWS) for _ in range(threads.count)]
 
     def with_products(matrix: Any, tile: Tile, loop: Callable[..., None], number: int) -> None:
         def multiply(start: int, end: int, thread: int) -> None:
-            for first in range(start, end, sizes.queries):
-                rows = min(sizes.queries, end - first)
-                left = queries[first : first + -(-rows // ROWS) * ROWS]
-                bits = product.multiply(left, matrix, rooms[thread])
-                loop(tile._replace(bits=bits), asked, pool, first, rows, number, thread)
+            # Pieces of the same size: a small one at the end would take longer than its share.
+            pieces = -(-(end - start) // sizes.queries)
+            bounds = [start + (end - start) * piece // pieces for piece in range(pieces + 1)]
+            for first, last in pairwise(bounds):
+                bits = product.multiply(queries[first : max(last, first + ROWS)], matrix, rooms[thread])
+                loop(tile._replace(bits=bits), asked, pool, first, last - first, number, thread)
                 # Its room is then free for the next.
                 del bits
 
@@ -260,5 +262,5 @@ def _sizes(space: VectorSpace, k: int, product: Product, memory: int) -> _Sizes:
 
 def _tile_bytes(dims: int, tile: int, queries: int, product: Product) -> int:
     """Return the bytes of a tile: the vectors as read, as units and as laid out, and each thread's products."""
-    rows = (queries + ROWS) * processors()
+    rows = queries * processors()
     return tile * (dims * (4 + 2 * product.itemsize) + 48) + rows * (tile + ROWS) * product.result_size
