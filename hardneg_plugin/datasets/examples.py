@@ -8,7 +8,7 @@ from typing import Any, overload
 
 import xxhash
 
-from hardneg_plugin.datasets.base import RetrievalDataset
+from hardneg_plugin.datasets.base import Qrels, RetrievalDataset
 from hardneg_plugin.datasets.rows import Query
 from hardneg_plugin.errors import DatasetError, ParameterError
 from hardneg_plugin.records import Candidates, CandidateTable, MiningExample
@@ -82,11 +82,7 @@ class ExampleShards(Sequence[list[MiningExample]]):
             query: [passage for passage, grade in grades.items() if grade >= relevance]
             for query, grades in dataset.qrels(split).items()
         }
-        self._lower = {
-            query: lower
-            for query, grades in dataset.qrels(split).items()
-            if (lower := [passage for passage, grade in grades.items() if 1 <= grade < relevance])
-        }
+        self._lower = _between(dataset.qrels(split), relevance) if relevance > 1 else {}
         judged = dataset.queries(split)
         queries = [query for query in judged if self._relevant[query.id]]
         self.without_positives = len(judged) - len(queries)
@@ -134,3 +130,12 @@ class ExampleShards(Sequence[list[MiningExample]]):
             answers=query.answers,
             meta={JUDGED_RELEVANT: self._lower[query.id]} if query.id in self._lower else {},
         )
+
+
+def _between(qrels: Qrels, relevance: int) -> dict[str, list[str]]:
+    """Return by query the passages that are judged relevant, but below ``relevance``; only where there are some."""
+    lower = {
+        query: [passage for passage, grade in grades.items() if 1 <= grade < relevance]
+        for query, grades in qrels.items()
+    }
+    return {query: passages for query, passages in lower.items() if passages}

@@ -30,6 +30,7 @@ KIND = "embeddings"
 SHARD_ROWS = BATCH_ROWS
 # Raised when a change of the code changes the vectors of the same texts.
 STORE_VERSION = 1
+_FIRST_FEW = 64
 # Each open map costs a file descriptor.
 _OPEN_SHARDS = 64
 
@@ -175,6 +176,11 @@ def _write(path: Path, vectors: Vectors) -> None:
 
 def _halved(vectors: Vectors) -> NDArray[Any]:
     """Return vectors in half precision if that holds them exactly, else as they are."""
+    half: NDArray[Any] = vectors[:0]
     with np.errstate(over="ignore"):
-        half = vectors.astype(np.float16)
-    return half if np.array_equal(half.astype(np.float32), vectors) else vectors
+        # The first few tell of nearly all that are not exact.
+        for part in (vectors[:_FIRST_FEW], vectors):
+            half = part.astype(np.float16)
+            if not np.array_equal(half.astype(np.float32), part):
+                return vectors
+    return half

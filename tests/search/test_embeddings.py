@@ -229,3 +229,11 @@ def test_a_model_that_was_trained_in_this_process_gets_new_vectors(corpus, make_
     after = stored(encoder, corpus)
     np.testing.assert_array_equal(after[:], model.encode_document(TEXTS))
     assert not np.allclose(before[:], after[:])
+
+
+@pytest.mark.parametrize("row", [0, 63, 64, 199])
+def test_a_single_number_that_half_precision_loses_keeps_the_whole_shard_as_it_is(row):
+    vectors = np.ones((200, 3), np.float32)
+    assert embeddings._halved(vectors).dtype == np.float16
+    vectors[row, 2] = 0.1
+    assert embeddings._halved(vectors) is vectors
