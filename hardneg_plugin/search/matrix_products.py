@@ -38,12 +38,10 @@ class Units(NamedTuple):
 class Product(Protocol):
     """A way to multiply unit vectors.
 
-    ``itemsize`` and ``result_size`` are the bytes of a number of the vectors and of a product, ``queries`` the rows
-    that are multiplied at once, so that products stay in the cache.
+    ``itemsize`` and ``result_size`` are the bytes of a number of the vectors and of a product.
     """
 
     name: str
-    queries: int
     itemsize: int
     result_size: int
     output: float
@@ -73,7 +71,6 @@ class Float32Product:
     """By numpy's BLAS."""
 
     name = "float32"
-    queries = 256
     itemsize = result_size = 4
     output = 0.0
 
@@ -107,7 +104,6 @@ class PackedFloat32Product(Float32Product):
     """By torch's oneDNN, which lays the passages out once for the products with all queries."""
 
     name = "packed float32"
-    queries = 128
 
     def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> Units:
         """See :class:`Product`."""
@@ -141,7 +137,6 @@ class Bfloat16Product:
     """By torch's oneDNN, which adds up in single precision and rounds each sum to bfloat16."""
 
     name = "bfloat16"
-    queries = 256
     itemsize = result_size = 2
     output = 2.0**-8
 
@@ -186,7 +181,6 @@ class Int8Product:
     """
 
     name = "int8"
-    queries = 256
     itemsize, result_size = 1, 4
     # Products and scales are multiplied in single precision.
     output = 2.0**-20
