@@ -90,20 +90,14 @@ def own_search(product: str | None) -> Callable[[Any, int], Callable[[Any], Any]
     def prepare(passages: Any, k: int) -> Callable[[Any], Any]:
         from hardneg_plugin.search.dense import search_space
         from hardneg_plugin.search.flat_index import nearest
-        from hardneg_plugin.search.matrix_products import (
-            Bfloat16Product,
-            Float32Product,
-            Int8Product,
-            PackedFloat32Product,
-        )
+        from hardneg_plugin.search.matrix_products import PRODUCTS
         from hardneg_plugin.search.tiled import tiled_search
 
         # Measuring the lengths of the vectors is counted.
         if product is None:
             return lambda queries: nearest(search_space(queries, passages, k, "cosine"), k).rows
-        all_products = (Float32Product(), PackedFloat32Product(), Bfloat16Product(), Int8Product())
-        known = {one.name: one for one in all_products}
-        chosen = [known[product], Float32Product()]
+        known = {one.name: one for one in PRODUCTS}
+        chosen = [known[product], known["float32"]]
         return lambda queries: tiled_search(search_space(queries, passages, k, "cosine"), k, by=chosen).hits.rows
 
     return prepare

@@ -220,6 +220,10 @@ class Int8Product:
         return numbers
 
 
+PRODUCTS: tuple[Product, ...] = (Float32Product(), PackedFloat32Product(), Bfloat16Product(), Int8Product())
+"""All there are, the most precise first."""
+
+
 def inverse(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return one over each length, and 0 for 0."""
     inverted: NDArray[np.float64] = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)

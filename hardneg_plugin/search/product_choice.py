@@ -12,13 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hardneg_plugin.search.matrix_products import (
-    Bfloat16Product,
-    Float32Product,
-    Int8Product,
-    PackedFloat32Product,
-    Product,
-)
+from hardneg_plugin.search.matrix_products import PRODUCTS, Product
 from hardneg_plugin.search.threads import Threads, processors
 
 logger = logging.getLogger(__name__)
@@ -32,10 +26,10 @@ _ROUNDS = 12
 def products() -> tuple[Product, ...]:
     """Return the products that pay on this machine, the fastest first; each is more precise than the one before."""
     rates = measured_rates()
-    plain, packed = Float32Product(), PackedFloat32Product()
+    plain, packed, *coarser = PRODUCTS
     faster = rates[packed.name] >= _IS_FASTER * rates[plain.name]
     chosen: list[Product] = [packed if faster and keeps_single_precision() else plain]
-    for product in (Bfloat16Product(), Int8Product()):
+    for product in coarser:
         if rates[product.name] >= _PAYS * rates[chosen[0].name]:
             chosen.insert(0, product)
     return tuple(chosen)
@@ -43,12 +37,11 @@ def products() -> tuple[Product, ...]:
 
 @functools.cache
 def measured_rates() -> dict[str, float]:
-    """Measure all products on a small example; takes some hundredths of a second, once a process.
+    """Measure all products on a small example; takes half a second to two, once a process, most of it loading.
 
     :returns: Operations a second by the product's name; 0 where it is not to be had, or not right.
     """
-    known = (Float32Product(), PackedFloat32Product(), Bfloat16Product(), Int8Product())
-    calls = {product.name: _multiplication(product) for product in known}
+    calls = {product.name: _multiplication(product) for product in PRODUCTS}
     seconds = dict.fromkeys(calls, math.inf)
 
     def measure(*_: int) -> None:

@@ -10,19 +10,18 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.search import flat_index, product_choice, tiled, vector_space
+from hardneg_plugin.search import flat_index, matrix_products, product_choice, tiled, vector_space
 from hardneg_plugin.search.dense import exact_search, search_space
 from hardneg_plugin.search.flat_index import nearest
 from hardneg_plugin.search.hits import Hits
-from hardneg_plugin.search.matrix_products import Bfloat16Product, Float32Product, Int8Product, PackedFloat32Product
+from hardneg_plugin.search.matrix_products import Float32Product, Int8Product
 from hardneg_plugin.search.product_choice import has_product, measured_rates
 from hardneg_plugin.search.threads import Threads
 from hardneg_plugin.search.tiled import tiled_search
 from hardneg_plugin.search.vector_space import VectorSpace
 
 SIMILARITIES = ("cosine", "dot", "euclidean")
-KNOWN = (Float32Product(), PackedFloat32Product(), Bfloat16Product(), Int8Product())
-PRODUCTS = [product for product in KNOWN if has_product(product)]
+PRODUCTS = [product for product in matrix_products.PRODUCTS if has_product(product)]
 BY_NAME = pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.name)
 
 
