@@ -35,8 +35,9 @@ logger = logging.getLogger(__name__)
 
 MEMORY = 256_000_000
 """Bytes that a search works in where none are named."""
-# Passages and queries in a product, which then stays in the cache.
-_TILE, _QUERIES = 2048, 256
+# Passages in a product, and bytes of its results, which then stay in the cache: of many queries at a time, as each
+# product may bring the passages into an order of its own first.
+_TILE, _RESULTS = 2048, 1 << 22
 _LEAST_TILE, _LEAST_QUERIES = 512, 128
 _POOL, _LEAST_POOL = 4, 512
 _POOL_ENTRY = 16
@@ -248,7 +249,7 @@ def _sizes(space: VectorSpace, k: int, product: Product, memory: int) -> _Sizes:
     pool = max(_POOL * k, _LEAST_POOL)
     # A query's pool, its vectors, and at the end the rows of what its pool holds.
     each = pool * _POOL_ENTRY + dims * (product.itemsize + 8) + 16 * min(pool, 2 * k) + 96
-    tile, block = _TILE, _QUERIES
+    tile, block = _TILE, _RESULTS // (_TILE * product.result_size)
     while (fixed := _tile_bytes(dims, tile, block, product)) + each * block > memory:
         if tile > _LEAST_TILE:
             tile //= 2
