@@ -210,8 +210,9 @@ class DenseNegativeMiner:
         assert self._encoder is not None
         assert self._passages is not None
         if self.model is not None and not isinstance(self.model, str):
-            # A model in memory may have been trained since.
-            self._passages = stored_embeddings(self._encoder, self._corpus, batch_size=self.batch_size)
+            # A model in memory may have been trained since; if not, what is known of its vectors is kept.
+            stored = stored_embeddings(self._encoder, self._corpus, batch_size=self.batch_size)
+            self._passages = self._passages if stored.folder == self._passages.folder else stored
         queries = self._encode_queries(self._encoder, examples)
         similarity = similarity_of(self._encoder) if self.similarity == "auto" else self.similarity
         space = search_space(queries, self._passages, self.top_k, similarity)

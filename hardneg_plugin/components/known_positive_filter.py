@@ -195,9 +195,10 @@ def _is_one_of(
     :param wanted: What the first example wants, what the second wants, and so on.
     :param counts: How many each wants.
     """
+    from hardneg_plugin.components.table_kernels import mark_wanted
+
     mask = np.zeros(len(values), dtype=bool)
-    for some, place in _turns(owner, counts):
-        mask[some] |= values[some] == wanted[place]
+    mark_wanted(values, owner, wanted, np.cumsum(counts), mask)
     return mask
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardneg_plugin.records import Corpus
-from hardneg_plugin.text import normalise
+from hardneg_plugin.text import normalise_all
 from hardneg_plugin.text.levelled_marks import Marks, corpus_marks, marks_of
 
 REMEMBERED_TEXTS = 100_000
@@ -66,7 +66,7 @@ class LevelledTexts:
         if others < len(passages):
             assert self._corpus is not None
             texts += self._corpus.texts(passages[others:])
-        return list(map(normalise, texts))
+        return normalise_all(texts)
 
 
 def _distinct(numbers: Ints) -> tuple[Ints, Ints]:

@@ -143,10 +143,12 @@ class NegativeSampler:
 
 def first_of_each(table: CandidateTable, order: Order, number: int) -> NDArray[np.bool_]:
     """Return a mask of the ``number`` lowest rows of each example by ``order``; equal ones by position."""
-    by_order = np.lexsort((order, table.example_index))
-    place = np.empty(len(order), dtype=np.int64)
-    place[by_order] = np.arange(len(order)) - np.repeat(table.offsets[:-1], np.diff(table.offsets))
-    return place < number
+    from hardneg_plugin.components.table_kernels import mark_first
+
+    mask = np.zeros(len(order), dtype=bool)
+    most = int(np.diff(table.offsets).max(initial=0))
+    mark_first(order, table.offsets, min(number, most), mask)
+    return mask
 
 
 def simans_order(draw: NDArray[np.int64], gap: NDArray[np.float64], a: float, b: float) -> NDArray[np.float64]:

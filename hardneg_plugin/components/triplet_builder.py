@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from haystack import component
-from numpy.typing import NDArray
 
 from hardneg_plugin.components.parameters import at_least, one_of
 from hardneg_plugin.components.passages import passage_texts
+from hardneg_plugin.components.text_columns import no_text, positive_texts, text_columns
 from hardneg_plugin.datasets.arrow_dataset import arrow_dataset
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records import Candidate, CandidateTable, MiningExample, table_of
 
 Shape = Literal["n-tuple", "triplet", "labeled-pair", "labeled-list"]
 Row = dict[str, Any]
-_BYTES_OF_CHARACTER, _BYTES_AT_ONCE = 4, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -95,15 +93,15 @@ class TripletBuilder:
         """
         import pyarrow as pa
 
+        if self.shape in ("triplet", "n-tuple") and not (self.ids or self.scores or self.language):
+            columns = text_columns(examples, self.shape, self.num_negatives)
+            return {"triplets": arrow_dataset(pa.table(columns))}
         pairs = list(self._pairs(examples))
         width = max((len(pair.negatives) for pair in pairs), default=0)
         names = self._columns(width)
-        if self.shape == "triplet" and set(names) <= {"anchor", "positive", "negative"}:
-            columns = _texts_alone(pairs)
-        else:
-            rows = [row for pair in pairs for row in self._rows(pair, width)]
-            columns = {name: pa.array([row[name] for row in rows], _column_type(name)) for name in names}
-        return {"triplets": arrow_dataset(pa.table({name: columns[name] for name in names}))}
+        rows = [row for pair in pairs for row in self._rows(pair, width)]
+        columns = {name: pa.array([row[name] for row in rows], _column_type(name)) for name in names}
+        return {"triplets": arrow_dataset(pa.table(columns))}
 
     def _columns(self, width: int) -> list[str]:
         """Return the names of the columns; they depend on the examples by the largest number of negatives alone."""
@@ -127,10 +125,9 @@ class TripletBuilder:
             chosen, negatives = rows[part][: self.num_negatives], texts[part][: self.num_negatives]
             for row, text in zip(chosen, negatives, strict=True):
                 if not text:
-                    _text(text, f"candidate {Candidate(table, int(row)).id!r}", example)
+                    raise no_text(example, f"candidate {Candidate(table, int(row)).id!r}")
             negative_ids = [Candidate(table, int(row)).id for row in chosen] if self.ids else []
-            for number, positive in enumerate(example.positives):
-                text = _text(positive.content, f"positive {positive.id!r}", example)
+            for number, (positive, text) in enumerate(zip(example.positives, positive_texts(example), strict=True)):
                 place = int(table.positive_offsets[index]) + number
                 scores = _scores(table, self.scores, place, chosen, example) if self.scores else []
                 yield _Pair(example, text, positive.id, negatives, negative_ids, scores)
@@ -158,32 +155,6 @@ class TripletBuilder:
             yield {**row, **{f"negative_{number}": text for number, text in enumerate(padded, start=1)}}
 
 
-def _texts_alone(pairs: list[_Pair]) -> dict[str, Any]:
-    """Return the columns of triplets; a row of its own for each takes several times as long."""
-    import pyarrow as pa
-
-    counts = np.array([max(len(pair.negatives), 1) for pair in pairs], dtype=np.int64)
-    return {
-        "anchor": _repeated([pair.example.query for pair in pairs], counts),
-        "positive": _repeated([pair.positive for pair in pairs], counts),
-        "negative": pa.array([text for pair in pairs for text in pair.negatives or (None,)], pa.string()),
-    }
-
-
-def _repeated(texts: list[str], counts: NDArray[np.int64]) -> Any:
-    """Return each text as often as is counted, in parts: an array of strings holds 2 GB at most."""
-    import pyarrow as pa
-
-    most = np.fromiter(map(len, texts), np.int64, len(texts)) * counts * _BYTES_OF_CHARACTER
-    part = np.cumsum(most) // _BYTES_AT_ONCE
-    bounds = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(texts)]
-    parts = []
-    for start, end in pairwise(bounds):
-        repeated = np.repeat(np.arange(end - start), counts[start:end])
-        parts.append(pa.array(texts[start:end], pa.string()).take(pa.array(repeated)))
-    return pa.chunked_array(parts, pa.string())
-
-
 def _labelled_pairs(row: Row, pair: _Pair) -> Iterator[Row]:
     # A query with several positives has its negatives once, behind the first.
     first = pair.positive_id == pair.example.positives[0].id
@@ -204,13 +175,6 @@ def _scores(table: CandidateTable, scorer: str, positive: int, chosen: Any, exam
         msg = f"example {example.id!r}: a positive or kept candidate has no score by {scorer!r}"
         raise RecordError(msg)
     return [float(score) for score in scores]
-
-
-def _text(text: str | None, passage: str, example: MiningExample) -> str:
-    if not text:
-        msg = f"example {example.id!r}: {passage} has no text; nothing can be trained on it"
-        raise RecordError(msg)
-    return text
 
 
 def _column_type(name: str) -> Any:

@@ -8,7 +8,7 @@ from itertools import islice, zip_longest
 
 import xxhash
 
-from hardneg_plugin.text import normalise
+from hardneg_plugin.text import normalise, normalise_all
 from hardneg_plugin.text.near_duplicates import band_keys, band_rows, jaccard
 
 ALIKE = 0.8
@@ -128,7 +128,7 @@ class LeakageCounter:
 
     def __init__(self, texts: Sequence[str], lowest: float = ALIKE) -> None:
         self._texts, self._lowest = list(texts), lowest
-        self._forms = [normalise(text) for text in self._texts]
+        self._forms = normalise_all(self._texts)
         self._rows = band_rows(lowest)
         self._exact: dict[str, list[int]] = {}
         self._bands: dict[tuple[int, bytes], list[int]] = {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
@@ -143,19 +144,26 @@ class Corpus:
         for texts, _ in self.iter_batches():
             yield from texts
 
+    def text_column(self, rows: NDArray[np.int64]) -> tuple[pa.LargeStringArray, NDArray[np.int64]]:
+        """Return the texts of some rows, titles included, each once and without an object of its own.
+
+        :param rows: Shape ``(m,)``, in any order.
+        :returns: The texts, and the place of each row's text among them, shape ``(m,)``.
+        """
+        ascending, places = np.unique(rows, return_inverse=True)
+        parts = [
+            _joined_column(batch.column(2).take(local), batch.column(1).take(local))
+            for batch, local in self._taken(ascending)
+        ]
+        return pa.concat_arrays(parts or [pa.array([], pa.large_string())]), places
+
     def _columns(self, rows: Sequence[int] | NDArray[np.int64], columns: Sequence[int]) -> list[list[str]]:
         """Return some columns of some rows, in their order."""
         wanted = np.asarray(rows, dtype=np.int64)
-        if len(wanted) and (wanted.min() < 0 or wanted.max() >= self._length):
-            msg = f"corpus {self.key} has rows 0 to {self._length - 1}, not all of {wanted.min()} to {wanted.max()}"
-            raise IndexError(msg)
         order = np.argsort(wanted, kind="stable")
         ascending = wanted[order]
         values: list[list[str]] = [[] for _ in columns]
-        # Many rows of one batch are taken at once: a row by itself costs ten times as much.
-        for part in np.split(ascending, np.flatnonzero(np.diff(ascending // BATCH_ROWS)) + 1) if len(order) else ():
-            batch = self._batch(int(part[0]) // BATCH_ROWS)
-            local = pa.array(part % BATCH_ROWS)
+        for batch, local in self._taken(ascending):
             for column, found in zip(columns, values, strict=True):
                 found += batch.column(column).take(local).to_pylist()
         if np.array_equal(ascending, wanted):
@@ -164,6 +172,19 @@ class Corpus:
         back[order] = np.arange(len(order))
         places = back.tolist()
         return [[found[place] for place in places] for found in values]
+
+    def _taken(self, ascending: NDArray[np.int64]) -> Iterator[tuple[pa.RecordBatch, pa.Array]]:
+        """Yield the batches that hold some rows, each with the numbers of its rows.
+
+        Many rows of one batch are taken at once: a row by itself costs ten times as much.
+        """
+        if not len(ascending):
+            return
+        if ascending[0] < 0 or ascending[-1] >= self._length:
+            msg = f"corpus {self.key} has rows 0 to {self._length - 1}, not all of {ascending[0]} to {ascending[-1]}"
+            raise IndexError(msg)
+        for part in np.split(ascending, np.flatnonzero(np.diff(ascending // BATCH_ROWS)) + 1):
+            yield self._batch(int(part[0]) // BATCH_ROWS), pa.array(part % BATCH_ROWS)
 
     def _value(self, row: int, column: int) -> str:
         if not 0 <= row < self._length:
@@ -176,6 +197,18 @@ class Corpus:
 def _joined(titles: list[str], texts: list[str]) -> list[str]:
     """Return titles and texts joined as BEIR does."""
     return [f"{title} {text}" if title else text for title, text in zip(titles, texts, strict=True)]
+
+
+def _joined_column(titles: pa.Array, texts: pa.Array) -> pa.Array:
+    """Return titles and texts joined as BEIR does, as large strings: those of many rows may be more than 2 GB."""
+    titles, texts = titles.cast(pa.large_string()), texts.cast(pa.large_string())
+    untitled = pc.equal(titles, "")
+    joined = (
+        texts
+        if pc.all(untitled).as_py()
+        else pc.binary_join_element_wise(titles, texts, pa.scalar(" ", pa.large_string()))
+    )
+    return pc.if_else(untitled, texts, joined)
 
 
 @functools.lru_cache(maxsize=32)

@@ -24,7 +24,7 @@ from hardneg_plugin.errors import CacheError, DatasetError
 from hardneg_plugin.records.corpus import BATCH_ROWS, Corpus
 from hardneg_plugin.search.dense import encode
 from hardneg_plugin.search.dual_encoder import IdentifiedEncoder
-from hardneg_plugin.search.vector_space import Vectors
+from hardneg_plugin.search.vector_space import Vectors, measured_lengths
 
 KIND = "embeddings"
 SHARD_ROWS = BATCH_ROWS
@@ -57,6 +57,14 @@ class StoredVectors:
 
     def __len__(self) -> int:
         return self._rows
+
+    @functools.cached_property
+    def lengths(self) -> NDArray[np.float64]:
+        """Length of each vector, shape ``(rows,)``; read from all of them when it is first asked for.
+
+        :raises ParameterError: If a vector has NaN, infinite or huge values.
+        """
+        return measured_lengths(self, "passage")
 
     def __getitem__(self, rows: slice | NDArray[np.int64], /) -> Vectors:
         """Return the vectors of some rows: of a slice without a step, or of an array of row numbers."""

@@ -17,8 +17,8 @@ from hardneg_plugin.search.threads import Threads, processors
 
 logger = logging.getLogger(__name__)
 
-# How much faster than a more precise product one must be measured to be, and than one that is as precise.
-_PAYS, _IS_FASTER = 1.25, 1.05
+# How much faster than a more precise product one must be measured to be.
+_PAYS = 1.25
 _PROBE = (512, 2048, 384)
 _ROUNDS = 12
 
@@ -27,7 +27,7 @@ def products() -> tuple[Product, ...]:
     """Return the products that pay on this machine, the fastest first; each is more precise than the one before."""
     rates = measured_rates()
     plain, packed, *coarser = PRODUCTS
-    faster = rates[packed.name] >= _IS_FASTER * rates[plain.name]
+    faster = rates[packed.name] > rates[plain.name]
     chosen: list[Product] = [packed if faster and keeps_single_precision() else plain]
     for product in coarser:
         if rates[product.name] >= _PAYS * rates[chosen[0].name]:

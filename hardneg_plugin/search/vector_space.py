@@ -64,7 +64,10 @@ class VectorSpace(NamedTuple):
         if len(queries.shape) != 2 or len(passages.shape) != 2 or queries.shape[1] != passages.shape[1]:
             msg = f"expected queries (n, d) and passages (m, d), got shapes {queries.shape} and {passages.shape}"
             raise ParameterError(msg)
-        return cls(queries, passages, _lengths(queries, "query"), _lengths(passages, "passage"), similarity)
+        # Stored vectors never change: they are measured once for all searches among them.
+        known = getattr(passages, "lengths", None)
+        passage_lengths = measured_lengths(passages, "passage") if known is None else known
+        return cls(queries, passages, measured_lengths(queries, "query"), passage_lengths, similarity)
 
     def query_block(self, rows: slice | NDArray[np.int64]) -> Vectors:
         """Return queries for a product: of length 1 for ``cosine``, as they are otherwise."""
@@ -180,7 +183,11 @@ def known_similarity(name: str) -> Similarity:
     raise ParameterError(msg)
 
 
-def _lengths(vectors: Vectors | VectorRows, what: str) -> NDArray[np.float64]:
+def measured_lengths(vectors: Vectors | VectorRows, what: str) -> NDArray[np.float64]:
+    """Return the length of each vector.
+
+    :raises ParameterError: If a vector has NaN, infinite or huge values; it is told as the row of a ``what`` vector.
+    """
     lengths = np.empty(len(vectors), dtype=np.float64)
     if len(vectors) * vectors.shape[1] >= _COMPILED_FROM:
         _lengths_compiled(vectors, lengths)

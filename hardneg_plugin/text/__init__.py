@@ -5,6 +5,6 @@ from __future__ import annotations
 from hardneg_plugin.text.analyzer import Analyzer
 from hardneg_plugin.text.fingerprint import analysis_fingerprint
 from hardneg_plugin.text.language import detect_language
-from hardneg_plugin.text.normalise import normalise
+from hardneg_plugin.text.normalise import normalise, normalise_all
 
-__all__ = ["Analyzer", "analysis_fingerprint", "detect_language", "normalise"]
+__all__ = ["Analyzer", "analysis_fingerprint", "detect_language", "normalise", "normalise_all"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hardneg_plugin.cache import build_entry, entry_path, fingerprint
 from hardneg_plugin.records.corpus import BATCH_ROWS, Corpus
 from hardneg_plugin.text.fingerprint import analysis_fingerprint
-from hardneg_plugin.text.normalise import normalise
+from hardneg_plugin.text.normalise import normalise_all
 
 KIND = "levelled"
 GROUPS = 32
@@ -116,7 +116,7 @@ def _fill(marks: Marks, blocks: Iterator[list[str]]) -> Marks:
     """Write the marks of all texts of some blocks into arrays that have room for them."""
     done = 0
     for texts in blocks:
-        part, place = marks_of(map(normalise, texts)), slice(done, done + len(texts))
+        part, place = marks_of(normalise_all(texts)), slice(done, done + len(texts))
         marks.hashes[place], marks.lengths[place], marks.counts[place] = part
         done += len(texts)
     return marks

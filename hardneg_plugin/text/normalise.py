@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from itertools import pairwise
 
+import numpy as np
 import regex
 
 # Soft hyphens, joiners, direction marks, variation selectors: invisible, and often inside only one copy of a text.
@@ -12,7 +15,11 @@ import regex
 _INVISIBLE = re.compile("[\u00ad\u180e\u200c-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]+")
 _GAPS = regex.compile(r"[\p{P}\p{Z}\p{C}]+")
 # The same in ASCII, where blanking and splitting is several times as fast as the pattern.
-_ASCII_GAPS = str.maketrans({character: " " for character in map(chr, range(128)) if _GAPS.match(character)})
+_ASCII = [chr(code) for code in range(128)]
+_ASCII_GAPS = str.maketrans({character: " " for character in _ASCII if _GAPS.match(character)})
+_ASCII_FORMS = np.array([ord(character.translate(_ASCII_GAPS).lower()) for character in _ASCII], np.uint8)
+# Characters from which on loading the compiled loop pays.
+_COMPILED_FROM = 1 << 16
 
 
 def fold_characters(text: str) -> str:
@@ -44,3 +51,28 @@ def normalise(text: str) -> str:
         return " ".join(folded.translate(_ASCII_GAPS).split())
     spaced: str = _GAPS.sub(" ", folded)
     return spaced.strip()
+
+
+def normalise_all(texts: Iterable[str]) -> list[str]:
+    """Bring many texts into the form of :func:`normalise`; those in ASCII several times as fast.
+
+    :param texts: Texts in any script.
+    """
+    given = list(texts)
+    plain = [place for place, text in enumerate(given) if text.isascii()]
+    if sum(len(given[place]) for place in plain) < _COMPILED_FROM:
+        return list(map(normalise, given))
+    levelled = dict(zip(plain, _levelled([given[place] for place in plain]), strict=True))
+    return [levelled[place] if place in levelled else normalise(text) for place, text in enumerate(given)]
+
+
+def _levelled(texts: list[str]) -> list[str]:
+    """Return the forms of texts in ASCII."""
+    from hardneg_plugin.text.normalise_kernels import level_ascii
+
+    characters = np.frombuffer("".join(texts).encode("ascii"), np.uint8)
+    ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+    levelled, levelled_ends = np.empty_like(characters), np.empty_like(ends)
+    level_ascii(characters, ends, _ASCII_FORMS, levelled, levelled_ends)
+    together = levelled[: levelled_ends[-1]].tobytes().decode("ascii")
+    return [together[start:end] for start, end in pairwise([0, *levelled_ends.tolist()])]

@@ -5,6 +5,7 @@ from hand_made import drop, found, numbered_corpus, own_candidates
 from haystack import Document
 
 from hardneg_plugin import MiningExample, TripletBuilder
+from hardneg_plugin.components import text_columns
 from hardneg_plugin.errors import RecordError
 
 
@@ -149,20 +150,37 @@ def test_texts_of_all_scripts_arrive_unchanged():
     assert [row["anchor_id"] for row in built] == [example.id for example in examples]
 
 
+@pytest.mark.parametrize("shape", ["n-tuple", "triplet"])
+@pytest.mark.parametrize("most", [None, 1, 2])
+@pytest.mark.parametrize("at_once", [1, 40, 1 << 30])
+def test_texts_alone_are_those_that_stand_beside_ids(three, shape, most, at_once, monkeypatch):
+    monkeypatch.setattr(text_columns, "_BYTES_AT_ONCE", at_once)
+    generated = own_candidates([Document(id="g", content="made up"), Document(id="h", content="as well")])
+    positives = (Document(id="p", content="yes"), Document(id="q", content="so"))
+    own = MiningExample("d", "query d", positives=positives, candidates=generated)
+    for examples in (three, [query("e"), *three, query("f", "yes f", "and")], [own, query("g", "yes g")]):
+        alone = TripletBuilder(shape=shape, num_negatives=most).run(examples=examples)["triplets"]
+        beside = TripletBuilder(shape=shape, num_negatives=most, ids=True).run(examples=examples)["triplets"]
+        assert alone.to_list() == beside.select_columns(alone.column_names).to_list()
+        assert beside.column_names == [*alone.column_names, "anchor_id", "positive_id", "negative_ids"]
+
+
+@pytest.mark.parametrize("ids", [False, True])
 @pytest.mark.parametrize("content", [None, ""])
-def test_a_positive_without_text_is_an_error(content):
+def test_a_positive_without_text_is_an_error(content, ids):
     example = MiningExample("a", "query", positives=(Document(id="p", content=content),))
     with pytest.raises(RecordError, match="example 'a': positive 'p' has no text"):
-        rows([example])
+        rows([example], ids=ids)
 
 
-def test_a_kept_candidate_without_text_is_an_error_and_a_dropped_one_is_not():
+@pytest.mark.parametrize("shape", ["n-tuple", "labeled-list"])
+def test_a_kept_candidate_without_text_is_an_error_and_a_dropped_one_is_not(shape):
     documents = [Document(id="g", content=None), Document(id="h", content="made up")]
     example = MiningExample(
         "a", "query", positives=(Document(id="p", content="yes"),), candidates=own_candidates(documents)
     )
     with pytest.raises(RecordError, match="example 'a': candidate 'g' has no text"):
-        rows([example])
+        rows([example], shape=shape)
     assert rows([drop(example, {"g": "empty"})]) == [{"anchor": "query", "positive": "yes", "negative_1": "made up"}]
 
 

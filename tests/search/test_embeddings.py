@@ -55,6 +55,15 @@ def stored(encoder, corpus):
     return stored_embeddings(encoder, corpus, batch_size=2)
 
 
+def test_stored_vectors_are_measured_once_for_all_searches(corpus, monkeypatch):
+    vectors = stored(Counting(), corpus)
+    first = search_space(EXPECTED, vectors, 1, "cosine")
+    monkeypatch.setattr(StoredVectors, "__getitem__", None)
+    second = search_space(EXPECTED[:2], vectors, 1, "dot")
+    assert second.passage_lengths is first.passage_lengths
+    assert first.passage_lengths.tolist() == np.sqrt(np.square(EXPECTED.astype(np.float64)).sum(axis=1)).tolist()
+
+
 def test_vectors_are_written_by_shard_and_read_back(corpus):
     vectors = stored(Counting(), corpus)
     assert sorted(path.name for path in vectors.folder.iterdir()) == [f"part-0000{number}.npy" for number in range(3)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardneg_plugin.text import normalise
+from hardneg_plugin.text import normalise, normalise_all
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,19 @@ def test_combining_marks_tell_words_apart() -> None:
 @given(st.text(max_size=60))
 def test_normalising_twice_changes_nothing(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
+
+
+_TEXTS = st.lists(st.one_of(st.text(max_size=30), st.text(st.characters(max_codepoint=127), max_size=30)))
+
+
+@settings(deadline=None)
+@given(_TEXTS)
+def test_many_texts_at_once_come_out_as_each_alone(texts: list[str]) -> None:
+    # Long enough for the compiled loop, which the drawn texts then go through as well.
+    texts = [*texts, "Long, " * 12_000, *texts]
+    assert normalise_all(texts) == [normalise(text) for text in texts]
+
+
+def test_every_ascii_character_is_levelled_as_alone() -> None:
+    texts = [f"A{chr(code)}B" for code in range(128)] * 200
+    assert normalise_all(texts) == [normalise(text) for text in texts]

@@ -10,7 +10,7 @@ import numpy as np
 from hardneg_plugin.datasets.findings import Finding
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools, Ints, Keys, paired
 from hardneg_plugin.records.table import ranges
-from hardneg_plugin.text import normalise
+from hardneg_plugin.text import normalise_all
 
 NEAR = 0.9
 """Similarity (normalised Indel) from which a negative is a near-copy of a positive."""
@@ -130,7 +130,7 @@ def _alike(table: AuditTable, pairs: Ints) -> Ints:
     for start in range(0, pairs.shape[1], _PAIRS_AT_ONCE):
         block = pairs[:, start : start + _PAIRS_AT_ONCE]
         codes, place = np.unique(block, return_inverse=True)
-        forms = [normalise(text) for text in table.texts.take(codes)]
+        forms = normalise_all(table.texts.take(codes))
         sides: Any = place.reshape(block.shape).tolist()
         first, second = ([forms[number] for number in side] for side in sides)
         similarity = cpdist(first, second, scorer=Indel.normalized_similarity, score_cutoff=NEAR, dtype=np.float64)
