@@ -108,6 +108,7 @@ SYSTEMS: dict[str, Callable[[Any, int], Callable[[Any], Any]]] = {
     "numpy": numpy_search,
     "torch": torch_search,
     "hardneg, float32 tiles": own_search("float32"),
+    "hardneg, torch float32 tiles": own_search("torch float32"),
     "hardneg, packed float32 tiles": own_search("packed float32"),
     "hardneg, bfloat16 tiles": own_search("bfloat16"),
     "hardneg, int8 tiles": own_search("int8"),
@@ -174,7 +175,7 @@ def measure(count: int, options: argparse.Namespace) -> list[str]:
     passages, queries = unit_vectors(1, count, options.dims), unit_vectors(2, options.queries, options.dims)
     from hardneg_plugin.search.product_choice import products
 
-    searches = {name: prepare(passages, options.k) for name, prepare in SYSTEMS.items()}
+    searches = {name: SYSTEMS[name](passages, options.k) for name in options.systems}
     seconds: dict[str, list[float]] = {name: [] for name in searches}
     found: dict[str, Any] = {}
     for search in searches.values():
@@ -187,17 +188,14 @@ def measure(count: int, options: argparse.Namespace) -> list[str]:
             seconds[name].append(time.perf_counter() - started)
         rates.append(limits(options.dims))
     best = {name: max(rate[name] for rate in rates) for name in rates[0]}
-    chosen = (
-        products()[0].name.removeprefix("packed ") if 2 * count * len(queries) * options.dims >= 2 << 37 else "float32"
-    )
+    chosen = products()[0].name.split()[-1] if 2 * count * len(queries) * options.dims >= 2 << 37 else "float32"
     operations = 2 * count * len(queries) * options.dims / GIGA
     base, lines = median(seconds["FAISS IndexFlatIP"]), []
+    exact = next(found[name] for name in searches if name.startswith("hardneg"))
     for name in searches:
         precision = next((one for one in best if one in name), chosen if "chooses" in name else "float32")
         taken, limit = median(seconds[name]), best[precision]
-        same = float(
-            np.mean([len(set(a) & set(b)) for a, b in zip(found[name], found["hardneg, float32 tiles"], strict=True)])
-        )
+        same = float(np.mean([len(set(a) & set(b)) for a, b in zip(found[name], exact, strict=True)]))
         memory = peak(name, options, count)
         lines.append(
             f"| {count:,} | {name} | {taken:.2f} | {len(queries) / taken:,.0f} | {base / taken:.2f} "
@@ -216,6 +214,7 @@ def main() -> None:
     parser.add_argument("--dims", type=int, default=384)
     parser.add_argument("--k", type=int, default=100)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="FAISS is needed")
     parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--child", choices=SYSTEMS, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hardneg_plugin.api.inputs import read_dataset
@@ -105,21 +104,21 @@ def mine(
     with long_lived():
         data = read_dataset(dataset, corpus, qrels, (anchor_column_name, positive_column_name), on_bad_row)
         miner, scorer = _miner(data, model, range_max, query_prompt, corpus_prompt, batch_size)
-        stages = [
-            KnownPositiveFilter(near_duplicate=near_duplicate),
-            *_margins(scorer, bounds),
-            NegativeSampler(num_negatives, sampling_strategy, rank_from=range_min + 1, seed=seed),
-        ]
+        sampler = NegativeSampler(num_negatives, sampling_strategy, rank_from=range_min + 1, seed=seed)
+        stages = [KnownPositiveFilter(near_duplicate=near_duplicate), *_margins(scorer, bounds), sampler]
         builder = TripletBuilder(shape=output_format, scores=scorer if output_scores else None)
 
-        def finish(found: list[MiningExample]) -> tuple[Any, ShardStatistics]:
-            mined = _run(stages, found)
+        # The positives are passages of the corpus, so this encodes nothing while the next shard's queries are encoded.
+        def finish(searched: tuple[list[MiningExample], Any]) -> tuple[Any, ShardStatistics]:
+            mined = _run(stages, miner.add(*searched))
             rows = builder.run(examples=mined)["triplets"]
             return rows, shard_statistics(table_of(mined), num_negatives, scorer)
 
         shards = ExampleShards(data, split)
         with long_lived():
-            rows, parts = zip(*overlapped(shards, partial(_run, [miner]), finish), strict=True)
+            rows, parts = zip(
+                *overlapped(shards, lambda examples: (examples, miner.search(examples)), finish), strict=True
+            )
     return MiningResult(_concatenated(rows), combined(parts))
 
 

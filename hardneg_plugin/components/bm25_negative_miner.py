@@ -12,6 +12,7 @@ from hardneg_plugin.components.parameters import at_least, in_range, source_name
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.bm25 import INDEX_VERSION, K1, B, BM25Index
 from hardneg_plugin.search.bm25_build import METHOD
+from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.text import analysis_fingerprint
 
 
@@ -82,11 +83,24 @@ class BM25NegativeMiner:
         :param examples: At most 10,000 at a time, so that memory stays bounded.
         :returns: ``examples``: new examples with the source's candidates added.
         """
-        if not examples:
-            return {"examples": []}
+        return {"examples": self.add(examples, self.search(examples)) if examples else []}
+
+    def search(self, examples: list[MiningExample]) -> Hits:
+        """Find the best passages: the first half of :meth:`run`, for whoever adds them while the next search runs.
+
+        :param examples: At least one, at most 10,000 at a time.
+        """
         self.warm_up()
         assert self._index is not None
         languages = [example.language or self.language for example in examples]
-        hits = self._index.search([example.query for example in examples], languages, self.top_k)
-        table = merge_source(table_of(examples), self.source, self._index.corpus, hits.rows, hits.scores)
-        return {"examples": with_table(examples, table)}
+        return self._index.search([example.query for example in examples], languages, self.top_k)
+
+    def add(self, examples: list[MiningExample], found: Hits) -> list[MiningExample]:
+        """Add what was found to the candidates: the other half of :meth:`run`.
+
+        :param examples: Those that were searched for.
+        :param found: What :meth:`search` returned for them.
+        """
+        assert self._index is not None
+        table = merge_source(table_of(examples), self.source, self._index.corpus, found.rows, found.scores)
+        return with_table(examples, table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 from haystack import component
 from haystack.components.embedders.types import DocumentEmbedder, TextEmbedder
@@ -27,6 +27,17 @@ from hardneg_plugin.search.vector_space import Similarity, Vectors, VectorSpace
 _NAME = "DenseNegativeMiner"
 # Of the room under a promise; vectors and candidates need the rest.
 _SHARE = 0.5
+
+
+class DenseFound(NamedTuple):
+    """What a search found.
+
+    :param hits: The hits.
+    :param space: The vectors that were searched.
+    """
+
+    hits: Hits
+    space: VectorSpace
 
 
 @component
@@ -203,8 +214,13 @@ class DenseNegativeMiner:
         :param examples: At most 10,000 at a time, so that memory stays bounded.
         :returns: ``examples``: new examples with the source's candidates added, all candidates and positives scored.
         """
-        if not examples:
-            return {"examples": []}
+        return {"examples": self.add(examples, self.search(examples)) if examples else []}
+
+    def search(self, examples: list[MiningExample]) -> DenseFound:
+        """Find the nearest passages: the first half of :meth:`run`, for whoever adds them while the next search runs.
+
+        :param examples: At least one, at most 10,000 at a time.
+        """
         self.warm_up()
         assert self._corpus is not None
         assert self._encoder is not None
@@ -216,19 +232,28 @@ class DenseNegativeMiner:
         queries = self._encode_queries(self._encoder, examples)
         similarity = similarity_of(self._encoder) if self.similarity == "auto" else self.similarity
         space = search_space(queries, self._passages, self.top_k, similarity)
-        hits = self._search(space, self._encoder, self._corpus)
-        source = self.source_name
+        return DenseFound(self._hits(space, self._encoder, self._corpus), space)
+
+    def add(self, examples: list[MiningExample], found: DenseFound) -> list[MiningExample]:
+        """Add what was found to the candidates, and score all candidates and positives: the other half of :meth:`run`.
+
+        :param examples: Those that were searched for.
+        :param found: What :meth:`search` returned for them.
+        """
+        assert self._corpus is not None
+        assert self._encoder is not None
+        source, hits = self.source_name, found.hits
         table = merge_source(table_of(examples), source, self._corpus, hits.rows, hits.scores)
-        scorer = DenseScorer(self._encoder, self._corpus, space, self.batch_size)
+        scorer = DenseScorer(self._encoder, self._corpus, found.space, self.batch_size)
         scores = scorer.candidates(table, table.source_scores[source])
-        return {"examples": with_table(examples, with_scores(table, source, scores, scorer.positives(examples)))}
+        return with_table(examples, with_scores(table, source, scores, scorer.positives(examples)))
 
     @property
     def recall(self) -> float | None:
         """Share of the exact nearest that an approximate index found in the last run; None for an exact search."""
         return self._recall
 
-    def _search(self, space: VectorSpace, encoder: IdentifiedEncoder, corpus: Corpus) -> Hits:
+    def _hits(self, space: VectorSpace, encoder: IdentifiedEncoder, corpus: Corpus) -> Hits:
         if self.index == "exact":
             return nearest(space, self.top_k, memory=self.memory or memory_room(_SHARE))
         key = store_key(encoder, corpus)

@@ -54,6 +54,7 @@ class Product(Protocol):
 
     def laid_out(self, matrix: Any, threads: Threads) -> Any:
         """Bring a matrix of unit vectors into the order in which it is read; worth its time before many products."""
+        return matrix
 
     def room(self, left: int, right: int) -> Any:
         """Return room for products."""
@@ -67,7 +68,7 @@ class Product(Protocol):
         """
 
 
-class Float32Product:
+class Float32Product(Product):
     """By numpy's BLAS."""
 
     name = "float32"
@@ -86,10 +87,6 @@ class Float32Product:
         threads.run(len(vectors), lambda start, end, _: unit_float32(vectors, inverse(lengths), start, end, out))
         return Units(out, np.full(len(vectors), 4 * _UNIT, np.float32), _no_scales())
 
-    def laid_out(self, matrix: Any, threads: Threads) -> Any:
-        """See :class:`Product`; as it is."""
-        return matrix
-
     def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""
         return np.empty(left * right, np.float32)
@@ -100,10 +97,10 @@ class Float32Product:
         return products.view(np.int32)
 
 
-class PackedFloat32Product(Float32Product):
-    """By torch's oneDNN, which lays the passages out once for the products with all queries."""
+class TorchFloat32Product(Float32Product):
+    """By torch's BLAS: MKL, in most builds for Intel's and AMD's processors."""
 
-    name = "packed float32"
+    name = "torch float32"
 
     def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> Units:
         """See :class:`Product`."""
@@ -111,6 +108,25 @@ class PackedFloat32Product(Float32Product):
 
         units = super().units(vectors, lengths, threads)
         return units._replace(matrix=torch.from_numpy(units.matrix))
+
+    def room(self, left: int, right: int) -> Any:
+        """See :class:`Product`."""
+        import torch
+
+        return torch.empty(left * right, dtype=torch.float32)
+
+    def multiply(self, left: Any, right: Any, room: Any = None) -> NDArray[Any]:
+        """See :class:`Product`."""
+        import torch
+
+        products: Vectors = torch.mm(left, right.T, out=_shaped(room, left, right)).numpy()
+        return products.view(np.int32)
+
+
+class PackedFloat32Product(TorchFloat32Product):
+    """By torch's oneDNN, which lays the passages out once for the products with all queries."""
+
+    name = "packed float32"
 
     def laid_out(self, matrix: Any, threads: Threads) -> Any:
         """See :class:`Product`."""
@@ -133,7 +149,7 @@ class PackedFloat32Product(Float32Product):
         return products.view(np.int32)
 
 
-class Bfloat16Product:
+class Bfloat16Product(Product):
     """By torch's oneDNN, which adds up in single precision and rounds each sum to bfloat16."""
 
     name = "bfloat16"
@@ -156,10 +172,6 @@ class Bfloat16Product:
         threads.run(len(vectors), lambda start, end, _: unit_bfloat16(vectors, single, start, end, out, errors))
         return Units(torch.from_numpy(out).view(torch.bfloat16), _with_rounding(errors, extreme), _no_scales())
 
-    def laid_out(self, matrix: Any, threads: Threads) -> Any:
-        """See :class:`Product`; as it is."""
-        return matrix
-
     def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""
         import torch
@@ -174,7 +186,7 @@ class Bfloat16Product:
         return bits
 
 
-class Int8Product:
+class Int8Product(Product):
     """By torch's oneDNN, in whole numbers of eight bits: coarse, four times as fast as single precision, and exact.
 
     Each vector has a scale of its own, which maps its largest coordinate to 127.
@@ -201,10 +213,6 @@ class Int8Product:
         threads.run(len(vectors), lambda start, end, _: unit_int8(vectors, single, start, end, out, scales, errors))
         return Units(torch.from_numpy(out), _with_rounding(errors, extreme), scales)
 
-    def laid_out(self, matrix: Any, threads: Threads) -> Any:
-        """See :class:`Product`; as it is."""
-        return matrix
-
     def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""
         import torch
@@ -220,7 +228,9 @@ class Int8Product:
         return numbers
 
 
-PRODUCTS: tuple[Product, ...] = (Float32Product(), PackedFloat32Product(), Bfloat16Product(), Int8Product())
+SINGLE: tuple[Product, ...] = (Float32Product(), TorchFloat32Product(), PackedFloat32Product())
+"""Products in single precision, numpy's first."""
+PRODUCTS: tuple[Product, ...] = (*SINGLE, Bfloat16Product(), Int8Product())
 """All there are, the most precise first."""
 
 

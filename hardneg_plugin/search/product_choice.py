@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from hardneg_plugin.search.matrix_products import PRODUCTS, Product
+from hardneg_plugin.search.matrix_products import PRODUCTS, SINGLE, Product
 from hardneg_plugin.search.threads import Threads, processors
 
 logger = logging.getLogger(__name__)
 
-# How much faster than a more precise product one must be measured to be.
-_PAYS = 1.25
+# How much faster than a more precise product one must be measured to be, and than one as precise that needs no laying
+# out, which is not measured.
+_PAYS, _PAYS_LAYING_OUT = 1.25, 1.05
 _PROBE = (512, 2048, 384)
 _ROUNDS = 12
 
@@ -26,10 +27,13 @@ _ROUNDS = 12
 def products() -> tuple[Product, ...]:
     """Return the products that pay on this machine, the fastest first; each is more precise than the one before."""
     rates = measured_rates()
-    plain, packed, *coarser = PRODUCTS
-    faster = rates[packed.name] > rates[plain.name]
-    chosen: list[Product] = [packed if faster and keeps_single_precision() else plain]
-    for product in coarser:
+    plain, torch, packed = SINGLE
+    chosen: list[Product] = [plain]
+    if keeps_single_precision():
+        chosen = [max(plain, torch, key=lambda product: rates[product.name])]
+        if rates[packed.name] >= _PAYS_LAYING_OUT * rates[chosen[0].name]:
+            chosen = [packed]
+    for product in PRODUCTS[len(SINGLE) :]:
         if rates[product.name] >= _PAYS * rates[chosen[0].name]:
             chosen.insert(0, product)
     return tuple(chosen)
@@ -76,6 +80,8 @@ def has_product(product: Product) -> bool:
         return True
     if find_spec("torch") is None:
         return False
+    if product.name == "torch float32":
+        return True
     import torch
 
     onednn: Any = torch.backends.mkldnn

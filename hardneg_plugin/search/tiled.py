@@ -134,7 +134,7 @@ def _search_group(
 
     queries, asked = _asked(space, group, product, threads)
     pool = _pool(len(group), k, sizes, threads.count)
-    rooms = [product.room(sizes.queries, sizes.tile + ROWS) for _ in range(threads.count)]
+    rooms = [product.room(sizes.queries, sizes.tile) for _ in range(threads.count)]
 
     def with_products(matrix: Any, tile: Tile, loop: Callable[..., None], number: int) -> None:
         def multiply(start: int, end: int, thread: int) -> None:
@@ -264,4 +264,4 @@ def _sizes(space: VectorSpace, k: int, product: Product, memory: int) -> _Sizes:
 def _tile_bytes(dims: int, tile: int, queries: int, product: Product) -> int:
     """Return the bytes of a tile: the vectors as read, as units and as laid out, and each thread's products."""
     rows = queries * processors()
-    return tile * (dims * (4 + 2 * product.itemsize) + 48) + rows * (tile + ROWS) * product.result_size
+    return tile * (dims * (4 + 2 * product.itemsize) + 48) + rows * tile * product.result_size

@@ -202,15 +202,16 @@ def test_vectors_on_disk_are_searched_as_those_in_memory(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("rates", "precision", "expected"),
     [
-        ((100, 120, 300, 800), "highest", ["int8", "bfloat16", "packed float32"]),
-        ((100, 120, 130, 800), "highest", ["int8", "packed float32"]),
-        ((100, 120, 130, 800), "medium", ["int8", "bfloat16", "float32"]),
-        ((100, 99, 300, 310), "highest", ["bfloat16", "float32"]),
-        ((100, 0, 0, 0), "highest", ["float32"]),
+        ((100, 90, 120, 300, 800), "highest", ["int8", "bfloat16", "packed float32"]),
+        ((100, 90, 120, 130, 800), "highest", ["int8", "packed float32"]),
+        ((100, 110, 120, 130, 800), "medium", ["int8", "bfloat16", "float32"]),
+        ((100, 110, 113, 300, 310), "highest", ["bfloat16", "torch float32"]),
+        ((100, 99, 104, 300, 310), "highest", ["bfloat16", "float32"]),
+        ((100, 99, 0, 0, 0), "highest", ["float32"]),
     ],
 )
 def test_products_are_taken_where_they_are_measured_to_be_faster(rates, precision, expected, monkeypatch):
-    named = dict(zip(("float32", "packed float32", "bfloat16", "int8"), rates, strict=True))
+    named = dict(zip((product.name for product in matrix_products.PRODUCTS), rates, strict=True))
     monkeypatch.setattr(product_choice, "measured_rates", lambda: named)
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)
