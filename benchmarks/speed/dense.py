@@ -19,6 +19,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from pages import write_section
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "speed_dense.md"
 CHUNK = 16_384
@@ -226,11 +227,13 @@ def main() -> None:
         f"# Exact dense search, top {options.k} of {options.queries:,} queries, {options.dims} dimensions\n\n"
         "The limit is the best rate of a plain product of 2,048 by 4,096 vectors in the same process, in the precision "
         "that the system multiplies in. Equal hits are those of hardneg's exact search. Small searches go to FAISS and "
-        "are then scored exactly.\n\n"
+        "are then scored exactly."
+    )
+    columns = (
         "| passages | system | seconds | queries/s | times FAISS | 10^9 op/s | limit | of it | equal hits | peak MB |\n"
         "|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|\n"
     )
-    options.output.write_text(head + "\n".join(lines) + "\n", "utf-8")
+    write_section(options.output, head, columns + "\n".join(lines))
 
 
 if __name__ == "__main__":

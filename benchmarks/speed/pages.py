@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from datetime import date
 from pathlib import Path
 
 # What a processor may have for products in lower precision, the fastest first.
@@ -30,9 +31,9 @@ def write_section(page: Path, head: str, text: str) -> None:
 
     :param page: The page; it need not be there.
     :param head: What stands above all sections, the title included; replaces what is there.
-    :param text: What was measured.
+    :param text: What was measured; the day is put before it.
     """
     sections = page.read_text("utf-8").split("\n## ")[1:] if page.exists() else []
     others = [section.strip() for section in sections if section.split("\n", 1)[0] != machine()]
-    own = f"{machine()}\n\n{text.strip()}"
+    own = f"{machine()}\n\nMeasured on {date.today()}.\n\n{text.strip()}"
     page.write_text("\n\n## ".join([head.strip(), *others, own]) + "\n", "utf-8")

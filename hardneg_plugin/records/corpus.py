@@ -203,12 +203,9 @@ def _joined_column(titles: pa.Array, texts: pa.Array) -> pa.Array:
     """Return titles and texts joined as BEIR does, as large strings: those of many rows may be more than 2 GB."""
     titles, texts = titles.cast(pa.large_string()), texts.cast(pa.large_string())
     untitled = pc.equal(titles, "")
-    joined = (
-        texts
-        if pc.all(untitled).as_py()
-        else pc.binary_join_element_wise(titles, texts, pa.scalar(" ", pa.large_string()))
-    )
-    return pc.if_else(untitled, texts, joined)
+    if pc.all(untitled).as_py():
+        return texts
+    return pc.if_else(untitled, texts, pc.binary_join_element_wise(titles, texts, pa.scalar(" ", pa.large_string())))
 
 
 @functools.lru_cache(maxsize=32)
