@@ -38,10 +38,13 @@ class Units(NamedTuple):
 class Product(Protocol):
     """A way to multiply unit vectors.
 
-    ``itemsize`` and ``result_size`` are the bytes of a number of the vectors and of a product.
+    ``itemsize`` and ``result_size`` are the bytes of a number of the vectors and of a product. ``queries`` are those of
+    one product: few stay in the cache with all their results, among many it counts less that a product may bring the
+    passages into an order of its own first.
     """
 
     name: str
+    queries: int
     itemsize: int
     result_size: int
     output: float
@@ -72,6 +75,7 @@ class Float32Product(Product):
     """By numpy's BLAS."""
 
     name = "float32"
+    queries = 1024
     itemsize = result_size = 4
     output = 0.0
 
@@ -127,6 +131,7 @@ class PackedFloat32Product(TorchFloat32Product):
     """By torch's oneDNN, which lays the passages out once for the products with all queries."""
 
     name = "packed float32"
+    queries = 256
 
     def laid_out(self, matrix: Any, threads: Threads) -> Any:
         """See :class:`Product`."""
@@ -153,6 +158,7 @@ class Bfloat16Product(Product):
     """By torch's oneDNN, which adds up in single precision and rounds each sum to bfloat16."""
 
     name = "bfloat16"
+    queries = 1024
     itemsize = result_size = 2
     output = 2.0**-8
 
@@ -193,6 +199,7 @@ class Int8Product(Product):
     """
 
     name = "int8"
+    queries = 256
     itemsize, result_size = 1, 4
     # Products and scales are multiplied in single precision.
     output = 2.0**-20

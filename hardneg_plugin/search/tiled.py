@@ -35,10 +35,8 @@ logger = logging.getLogger(__name__)
 
 MEMORY = 256_000_000
 """Bytes that a search works in where none are named."""
-# Passages in a product, and bytes of its results, which then stay in the cache: of many queries at a time, as each
-# product may bring the passages into an order of its own first.
-_TILE, _RESULTS = 2048, 1 << 22
-_LEAST_TILE, _LEAST_QUERIES = 512, 128
+# Passages in a product, and what memory may take from them and from its queries.
+_TILE, _LEAST_TILE, _LEAST_QUERIES = 2048, 512, 128
 _POOL, _LEAST_POOL = 4, 512
 _POOL_ENTRY = 16
 # Tiles from which on a sample of one pays, and what a guess leaves for chance: one in many thousands is too high.
@@ -249,7 +247,7 @@ def _sizes(space: VectorSpace, k: int, product: Product, memory: int) -> _Sizes:
     pool = max(_POOL * k, _LEAST_POOL)
     # A query's pool, its vectors, and at the end the rows of what its pool holds.
     each = pool * _POOL_ENTRY + dims * (product.itemsize + 8) + 16 * min(pool, 2 * k) + 96
-    tile, block = _TILE, _RESULTS // (_TILE * product.result_size)
+    tile, block = _TILE, product.queries
     while (fixed := _tile_bytes(dims, tile, block, product)) + each * block > memory:
         if tile > _LEAST_TILE:
             tile //= 2
