@@ -8,8 +8,6 @@ touches, in one buffer that all steps share, and only these rows are cleared for
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -64,11 +62,13 @@ class _Gradient:
 
     def add(self, weight: Tensor, ids: Tensor, offsets: Tensor, means: Tensor) -> None:
         """Add the gradient of some bags' means to that of the weight."""
+        from hardneg_plugin.training.gradient_kernels import add_rows
+
         if weight.grad is None:
             weight.grad = self._cleared(weight)
         sizes = torch.diff(offsets, append=torch.tensor([len(ids)]))
         shares = (means / sizes.clamp(min=1)[:, None]).contiguous()
-        _scatter()(weight.grad.numpy(), ids.numpy(), offsets.numpy(), shares.numpy())
+        add_rows(weight.grad.numpy(), ids.numpy(), offsets.numpy(), shares.numpy())
         self._touched.append(ids)
 
     def _cleared(self, weight: Tensor) -> Tensor:
@@ -92,20 +92,3 @@ class _Means(torch.autograd.Function):
         ids, offsets = ctx.saved_tensors
         ctx.gradient.add(ctx.weight, ids, offsets, means)
         return None, None, None, None
-
-
-@cache
-def _scatter() -> Callable[..., None]:
-    """Return a compiled loop: compiling takes a second, once a process."""
-    import numba
-
-    def add_rows(gradient: Any, ids: Any, offsets: Any, shares: Any) -> None:
-        for bag in range(len(offsets)):
-            end = offsets[bag + 1] if bag + 1 < len(offsets) else len(ids)
-            for place in range(offsets[bag], end):
-                row = ids[place]
-                for column in range(gradient.shape[1]):
-                    gradient[row, column] += shares[bag, column]
-
-    compiled: Callable[..., None] = numba.njit(add_rows)
-    return compiled
