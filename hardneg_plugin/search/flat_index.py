@@ -37,7 +37,7 @@ def nearest(space: VectorSpace, k: int, *, memory: int | None = None) -> Hits:
     """Find the ``k`` most similar passages of every query, by what is fastest here; all ways give the same hits.
 
     Where FAISS has a GPU it searches there, a part of the corpus after the other. Else large searches go by products in
-    low precision, or by those of oneDNN in single precision, where the processor has them and they were measured to be
+    low precision, or by those of torch in single precision, where the processor has them and they were measured to be
     faster (see :mod:`hardneg_plugin.search.tiled`), else by FAISS where it is installed, else by numpy's products.
 
     :param space: The vectors; see :func:`hardneg_plugin.search.dense.search_space`.

@@ -206,7 +206,7 @@ def test_vectors_on_disk_are_searched_as_those_in_memory(tmp_path, monkeypatch):
         ((100, 90, 120, 130, 800), "highest", ["int8", "packed float32"]),
         ((100, 110, 120, 130, 800), "medium", ["int8", "bfloat16", "float32"]),
         ((100, 110, 113, 300, 310), "highest", ["bfloat16", "torch float32"]),
-        ((100, 99, 104, 300, 310), "highest", ["bfloat16", "float32"]),
+        ((100, 104, 104, 300, 310), "highest", ["bfloat16", "float32"]),
         ((100, 99, 0, 0, 0), "highest", ["float32"]),
     ],
 )
