@@ -215,10 +215,12 @@ def main() -> None:
     parser.add_argument("--dims", type=int, default=384)
     parser.add_argument("--k", type=int, default=100)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="FAISS is needed")
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--child", choices=SYSTEMS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if "FAISS IndexFlatIP" not in options.systems or not any(name.startswith("hardneg") for name in options.systems):
+        parser.error("--systems needs FAISS, and one of hardneg's to compare with")
     if options.child:
         child(options.child, options)
         return

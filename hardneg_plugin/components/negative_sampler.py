@@ -16,6 +16,7 @@ from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with
 
 Strategy = Literal["top", "random", "simans"]
 LAST = np.iinfo(np.int64).max
+_FARTHEST = 1e100
 Order = NDArray[np.int64] | NDArray[np.float64]
 
 
@@ -162,7 +163,9 @@ def simans_order(draw: NDArray[np.int64], gap: NDArray[np.float64], a: float, b:
     """
     uniform = (draw.astype(np.float64) + 0.5) / 2.0**62
     gumbel = -np.log(-np.log(np.clip(uniform, 2.0**-63, 1 - 2.0**-53)))
-    return np.asarray(a * np.square(np.nan_to_num(gap) - b) - gumbel)
+    # An infinite square times a weight of 0 would have no place in the order.
+    off = np.clip(np.nan_to_num(gap) - b, -_FARTHEST, _FARTHEST)
+    return np.asarray(a * np.square(off) - gumbel)
 
 
 def over_quota(table: CandidateTable, order: Order, quotas: dict[str, int]) -> NDArray[np.bool_]:

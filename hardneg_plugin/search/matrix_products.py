@@ -115,9 +115,7 @@ class TorchFloat32Product(Float32Product):
 
     def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""
-        import torch
-
-        return torch.empty(left * right, dtype=torch.float32)
+        return _room(left * right, "float32")
 
     def multiply(self, left: Any, right: Any, room: Any = None) -> NDArray[Any]:
         """See :class:`Product`."""
@@ -180,9 +178,7 @@ class Bfloat16Product(Product):
 
     def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""
-        import torch
-
-        return torch.empty(left * right, dtype=torch.bfloat16)
+        return _room(left * right, "bfloat16")
 
     def multiply(self, left: Any, right: Any, room: Any = None) -> NDArray[Any]:
         """See :class:`Product`."""
@@ -222,9 +218,7 @@ class Int8Product(Product):
 
     def room(self, left: int, right: int) -> Any:
         """See :class:`Product`."""
-        import torch
-
-        return torch.empty(left * right, dtype=torch.int32)
+        return _room(left * right, "int32")
 
     def multiply(self, left: Any, right: Any, room: Any = None) -> NDArray[Any]:
         """See :class:`Product`."""
@@ -261,6 +255,14 @@ def _with_rounding(errors: Vectors, extreme: NDArray[np.int64]) -> Vectors:
     errors += 4 * _UNIT
     errors[extreme] = 1
     return errors
+
+
+def _room(size: int, kind: str) -> Any:
+    """Return an empty tensor that any thread may write to, also where this one is in torch's inference mode."""
+    import torch
+
+    with torch.inference_mode(False):
+        return torch.empty(size, dtype=getattr(torch, kind))
 
 
 def _shaped(room: Any, left: Any, right: Any) -> Any:

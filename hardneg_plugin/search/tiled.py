@@ -35,8 +35,9 @@ logger = logging.getLogger(__name__)
 
 MEMORY = 256_000_000
 """Bytes that a search works in where none are named."""
-# Passages in a product, and what memory may take from them and from its queries.
-_TILE, _LEAST_TILE, _LEAST_QUERIES = 2048, 512, 128
+# Passages in a product, and how few of them and of its queries there may be for want of memory; as few queries as are
+# enough are taken before a tile is made smaller, and before a thread's share of all queries would be less than a block.
+_TILE, _LEAST_TILE, _ENOUGH_QUERIES, _LEAST_QUERIES = 2048, 512, 256, 128
 _POOL, _LEAST_POOL = 4, 512
 _POOL_ENTRY = 16
 # Tiles from which on a sample of one pays, and what a guess leaves for chance: one in many thousands is too high.
@@ -248,8 +249,10 @@ def _sizes(space: VectorSpace, k: int, product: Product, memory: int) -> _Sizes:
     # A query's pool, its vectors, and at the end the rows of what its pool holds.
     each = pool * _POOL_ENTRY + dims * (product.itemsize + 8) + 16 * min(pool, 2 * k) + 96
     tile, block = _TILE, product.queries
-    while (fixed := _tile_bytes(dims, tile, block, product)) + each * block > memory:
-        if tile > _LEAST_TILE:
+    while (fixed := _tile_bytes(dims, tile, block, product)) + each * _queries_at_once(block) > memory:
+        if block > _ENOUGH_QUERIES:
+            block //= 2
+        elif tile > _LEAST_TILE:
             tile //= 2
         elif block > _LEAST_QUERIES:
             block //= 2
@@ -257,6 +260,11 @@ def _sizes(space: VectorSpace, k: int, product: Product, memory: int) -> _Sizes:
             msg = f"memory: a search of {dims} dimensions needs at least {fixed + each * block:,} bytes, got {memory:,}"
             raise ParameterError(msg)
     return _Sizes(tile, block, pool, max((memory - fixed) // each, block))
+
+
+def _queries_at_once(block: int) -> int:
+    """Return how many queries must be searched for together, so that blocks of this size are filled."""
+    return block * processors() if block > _ENOUGH_QUERIES else block
 
 
 def _tile_bytes(dims: int, tile: int, queries: int, product: Product) -> int:

@@ -66,6 +66,12 @@ def test_without_sharpness_the_draw_is_the_random_one():
     assert len(counts) == 5
 
 
+def test_an_infinite_score_is_drawn_as_any_other_where_scores_do_not_weigh():
+    examples = scored([f"q{number}" for number in range(60)], [math.inf, 0.0, -math.inf])
+    assert set(Counter(one for (one,) in drawn(examples, simans_a=0))) == {"p1", "p2", "p3"}
+    assert drawn(examples, simans_a=1, num_negatives=1) == [["p2"]] * 60
+
+
 def test_the_best_of_several_positives_counts():
     examples = scored(["a"], [4.0, 1.0], positives=(1.0, 4.0))
     assert drawn(examples, simans_a=1e9) == [["p1"]]

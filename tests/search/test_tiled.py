@@ -240,6 +240,26 @@ def test_a_torch_without_a_product_goes_without_it(monkeypatch):
 
 
 @BY_NAME
+def test_a_program_in_inference_mode_searches_as_any_other(product):
+    queries, passages = random_vectors(13, 300, 16), random_vectors(14, 900, 16)
+    with torch.inference_mode():
+        assert measured_rates.__wrapped__()[product.name] > 0
+        found = tiled_search(search_space(queries, passages, 12, "cosine"), 12, by=[product])
+    same(found.hits, exact_search(queries, passages, 12, "cosine"))
+
+
+@BY_NAME
+@pytest.mark.parametrize("count", [1, 2, 16, 27, 55, 128])
+def test_products_are_filled_however_many_processors_there_are(product, count, monkeypatch):
+    monkeypatch.setattr(tiled, "processors", lambda: count)
+    space = search_space(random_vectors(15, 2, 384), random_vectors(16, 2, 384), 100, "cosine")
+    sizes = tiled._sizes(space, 100, product, tiled.MEMORY)
+    # A thread's share of the queries that are searched for at once is no less than what its room is for.
+    assert sizes.group >= sizes.queries * (count if sizes.queries > 256 else 1)
+    assert sizes.queries == product.queries or count > 8
+
+
+@BY_NAME
 def test_nearest_takes_the_fastest_way_for_large_searches(product, monkeypatch):
     monkeypatch.setattr(flat_index, "_LARGE", 0)
     monkeypatch.setattr(flat_index, "products", lambda: (product,))
