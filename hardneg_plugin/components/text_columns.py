@@ -37,9 +37,10 @@ def text_columns(
     counts = np.minimum(np.diff(offsets), len(rows) if most is None else most)
     texts, places = _passages(table, rows)
     chosen = ranges(offsets[:-1], counts)
-    for row in rows[chosen[(_lengths(texts) == 0)[places[chosen]]]]:
-        example = examples[int(table.example_index[row])]
-        raise no_text(example, f"candidate {Candidate(table, int(row)).id!r}")
+    empty = chosen[(_lengths(texts) == 0)[places[chosen]]]
+    if len(empty):
+        row = int(rows[empty[0]])
+        raise no_text(examples[int(table.example_index[row])], f"candidate {Candidate(table, row).id!r}")
     anchors = pa.array([example.query for example in examples], pa.large_string())
     positives = pa.array([text for example in examples for text in positive_texts(example)], pa.large_string())
     owner = np.repeat(np.arange(len(examples)), [len(example.positives) for example in examples])

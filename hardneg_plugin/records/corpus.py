@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
@@ -201,6 +200,8 @@ def _joined(titles: list[str], texts: list[str]) -> list[str]:
 
 def _joined_column(titles: pa.Array, texts: pa.Array) -> pa.Array:
     """Return titles and texts joined as BEIR does, as large strings: those of many rows may be more than 2 GB."""
+    import pyarrow.compute as pc
+
     titles, texts = titles.cast(pa.large_string()), texts.cast(pa.large_string())
     untitled = pc.equal(titles, "")
     if pc.all(untitled).as_py():
