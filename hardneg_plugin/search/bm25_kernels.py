@@ -17,7 +17,7 @@ A passage's score is the sum of its terms' weights in the order the terms are gi
 was worked out: so scores do not depend on blocks, thresholds or threads.
 
 numba keeps what it compiled on disk and compiles again when this file changes; it does not see a change of
-``bm25_loops.py``, which this file must be touched for.
+``bm25_loops.py``, ``bm25_keys.py`` or ``lanes.py``, for which this file must be touched.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from typing import Any
 import numpy as np
 
 from hardneg_plugin.compiled import compiled
+from hardneg_plugin.search.bm25_keys import ROW_BITS, cut, keep, key_of_rank
 from hardneg_plugin.search.bm25_loops import (
     BEGIN,
     BLOCK_BITS,
     END,
     ORIGIN,
-    ROW_BITS,
     SHIFT,
     STOP,
     TABLE,
@@ -41,11 +41,10 @@ from hardneg_plugin.search.bm25_loops import (
     Work,
     add_found,
     add_up,
+    fetch,
     find_places,
-    keep,
     position_of,
     scan,
-    select,
     still_possible,
     walk,
 )
@@ -120,11 +119,12 @@ def _gather(index: Postings, query: Query, essential: int, low: int, high: int, 
     acc, rows, scores = work.acc, work.rows, work.scores
     touched = 0
     for place in range(essential):
-        begin = position_of(indices, steps, at, place, at[place, BEGIN], low)
-        stop = position_of(indices, steps, at, place, begin, high)
-        at[place, BEGIN] = begin
-        at[place, STOP] = stop
-        touched += stop - begin
+        at[place, BEGIN] = position_of(indices, steps, at, place, at[place, BEGIN], low)
+        fetch(data, indices, at[place, BEGIN])
+        at[place, STOP] = position_of(indices, steps, at, place, at[place, BEGIN], high)
+        touched += at[place, STOP] - at[place, BEGIN]
+    for place in range(essential):
+        begin, stop = at[place, BEGIN], at[place, STOP]
         if begin < stop:
             add_up(data[begin:stop], indices[begin:stop], acc, low, weights[place])
     if touched == 0:
@@ -177,11 +177,7 @@ def _raise(share: float, k: int, guess: bool, query: Query, work: Work) -> None:
     known = query.counts[_GUESSED_AT]
     if size <= known + known // 8 or size < rank:
         return
-    scratch, pool = work.scratch, query.pool
-    for place in range(size):
-        scratch[place] = pool[place]
-    select(scratch, size, rank)
-    score = _score_of(scratch[rank - 1], work.bits, work.score)
+    score = _score_of(key_of_rank(query.pool, size, rank, work.bins), work.bits, work.score)
     if score > query.levels[_THRESHOLD]:
         query.levels[_THRESHOLD] = score
         if rank < k:
@@ -209,7 +205,7 @@ def _read_block(index: Postings, query: Query, k: int, low: int, high: int, work
         return
     before = query.full[0]
     size = query.counts[_SIZE]
-    size = keep(work.rows, work.scores, work.score_bits, found, threshold, k, query.pool, size, query.full)
+    size = keep(work.rows, work.scores, work.score_bits, found, threshold, k, query.pool, size, query.full, work.bins)
     query.counts[_SIZE] = size
     if query.full[0] != before:
         query.counts[_GUESSED_AT] = min(query.counts[_GUESSED_AT], k)
@@ -222,7 +218,7 @@ def _settle(query: Query, k: int, work: Work) -> Any:
     size = query.counts[_SIZE]
     least = np.float32(0)
     if size >= k:
-        select(query.pool, size, k)
+        cut(query.pool, size, k, work.bins)
         query.counts[_SIZE] = k
         least = _score_of(query.pool[k - 1], work.bits, work.score)
     return least

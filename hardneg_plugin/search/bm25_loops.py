@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hardneg_plugin.compiled import compiled
+from hardneg_plugin.search.lanes import LANES, at_least, lowest_bit, prefetch
 
-BLOCK_BITS = 12
-"""Blocks are multiples of 2^12 rows; so are the steps of the terms for which a block's first posting is looked up."""
-_LANES = 64
-ROW_BITS = np.uint64(32)
-_LOW_BITS = np.uint64(0xFFFFFFFF)
+BLOCK_BITS = 10
+"""Blocks are multiples of 2^10 rows; so are the steps of the terms for which a block's first posting is looked up."""
+# Lines of the cache that are asked for where a term's postings begin, and the postings in each.
+_LINES, _LINE = 4, 16
 
 # Columns of a query's terms: its postings of this block, the end and begin of all, its steps and their size.
 BEGIN, STOP, END, ORIGIN, TABLE, SHIFT = range(6)
@@ -43,7 +43,7 @@ class Work(NamedTuple):
     scores: Any
     score_bits: Any
     places: Any
-    scratch: Any
+    bins: Any
     bits: Any
     score: Any
     at: Any
@@ -89,29 +89,11 @@ def first_at_least(indices: Any, start: int, end: int, row: int) -> int:
 
 
 @compiled()
-def select(keys: Any, size: int, rank: int) -> None:
-    """Bring the ``rank`` largest of the first ``size`` keys to the front, the least of them to the last of these."""
-    left = 0
-    right = size - 1
-    while left < right:
-        pivot = keys[(left + right) >> 1]
-        i = left
-        j = right
-        while i <= j:
-            while keys[i] > pivot:
-                i += 1
-            while keys[j] < pivot:
-                j -= 1
-            if i <= j:
-                keys[i], keys[j] = keys[j], keys[i]
-                i += 1
-                j -= 1
-        if rank - 1 <= j:
-            right = j
-        elif rank - 1 >= i:
-            left = i
-        else:
-            return
+def fetch(data: Any, indices: Any, begin: int) -> None:
+    """Have the first of a term's postings brought to the cache; the processor sees by itself that others follow."""
+    for line in range(_LINES):
+        prefetch(indices, begin + line * _LINE)
+        prefetch(data, begin + line * _LINE)
 
 
 @compiled()
@@ -151,21 +133,18 @@ def walk(postings: Any, acc: Any, low: int, floor: Any, rows: Any, scores: Any, 
 def scan(acc: Any, width: int, low: int, floor: Any, rows: Any, scores: Any) -> int:
     """Collect the rows of a block that reach ``floor``, and clear the accumulator."""
     found = 0
-    lanes = np.uint32(_LANES)
-    for chunk in range(np.uint32(0), np.uint32((width + _LANES - 1) // _LANES)):
-        start = np.uint32(chunk * lanes)
-        hits = np.int32(0)
-        for lane in range(np.uint32(0), lanes):
-            hits += np.int32(acc[np.uint32(start + lane)] >= floor)
-        if hits:
-            for lane in range(np.uint32(0), lanes):
-                slot = np.uint32(start + lane)
-                if acc[slot] >= floor:
-                    rows[found] = low + slot
-                    scores[found] = acc[slot]
-                    found += 1
-        for lane in range(np.uint32(0), lanes):
-            acc[np.uint32(start + lane)] = 0
+    lanes = np.uint64(LANES)
+    for chunk in range(np.uint64(0), np.uint64((width + LANES - 1) // LANES)):
+        start = chunk * lanes
+        hits = at_least(acc, start, floor)
+        while hits:
+            slot = start + lowest_bit(hits)
+            hits &= hits - np.uint64(1)
+            rows[found] = low + slot
+            scores[found] = acc[slot]
+            found += 1
+        for lane in range(np.uint64(0), lanes):
+            acc[start + lane] = 0
     return found
 
 
@@ -211,24 +190,3 @@ def add_found(data: Any, indices: Any, end: int, weight: Any, rows: Any, scores:
             position += 1
         if position < end and indices[position] == row:
             scores[number] += weight * data[position]
-
-
-@compiled()
-def keep(rows: Any, scores: Any, bits: Any, found: int, least: Any, k: int, pool: Any, size: int, full: Any) -> int:
-    """Put the passages that reach ``least`` into the pool; return how many keys it has.
-
-    A pool that is full is cut back to the best k, the last of which then is what another must exceed.
-    """
-    last = full[0]
-    for number in range(found):
-        if scores[number] >= least:
-            key = (np.uint64(bits[number]) << ROW_BITS) | (_LOW_BITS - np.uint64(rows[number]))
-            if key > last:
-                pool[size] = key
-                size += 1
-                if size == len(pool):
-                    select(pool, size, k)
-                    size = k
-                    last = pool[k - 1]
-    full[0] = last
-    return size

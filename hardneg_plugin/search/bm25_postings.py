@@ -112,10 +112,12 @@ class Postings:
             keys = np.zeros((end - start, k), np.uint64)
             bounds = queries.bounds[start : end + 1]
             own = slice(bounds[0], bounds[-1])
-            bm25_kernels.search(
-                index, queries.terms[own], queries.weights[own], bounds - bounds[0], k, self._rows, work, keys
-            )
-            free.put(work)
+            try:
+                bm25_kernels.search(
+                    index, queries.terms[own], queries.weights[own], bounds - bounds[0], k, self._rows, work, keys
+                )
+            finally:
+                free.put(work)
             _read_keys(keys, rows[start:end], scores[start:end])
 
         with ThreadPoolExecutor(threads) as pool:
@@ -124,6 +126,8 @@ class Postings:
 
 def _memory(block: int, queries: int, capacity: int, terms: int) -> tuple[NDArray[Any], ...]:
     """Return the memory of one thread, in the order of the fields of the kernels' ``Work``."""
+    from hardneg_plugin.search.bm25_keys import BINS
+
     bits = np.zeros(1, np.uint32)
     scores = np.empty(block, np.float32)
     return (
@@ -132,7 +136,7 @@ def _memory(block: int, queries: int, capacity: int, terms: int) -> tuple[NDArra
         scores,
         scores.view(np.uint32),
         np.empty(block, np.int64),
-        np.empty(capacity, np.uint64),
+        np.empty(BINS, np.int32),
         bits,
         bits.view(np.float32),
         np.empty((terms, 6), np.int64),
