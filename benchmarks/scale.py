@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from speed.pages import write_section
 from speed.synthetic import Synthetic
 
 from hardneg_plugin.memory_limit import own_bytes
@@ -42,6 +43,12 @@ mine:
   - sample: {{num_negatives: 5}}
 """
 QUERY_WORDS = 6
+HEAD = """# A whole mining recipe, killed once and resumed
+
+`python benchmarks/scale.py`: BM25, known positives, positive-aware margin by a static model, sampler. Seconds of the
+killed and the resumed process together, import and indexing included; the largest memory of both: held (what `memory`
+promises) and resident (with the pages of mapped files).
+"""
 
 
 @dataclass
@@ -122,7 +129,7 @@ def measure(pairs: int, options: argparse.Namespace) -> tuple[Run, Run]:
 
 
 def main() -> None:
-    """Measure the sizes that are asked for and write ``results/scale.md``."""
+    """Measure the sizes that are asked for; write this machine's section of ``results/scale.md``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, action="append", help="default 10,000 and 100,000")
     parser.add_argument("--memory", default="8GB")
@@ -137,19 +144,15 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     sizes = sorted(options.pairs or [10_000, 100_000])
     costs = {pairs: measure(pairs, options) for pairs in sizes}
-    options.out.write_text(table(costs, options), "utf-8")
-    print(options.out.read_text("utf-8"))
+    measured = table(costs, options)
+    print(measured)
+    write_section(options.out, HEAD, measured)
 
 
 def table(costs: dict[int, tuple[Run, Run]], options: argparse.Namespace) -> str:
     """Return the costs as Markdown, each with the exponent by which it grew from the size before."""
     lines = [
-        "# A whole mining recipe, killed once and resumed",
-        "",
-        f"`python benchmarks/scale.py` with `memory: {options.memory}`, engine {options.engine}, {psutil.cpu_count()} "
-        f"cores: BM25 top {options.top_k}, known positives, positive-aware margin by a static model, sampler. Seconds "
-        "of the killed and the resumed process together, import and indexing included; the largest memory of both: "
-        "held (what `memory` promises) and resident (with the pages of mapped files).",
+        f"`memory: {options.memory}`, engine {options.engine}, BM25 top {options.top_k}.",
         "",
         "| pairs and passages | seconds | grows as | held GB | grows as | resident GB |",
         "|---|---|---|---|---|---|",

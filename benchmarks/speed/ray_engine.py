@@ -17,6 +17,13 @@ import time
 from pathlib import Path
 from statistics import median
 
+from pages import write_section
+
+HEAD = """# Mining by Ray
+
+`python benchmarks/speed/ray_engine.py`: medians of the rounds. Importing the data and writing the triplets are counted,
+and run in one process each way; starting Ray is not counted, what its workers import is.
+"""
 RECIPE = """
 name: ray
 data: {{dataset: "sample?passages={passages}", shard_size: {shard}}}
@@ -50,7 +57,7 @@ def digest(folder: Path) -> str:
 
 
 def main() -> None:
-    """Measure and write ``results/speed_ray.md``."""
+    """Measure; write this machine's section of ``results/speed_ray.md``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--passages", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -77,17 +84,15 @@ def main() -> None:
                 print(f"round {number}: {engine} {seconds[engine][-1]:.1f} s", flush=True)
     middle = {engine: median(values[1:]) for engine, values in seconds.items()}
     lines = [
-        "# Mining by Ray",
-        "",
-        f"`python benchmarks/speed/ray_engine.py --passages {options.passages}`, {os.cpu_count()} cores; "
-        f"{'the same bytes from all' if len(digests) == 1 else 'DIFFERENT BYTES'}.",
+        f"`--passages {options.passages}`; {'the same bytes from all' if len(digests) == 1 else 'DIFFERENT BYTES'}.",
         "",
         "| engine | seconds | speed-up over one worker |",
         "|---|---|---|",
         *(f"| {name} | {value:.1f} | {middle['ray, 1 worker'] / value:.2f} |" for name, value in middle.items()),
     ]
-    options.out.write_text("\n".join(lines) + "\n", "utf-8")
-    print(options.out.read_text("utf-8"))
+    measured = "\n".join(lines)
+    print(measured)
+    write_section(options.out, HEAD, measured)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,13 @@ from statistics import median
 from typing import Any
 
 import datasets
+from pages import write_section
 
+HEAD = """# Training beside the trainer of sentence-transformers
+
+`python benchmarks/speed/training.py`: steps per second, medians; the median of the ratios within a round and their
+range.
+"""
 WARMUP = 0.1
 Times = list[float]
 
@@ -133,7 +139,7 @@ def lines(name: str, speeds: dict[str, list[float]]) -> list[str]:
 
 
 def main() -> None:
-    """Measure and write ``results/speed_training.md``."""
+    """Measure; write this machine's section of ``results/speed_training.md``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kinds", nargs="*", default=["static", "transformer"], help="static, transformer")
     parser.add_argument("--rounds", type=int, default=3)
@@ -145,10 +151,6 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     table = training_table(options.shared)
     text = [
-        "# Training beside the trainer of sentence-transformers",
-        "",
-        "`python benchmarks/speed/training.py`: steps per second, medians; ratio of the rounds and its range.",
-        "",
         "| model | trainer alone | ours | ours / alone | range |",
         "|---|---|---|---|---|",
     ]
@@ -175,8 +177,9 @@ def main() -> None:
                 "transformer of MiniLM's shape",
                 compare(table, base, folder / "transformer", size, rounds=options.rounds, skip=2),
             )
-    options.out.write_text("\n".join([*text, *notes]) + "\n", "utf-8")
-    print(options.out.read_text("utf-8"))
+    measured = "\n".join([*text, *notes])
+    print(measured)
+    write_section(options.out, HEAD, measured)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,7 @@ def drop_faulty(table: CandidateTable, source: str, faults: Sequence[str]) -> Ca
     """
     # A passage that an earlier source wrote too stands in that one's row, not in the order of the ranks.
     ranks = table.ranks[source]
-    rows = np.flatnonzero(ranks)
-    rows = rows[np.lexsort((ranks[rows], table.example_index[rows]))]
+    rows = table.ordered_by(ranks, np.flatnonzero(ranks))
     of_row = np.full(len(table.passages), "", dtype=object)
     of_row[rows] = faults
     for fault in sorted(set(faults) - {""}):

@@ -16,7 +16,7 @@ from hardneg_plugin.llm.prompt import Prompt, Shown
 from hardneg_plugin.llm.request import LLMRequest
 from hardneg_plugin.records import CandidateTable, MiningExample
 from hardneg_plugin.records.candidates import Candidate
-from hardneg_plugin.records.table import offsets_of
+from hardneg_plugin.records.table import offsets_of, places
 
 Mode = Literal["listwise", "pointwise"]
 VARIABLES = {"listwise": {"query", "positive", "passages"}, "pointwise": {"query", "positive", "passage"}}
@@ -96,8 +96,7 @@ def rows_to_judge(component: str, table: CandidateTable, source: str | None, mos
         offsets = offsets_of(np.bincount(table.example_index[rows], minlength=len(table)))
     if most is None:
         return rows
-    place = np.arange(len(rows)) - np.repeat(offsets[:-1], np.diff(offsets))
-    return rows[place < most]
+    return rows[places(offsets) < most]
 
 
 def judged_already(table: CandidateTable, judges: Sequence[str], prompt: str) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.llm.verdicts import EASY_NEGATIVE, FALSE_NEGATIVE, HARD_NEGATIVE
 from hardneg_plugin.records import CandidateTable, MiningExample
+from hardneg_plugin.records.table import places
 from hardneg_plugin.search.dense import Encoder, encode
 from hardneg_plugin.text.analyzer import Analyzer
 
@@ -126,8 +127,7 @@ def _moments(
 
 def _share_below(values: NDArray[np.float64], table: CandidateTable) -> NDArray[np.float64]:
     """Return the share of the example's candidates with a lower score; NaN sorts last and counts for nobody."""
-    order = np.lexsort((values, table.example_index))
-    place = np.arange(len(order)) - np.repeat(table.offsets[:-1], np.diff(table.offsets))
+    order, place = table.ordered_by(values), places(table.offsets)
     ordered = values[order]
     # Equal scores have the place of the first of them.
     first = np.ones(len(order), dtype=bool)

@@ -40,6 +40,11 @@ def ranges(starts: Ints, lengths: Ints) -> Ints:
     return np.arange(total, dtype=np.int64) + np.repeat(starts - ends + lengths, lengths)
 
 
+def places(offsets: Ints) -> Ints:
+    """Return the number of each element within its list, where lists stand one behind the other."""
+    return np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
+
+
 @dataclass(frozen=True, eq=False)
 class CandidateTable:
     """Candidates of ``n`` examples, ``m`` rows in all.
@@ -175,12 +180,21 @@ class CandidateTable:
             ranges(self.positive_offsets[examples], positive_lengths),
         )
 
+    def ordered_by(self, values: NDArray[Any], rows: Ints | None = None) -> Ints:
+        """Return rows, those of each example together, the lowest value first; NaN last, equal ones as they stand.
+
+        :param values: One for each row of the table, shape ``(m,)``.
+        :param rows: The rows that are wanted, ascending; None returns all.
+        """
+        if rows is None:
+            return np.lexsort((values, self.example_index))
+        return rows[np.lexsort((values[rows], self.example_index[rows]))]
+
     def kept_by_rank(self) -> tuple[Ints, Ints]:
         """Return the rows that are kept, best rank first in each example (unranked last), and their offsets."""
-        kept = np.flatnonzero(self.kept)
-        owner, ranks = self.example_index[kept], self.best_rank()[kept]
-        order = np.lexsort((np.where(ranks == ABSENT_RANK, np.iinfo(np.int32).max, ranks), owner))
-        return kept[order].astype(np.int64), offsets_of(np.bincount(owner, minlength=len(self)))
+        kept, ranks = np.flatnonzero(self.kept), self.best_rank()
+        rows = self.ordered_by(np.where(ranks == ABSENT_RANK, np.iinfo(np.int32).max, ranks), kept)
+        return rows, offsets_of(np.bincount(self.example_index[kept], minlength=len(self)))
 
     def best_rank(self, source: str | None = None) -> NDArray[np.int32]:
         """Return the rank of each row: in one source, or the best over all; 0 where it has none.

@@ -9,7 +9,7 @@ from haystack.dataclasses import Document
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records import CandidateTable, MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.records.coded import Coded
-from hardneg_plugin.records.table import concat, offsets_of, ranges, same_corpus
+from hardneg_plugin.records.table import concat, offsets_of, places, ranges, same_corpus
 
 
 def ids(example):
@@ -21,6 +21,23 @@ def test_offsets_and_ranges():
     assert offsets_of([]).tolist() == [0]
     assert ranges(np.array([5, 0, 9]), np.array([2, 0, 3])).tolist() == [5, 6, 9, 10, 11]
     assert ranges(np.array([], dtype=np.int64), np.array([], dtype=np.int64)).tolist() == []
+
+
+def test_places_count_anew_in_each_list():
+    assert places(np.array([0, 2, 2, 5])).tolist() == [0, 1, 0, 1, 2]
+    assert places(np.array([0])).tolist() == []
+
+
+@pytest.mark.parametrize("first", [None, 0, 1])
+def test_rows_are_ordered_within_their_example(rich_examples, first):
+    table = table_of(rich_examples)
+    values = np.array([2.0, 1.0, np.nan, 1.0, 1.0, 0.0, -1.0])
+    rows = None if first is None else np.arange(first, len(values))
+    expected = sorted(
+        range(first or 0, len(values)),
+        key=lambda row: (table.example_index[row], np.isnan(values[row]), values[row], row),
+    )
+    assert table.ordered_by(values, rows).tolist() == expected
 
 
 def test_drop_keeps_the_first_reason(plain_examples):
