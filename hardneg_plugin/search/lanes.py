@@ -8,40 +8,87 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 LANES = 64
 """Numbers that are compared at once."""
-_BYTE, _NUMBER = ir.IntType(8), ir.IntType(32)
-_FLOATS = ir.VectorType(ir.FloatType(), LANES)
+_BYTE, _INT32 = ir.IntType(8), ir.IntType(32)
 # Of prefetch: to be read, soon needed again, data.
-_READ, _KEPT, _DATA = _NUMBER(0), _NUMBER(3), _NUMBER(1)
+_READ, _KEPT, _DATA = _INT32(0), _INT32(3), _INT32(1)
 
 Typed = tuple[Any, Callable[..., Any]]
+
+
+def _loaded(target: Any, builder: Any, kind: Any, array: Any, start: Any) -> Any:
+    """Load 64 numbers of a contiguous array, counted over all its dimensions."""
+    data = target.make_array(kind)(target, builder, array).data
+    lanes = ir.VectorType(target.get_value_type(kind.dtype), LANES)
+    return builder.load(builder.bitcast(builder.gep(data, [start]), lanes.as_pointer()), align=kind.dtype.bitwidth // 8)
+
+
+def _repeated(builder: Any, number: Any) -> Any:
+    """Return a number in each of 64 lanes."""
+    empty = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
+    first = builder.insert_element(empty, number, _INT32(0))
+    return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(_INT32, LANES), None))
+
+
+def _as_bits(builder: Any, answers: Any) -> Any:
+    return builder.bitcast(answers, ir.IntType(LANES))
 
 
 def _at_least(context: Any, values: Any, start: Any, floor: Any) -> Typed:
     """Return 64 bits, which say of each of 64 numbers from ``start`` on whether it is at least ``floor``.
 
-    :param values: Numbers in single precision; nothing checks that there are so many.
+    :param values: Floating-point numbers or signed integers; nothing checks that there are so many.
     """
 
     def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = target.make_array(signature.args[0])(target, builder, arguments[0])
-        place = builder.bitcast(builder.gep(array.data, [arguments[1]]), _FLOATS.as_pointer())
-        numbers = builder.load(place, align=np.dtype(np.float32).itemsize)
-        empty = ir.Constant(_FLOATS, ir.Undefined)
-        first = builder.insert_element(empty, arguments[2], _NUMBER(0))
-        floors = builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(_NUMBER, LANES), None))
-        return builder.bitcast(builder.fcmp_ordered(">=", numbers, floors), ir.IntType(LANES))
+        numbers = _loaded(target, builder, signature.args[0], *arguments[:2])
+        compare = builder.fcmp_ordered if isinstance(values.dtype, types.Float) else builder.icmp_signed
+        return _as_bits(builder, compare(">=", numbers, _repeated(builder, arguments[2])))
 
-    return types.uint64(values, types.uint64, types.float32), generate
+    return types.uint64(values, types.uint64, values.dtype), generate
 
 
 at_least: Any = intrinsic(_at_least)
+
+
+def _unsigned_at_most(context: Any, values: Any, start: Any, limit: Any) -> Typed:
+    """Return 64 bits, which say of each of 64 integers, read as unsigned, whether it is at most ``limit``, so read.
+
+    :param values: Integers; nothing checks that there are so many.
+    """
+
+    def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        numbers = _loaded(target, builder, signature.args[0], *arguments[:2])
+        return _as_bits(builder, builder.icmp_unsigned("<=", numbers, _repeated(builder, arguments[2])))
+
+    return types.uint64(values, types.uint64, values.dtype), generate
+
+
+unsigned_at_most: Any = intrinsic(_unsigned_at_most)
+
+
+def _scaled_at_least(context: Any, values: Any, start: Any, scales: Any, first: Any, floor: Any) -> Typed:
+    """Return 64 bits, which say of each of 64 integers, times its scale, whether it is at least ``floor``.
+
+    :param values: Signed integers; nothing checks that there are so many from ``start`` on.
+    :param scales: Numbers in single precision, as many from ``first`` on.
+    """
+
+    def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        numbers = _loaded(target, builder, signature.args[0], *arguments[:2])
+        factors = _loaded(target, builder, signature.args[2], *arguments[2:4])
+        scaled = builder.fmul(builder.sitofp(numbers, factors.type), factors)
+        return _as_bits(builder, builder.fcmp_ordered(">=", scaled, _repeated(builder, arguments[4])))
+
+    return types.uint64(values, types.uint64, scales, types.uint64, types.float32), generate
+
+
+scaled_at_least: Any = intrinsic(_scaled_at_least)
 
 
 def _lowest_bit(context: Any, bits: Any) -> Typed:
@@ -62,7 +109,7 @@ def _prefetch(context: Any, values: Any, place: Any) -> Typed:
     def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = target.make_array(signature.args[0])(target, builder, arguments[0])
         address = builder.bitcast(builder.gep(array.data, [arguments[1]]), _BYTE.as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), _NUMBER, _NUMBER, _NUMBER])
+        kind = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer(), _INT32, _INT32, _INT32])
         name = "llvm.prefetch.p0"
         function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
         builder.call(function, [address, _READ, _KEPT, _DATA])

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hardneg_plugin.compiled import compiled
+from hardneg_plugin.search.lanes import LANES, at_least, lowest_bit, scaled_at_least, unsigned_at_most
 from hardneg_plugin.search.pools import Asked, Pool, Tile
 
 # Columns of traits.
@@ -45,7 +46,6 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int
     counts, clear_at = pool.counts, pool.clear_at
     exactly, whole = own_vectors.shape[0] > 0, scales.shape[0] > 0
     single, capacity = asked.single, np.int64(rows.shape[1])
-    reached = np.empty(bits.shape[1], np.uint8)
     rounding = (vectors.shape[1] + 16) * (_SINGLE if single else _DOUBLE)
     allowed = _FREE_POOLS * capacity + (tile.first_row + passages.shape[0]) // _ONE_IN
     for line in range(np.uint64(0), np.uint64(lines)):
@@ -54,7 +54,7 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int
             continue
         length, error, best = queries[query, LENGTH], queries[query, ERROR], pool.best[query]
         level = _level(tile, asked, query, best)
-        found = _find(bits, line, scales, passages.shape[0], level, reached, columns, thread)
+        found = _find(bits, line, scales, passages.shape[0], level, columns, thread)
         # Vectors are read one behind the other here, so that the processor need not wait for each.
         for place in range(found):
             column = np.uint64(columns[thread, place])
@@ -83,40 +83,33 @@ def collect(tile: Tile, asked: Asked, pool: Pool, first: int, lines: int, k: int
 
 
 @compiled(error_model="numpy")
-def _find(bits: Any, line: Any, scales: Any, last: int, level: float, reached: Any, columns: Any, thread: int) -> Any:
+def _find(bits: Any, line: Any, scales: Any, last: int, level: float, columns: Any, thread: int) -> Any:
     """Write the columns whose numbers are at least the level; returns how many they are."""
-    _mark(bits, line, scales, level, reached)
-    found, end, lanes = np.uint64(0), np.uint64(last), np.uint64(8)
-    # Eight answers at once: few are positive.
-    words = reached.view(np.uint64)
-    for word in range(np.uint64(0), np.uint64(len(words))):
-        if words[word] != 0:
-            for lane in range(lanes * word, lanes * (word + np.uint64(1))):
-                columns[thread, found] = lane
-                found += np.uint64(reached[lane] & (lane < end))
+    found, lanes, width, end = np.uint64(0), np.uint64(LANES), np.uint64(bits.shape[1]), np.uint64(last)
+    for chunk in range(np.uint64(0), (end + lanes - np.uint64(1)) // lanes):
+        start = chunk * lanes
+        hits = _reached(bits, line * width + start, scales, start, level)
+        # Few numbers reach the level, so hardly a bit of most chunks.
+        while hits:
+            column = start + lowest_bit(hits)
+            hits &= hits - np.uint64(1)
+            columns[thread, found] = column
+            found += np.uint64(column < end)
     return found
 
 
-@compiled(error_model="numpy")
-def _mark(bits: Any, line: Any, scales: Any, level: float, reached: Any) -> None:
-    """Write of each number of a line whether it is at least the level, in loops without a branch.
+@compiled(inline="always", error_model="numpy")
+def _reached(bits: Any, start: Any, scales: Any, first: Any, level: float) -> Any:
+    """Return 64 bits, which say of 64 numbers whether each is at least the level.
 
     Bits of positive numbers are in order as integers, those of negative ones the other way round.
     """
-    width = np.uint64(bits.shape[1])
     if scales.shape[0] > 0:
-        least = np.float32(level)
-        for lane in range(np.uint64(0), width):
-            reached[lane] = np.float32(bits[line, lane]) * scales[lane] >= least
-        return
+        return scaled_at_least(bits, start, scales, first, np.float32(level))
     limit = bits.dtype.type(level)
     if level >= 0:
-        for lane in range(np.uint64(0), width):
-            reached[lane] = bits[line, lane] >= limit
-    else:
-        for lane in range(np.uint64(0), width):
-            number = bits[line, lane]
-            reached[lane] = (number >= 0) | (number <= limit)
+        return at_least(bits, start, limit)
+    return unsigned_at_most(bits, start, limit)
 
 
 @compiled(inline="always", error_model="numpy")
