@@ -7,8 +7,10 @@ vectors) are left out: they are the operating system's cache, which takes them b
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hardneg_plugin.errors import ParameterError
@@ -93,3 +95,18 @@ def own_bytes(process: Any) -> int:
     except psutil.Error:
         return 0
     return int(facts.rss - getattr(facts, "shared", 0))
+
+
+def peak_resident() -> int:
+    """Return the most bytes that this process has had resident so far, pages of mapped files included."""
+    try:
+        status = Path("/proc/self/status").read_text("utf-8")
+    except OSError:
+        status = ""
+    # What getrusage says of a process on Linux begins with what the program held that started it.
+    if found := re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE):
+        return int(found[1]) * 1024
+    import resource
+
+    # macOS counts in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

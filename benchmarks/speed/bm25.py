@@ -13,7 +13,6 @@ import importlib.util
 import math
 import multiprocessing
 import os
-import resource
 import statistics
 import tempfile
 import time
@@ -27,6 +26,7 @@ import numpy as np
 from pages import write_section
 from synthetic import Synthetic
 
+from hardneg_plugin.memory_limit import peak_resident
 from hardneg_plugin.search.bm25_build import IndexBuilder
 from hardneg_plugin.search.bm25_postings import Postings
 from hardneg_plugin.text import Analyzer
@@ -218,11 +218,11 @@ def large_row(shared: str, folder: str, results: Any) -> None:
     corpus = Synthetic(Path(shared), stop_words=False)
     queries = [query.tolist() for query in corpus.queries(2_000)]
     building = seconds(lambda: build(Path(folder), corpus, LARGE))
-    built = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    built = peak_resident() / 1e9
     postings = Postings(Path(folder), LARGE, compiled=True)
     postings.search(queries[:100], K)
     searching = seconds(lambda: postings.search(queries, K))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    peak = peak_resident() / 1e9
     results.put((building, built, len(queries) / searching, peak))
 
 

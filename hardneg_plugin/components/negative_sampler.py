@@ -13,9 +13,12 @@ from hardneg_plugin.components.parameters import at_least, in_range, one_of
 from hardneg_plugin.components.score_columns import candidate_scores, finite_number, reference_scores
 from hardneg_plugin.errors import ParameterError, RecordError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
+from hardneg_plugin.records.table import places
 
 Strategy = Literal["top", "random", "simans"]
 LAST = np.iinfo(np.int64).max
+# The compiled loop inserts each row among the lowest so far: it pays for many rows of which few are kept.
+COMPILED_FROM_ROWS, COMPILED_UP_TO = 50_000, 64
 _FARTHEST = 1e100
 Order = NDArray[np.int64] | NDArray[np.float64]
 
@@ -144,11 +147,13 @@ class NegativeSampler:
 
 def first_of_each(table: CandidateTable, order: Order, number: int) -> NDArray[np.bool_]:
     """Return a mask of the ``number`` lowest rows of each example by ``order``; equal ones by position."""
+    mask = np.zeros(len(order), dtype=bool)
+    if len(order) < COMPILED_FROM_ROWS or number > COMPILED_UP_TO:
+        mask[table.ordered_by(order)[places(table.offsets) < number]] = True
+        return mask
     from hardneg_plugin.components.table_kernels import mark_first
 
-    mask = np.zeros(len(order), dtype=bool)
-    most = int(np.diff(table.offsets).max(initial=0))
-    mark_first(order, table.offsets, min(number, most), mask)
+    mark_first(order, table.offsets, number, mask)
     return mask
 
 

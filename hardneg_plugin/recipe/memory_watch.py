@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hardneg_plugin.errors import RecipeError
-from hardneg_plugin.memory_limit import held_memory, parse_memory, promised_memory
+from hardneg_plugin.memory_limit import held_memory, parse_memory, peak_resident, promised_memory
 from hardneg_plugin.recipe.progress import Progress
 
 # Seconds between two looks: a block of work takes longer, and a look costs a millisecond.
@@ -53,7 +53,7 @@ class MemoryWatch:
         """The largest resident memory of this process or of one of its children so far, mapped files included."""
         # Linux counts in KiB, macOS in bytes.
         unit = 1 if sys.platform == "darwin" else 1024
-        return unit * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return max(peak_resident(), unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
     def facts(self) -> dict[str, Any]:
         """Return the promise, the peak, and whether it was kept (null without a promise)."""

@@ -8,6 +8,7 @@ from hand_made import drop, found, kept, numbered_corpus, own_candidates, reason
 from haystack import Document
 
 from hardneg_plugin import MiningExample, NegativeSampler
+from hardneg_plugin.components import negative_sampler
 from hardneg_plugin.errors import RecordError
 
 
@@ -39,6 +40,18 @@ def test_top_goes_by_rank_not_by_position():
     assert sampled(two, num_negatives=1, source="first") == [["p1"]]
     # Best ranks over both: p1 and p3 have 1, p2 has 2.
     assert sampled(two, num_negatives=2) == [["p1", "p3"]]
+
+
+@pytest.mark.parametrize("strategy", ["top", "random"])
+@pytest.mark.parametrize("number", [1, 3, 10, 70])
+def test_the_compiled_loop_and_sorting_take_the_same(strategy, number, monkeypatch):
+    examples = [drop(ten("q")[0], {"p3": "positive: id"}), *ten("r", "s")]
+    sorted_ones = sampled(examples, num_negatives=number, strategy=strategy)
+    monkeypatch.setattr(negative_sampler, "COMPILED_FROM_ROWS", 0)
+    assert sampled(examples, num_negatives=number, strategy=strategy) == sorted_ones
+    monkeypatch.setattr(negative_sampler, "COMPILED_UP_TO", 100)
+    assert sampled(examples, num_negatives=number, strategy=strategy) == sorted_ones
+    assert [len(one) for one in sorted_ones] == [min(number, 9), min(number, 10), min(number, 10)]
 
 
 def test_a_window_counts_what_was_retrieved_not_what_is_left():
