@@ -15,8 +15,8 @@ def compiled(signature: str | None = None, **options: Any) -> Callable[[Callable
     """Return a decorator that compiles a function which lets go of the interpreter.
 
     numba keeps what it compiled beside the source, or else in the user's cache folder, and compiles again when the
-    function's own file changes: constants that a loop uses belong into the same file. Where neither folder can be
-    written, as in a container without a home, each process compiles anew.
+    function's own file changes, not when one does whose functions or constants it uses: that file's module says which
+    others to touch. Where neither folder can be written, as in a container without a home, each process compiles anew.
 
     :param signature: The one signature to compile it for; None compiles it for what it is called with.
     :param options: Options of ``numba.njit``.

@@ -42,7 +42,7 @@ def ranges(starts: Ints, lengths: Ints) -> Ints:
 
 def places(offsets: Ints) -> Ints:
     """Return the number of each element within its list, where lists stand one behind the other."""
-    return np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
+    return ranges(np.zeros(len(offsets) - 1, np.int64), np.diff(offsets))
 
 
 @dataclass(frozen=True, eq=False)

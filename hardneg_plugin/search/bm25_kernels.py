@@ -3,9 +3,9 @@
 One query at a time goes through the corpus in blocks of rows whose accumulator stays in the cache. None of what makes
 a block cheap changes what is found:
 
-* A threshold that rises: the score of the k-th best so far and, before that is high enough to help, a guess from the
-  share of the corpus that has been read. A guess is checked at the end: where fewer than k passages reached it, the
-  query runs again without guessing.
+* A threshold that rises: a lower bound of the score of the k-th best so far and, before that is high enough to help, a
+  guess from the share of the corpus that has been read. A guess is checked at the end: where fewer than k passages
+  reached it, the query runs again without guessing.
 * MaxScore (Turtle and Flood, 1995): terms that even together cannot lift a passage over the threshold are not added up;
   they are looked up for the few passages that the other terms bring near it.
 * Steps: for a frequent term, the position of its first posting at every 2^shift rows, so that a look-up reads one step
@@ -17,7 +17,8 @@ A passage's score is the sum of its terms' weights in the order the terms are gi
 was worked out: so scores do not depend on blocks, thresholds or threads.
 
 numba keeps what it compiled on disk and compiles again when this file changes; it does not see a change of
-``bm25_loops.py``, ``bm25_keys.py`` or ``lanes.py``, for which this file must be touched.
+``bm25_loops.py``, ``bm25_keys.py`` or ``lanes.py``, for which this file must be touched, and ``bm25_loops.py`` for one
+of ``lanes.py``.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ def _look_up(
 
 @compiled()
 def _raise(share: float, k: int, guess: bool, query: Query, work: Work) -> None:
-    """Raise the threshold to what a share of the corpus lets expect of its k-th best passage."""
+    """Raise the threshold to a lower bound of the k-th best score, or of what a share of the corpus lets expect."""
     size = query.counts[_SIZE]
     rank = int(k * share + _CAUTION * np.sqrt(k * share * (1 - share))) + 1
     if not guess or rank > k:
@@ -236,7 +237,8 @@ def search(
     :param bounds: Where the terms of a query begin, shape ``(queries + 1,)``.
     :param k: Passages per query.
     :param rows_total: Passages in the corpus.
-    :param work: Memory; its accumulator is zeros, as long as the largest block.
+    :param work: Memory; its accumulator is zeros, as long as the largest block: a multiple of ``LANES`` and of the
+        smallest block.
     :param keys: Zeros, shape ``(queries, k)``; receives of each query the keys of the best, in no order: the score's
         bits, then the row's complement, so that the larger key is the better passage.
     """

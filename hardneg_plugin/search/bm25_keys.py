@@ -47,7 +47,7 @@ def select(keys: Any, size: int, rank: int) -> None:
 
 @compiled()
 def key_of_rank(keys: Any, size: int, rank: int, bins: Any) -> Any:
-    """Return the lowest key of a score that ``rank`` or a few more of the first ``size`` keys reach.
+    """Return a key that ``rank`` of the first ``size`` keys reach, or more: those that share the last one's bin.
 
     Positive numbers are in the order of their bits, so these are counted in equal steps from the least to the most.
     """

@@ -15,7 +15,7 @@ from hardneg_plugin.compiled import compiled
 from hardneg_plugin.search.lanes import LANES, at_least, lowest_bit, prefetch
 
 BLOCK_BITS = 10
-"""Blocks are multiples of 2^10 rows; so are the steps of the terms for which a block's first posting is looked up."""
+"""Blocks begin at multiples of 2^10 rows: there the steps of terms that have one at least so often can be looked up."""
 # Lines of the cache that are asked for where a term's postings begin, and the postings in each.
 _LINES, _LINE = 4, 16
 

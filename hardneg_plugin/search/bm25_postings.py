@@ -103,15 +103,17 @@ class Postings:
         ends = [min(start + size, len(rows)) for start in starts]
         most = max(int(queries.bounds[end] - queries.bounds[start]) for start, end in zip(starts, ends, strict=True))
         index = bm25_loops.Postings(*self._arrays)
+        step = 1 << bm25_loops.BLOCK_BITS
         free: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(min(threads, len(ends))):
-            free.put(bm25_loops.Work(*_memory(min(BLOCK, -(-self._rows // 4096) * 4096), size, capacity, most)))
+            free.put(bm25_loops.Work(*_memory(min(BLOCK, -(-self._rows // step) * step), size, capacity, most)))
 
         def run(start: int, end: int) -> None:
-            work = free.get()
             keys = np.zeros((end - start, k), np.uint64)
             bounds = queries.bounds[start : end + 1]
             own = slice(bounds[0], bounds[-1])
+            # Given back whatever happens, or the other batches would wait for it.
+            work = free.get()
             try:
                 bm25_kernels.search(
                     index, queries.terms[own], queries.weights[own], bounds - bounds[0], k, self._rows, work, keys

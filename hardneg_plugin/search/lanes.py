@@ -1,6 +1,9 @@
 """Instructions that numba has no name for; import this module inside a function.
 
-They are written in LLVM's language, which every processor's compiler turns into its own: nothing here depends on one.
+They are written in LLVM's language, which its compiler turns into that of the processor. Bit ``n`` of an answer is that
+of number ``n`` where the lowest byte comes first, as on every processor that numba compiles for.
+
+numba keeps what it compiled on disk and does not see a change of this file: after one, touch those that import it.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 LANES = 64
@@ -23,6 +27,9 @@ Typed = tuple[Any, Callable[..., Any]]
 
 def _loaded(target: Any, builder: Any, kind: Any, array: Any, start: Any) -> Any:
     """Load 64 numbers of a contiguous array, counted over all its dimensions."""
+    if kind.layout != "C":
+        msg = f"numbers must be contiguous to be compared at once, got {kind}"
+        raise TypingError(msg)
     data = target.make_array(kind)(target, builder, array).data
     lanes = ir.VectorType(target.get_value_type(kind.dtype), LANES)
     return builder.load(builder.bitcast(builder.gep(data, [start]), lanes.as_pointer()), align=kind.dtype.bitwidth // 8)

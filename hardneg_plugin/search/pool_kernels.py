@@ -3,7 +3,8 @@
 A product in low precision says what a score is at least and at most. A score that may reach a query's best is then
 computed from the vectors on the spot, while they are in the cache; so bounds need not be narrow to be useful.
 
-Indices are unsigned where a loop must be vectorised: for signed ones numba checks whether they are negative.
+Indices are unsigned where a loop must be vectorised: for signed ones numba checks whether they are negative. A change
+of ``lanes.py`` is seen by numba's cache when this file is touched.
 """
 
 from __future__ import annotations
@@ -103,6 +104,9 @@ def _reached(bits: Any, start: Any, scales: Any, first: Any, level: float) -> An
     """Return 64 bits, which say of 64 numbers whether each is at least the level.
 
     Bits of positive numbers are in order as integers, those of negative ones the other way round.
+
+    :param start: Place of the first of them, counted over all lines.
+    :param first: Column of the first of them.
     """
     if scales.shape[0] > 0:
         return scaled_at_least(bits, start, scales, first, np.float32(level))

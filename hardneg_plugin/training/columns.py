@@ -20,6 +20,7 @@ import numpy.typing as npt
 import xxhash
 
 from hardneg_plugin.errors import ParameterError, RecordError
+from hardneg_plugin.records.table import offsets_of, ranges
 
 if TYPE_CHECKING:
     import datasets
@@ -80,9 +81,8 @@ class TextKeys:
     def take(self, rows: npt.NDArray[np.int64]) -> TextKeys:
         """Return the keys of some rows, in their order; a row may occur twice."""
         counts = self.negative_counts[rows]
-        offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-        places = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], counts)
-        return TextKeys(self.own[rows], self.negatives[places], offsets)
+        places = ranges(self.offsets[rows], counts)
+        return TextKeys(self.own[rows], self.negatives[places], offsets_of(counts))
 
     @property
     def digest(self) -> str:

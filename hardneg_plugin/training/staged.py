@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.records.table import offsets_of, ranges
 from hardneg_plugin.training.columns import TextKeys
 from hardneg_plugin.training.losses import LOSSES
 
@@ -148,9 +149,7 @@ class Curriculum:
         windows = [self.window(int(count), stage) for count in keys.negative_counts]
         counts = np.array([window.stop - window.start for window in windows], np.int64)
         starts = keys.offsets[:-1] + np.array([window.start for window in windows], np.int64)
-        offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
-        return TextKeys(keys.own, keys.negatives[places], offsets)
+        return TextKeys(keys.own, keys.negatives[ranges(starts, counts)], offsets_of(counts))
 
 
 @dataclass(frozen=True)

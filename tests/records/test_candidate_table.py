@@ -28,13 +28,13 @@ def test_places_count_anew_in_each_list():
     assert places(np.array([0])).tolist() == []
 
 
-@pytest.mark.parametrize("first", [None, 0, 1])
-def test_rows_are_ordered_within_their_example(rich_examples, first):
+@pytest.mark.parametrize("rows", [None, [0, 1, 2, 3, 4, 5, 6], [1, 3, 4, 6], []])
+def test_rows_are_ordered_within_their_example(rich_examples, rows):
     table = table_of(rich_examples)
     values = np.array([2.0, 1.0, np.nan, 1.0, 1.0, 0.0, -1.0])
-    rows = None if first is None else np.arange(first, len(values))
+    rows = None if rows is None else np.array(rows, np.int64)
     expected = sorted(
-        range(first or 0, len(values)),
+        range(len(values)) if rows is None else rows.tolist(),
         key=lambda row: (table.example_index[row], np.isnan(values[row]), values[row], row),
     )
     assert table.ordered_by(values, rows).tolist() == expected

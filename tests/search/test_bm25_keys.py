@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardneg_plugin.search.bm25_keys import BINS, cut, key_of_rank, select
+from hardneg_plugin.search.bm25_keys import BINS, cut, keep, key_of_rank, select
 
 SCORES = st.one_of(
     st.floats(2.0**-100, 2.0**100, width=32),
@@ -64,3 +64,32 @@ def test_keys_behind_the_given_size_are_not_looked_at():
     cut(keys, 3, 2, np.ones(BINS, np.int32))
     assert keys[:2].tolist() == [before[1], before[2]]
     assert keys[3] == before[3]
+
+
+@settings(deadline=None)
+@given(st.lists(SCORE_LISTS, min_size=1, max_size=4), st.integers(1, 20), st.integers(1, 30), SCORES)
+def test_a_pool_has_the_best_of_all_blocks_however_often_it_is_cut(blocks, k, room, least):
+    least = np.float32(least)
+    pool, full, size = np.zeros(k + room, np.uint64), np.zeros(1, np.uint64), 0
+    first = 0
+    for scores in blocks:
+        block = np.array(scores, np.float32)
+        rows = np.arange(first, first + len(block), dtype=np.int32)
+        bins = np.ones(BINS, np.int32)
+        size = keep(rows, block, block.view(np.uint32), len(block), least, k, pool, size, full, bins)
+        first += len(block)
+    every = np.concatenate([np.array(scores, np.float32) for scores in blocks])
+    expected = np.sort(keys_of(every)[every >= least])[::-1]
+    assert min(size, k) == min(len(expected), k)
+    assert np.array_equal(np.sort(pool[:size])[::-1][:k], expected[:k])
+    if full[0]:
+        assert full[0] <= expected[k - 1]
+
+
+def test_a_score_below_the_least_is_not_kept():
+    scores = np.array([1.0, 3.0, 2.0, 3.0], np.float32)
+    pool, full = np.zeros(8, np.uint64), np.zeros(1, np.uint64)
+    rows, bins = np.arange(4, dtype=np.int32), np.ones(BINS, np.int32)
+    size = keep(rows, scores, scores.view(np.uint32), 4, np.float32(2), 2, pool, 0, full, bins)
+    assert pool[:size].tolist() == keys_of(scores)[1:].tolist()
+    assert full[0] == 0

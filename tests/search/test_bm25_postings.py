@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import bm25s
 import numpy as np
@@ -195,3 +196,29 @@ def test_terms_are_cut_into_ranges_that_threads_fill(tmp_path, monkeypatch):
         assert sorted(file.name for file in parts.iterdir()) == sorted(file.name for file in whole.iterdir())
         for file in whole.iterdir():
             assert file.read_bytes() == (parts / file.name).read_bytes(), file.name
+
+
+@pytest.mark.integration
+def test_a_batch_that_fails_does_not_leave_the_next_waiting(large, monkeypatch):
+    from hardneg_plugin.search import bm25_kernels
+
+    def fail(*given):
+        raise MemoryError("no room")
+
+    folder, passages, queries = large
+    monkeypatch.setattr(bm25_postings, "processors", lambda: 1)
+    monkeypatch.setattr(bm25_postings, "_QUERIES", 1)
+    monkeypatch.setattr(bm25_kernels, "search", fail)
+    postings = Postings(folder, len(passages), compiled=True)
+    raised = []
+
+    def search():
+        with pytest.raises(MemoryError, match="no room"):
+            postings.search(queries[:3], 5)
+        raised.append(True)
+
+    # In a thread that the test need not wait for, should it hang.
+    thread = threading.Thread(target=search, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert raised

@@ -81,3 +81,8 @@ def test_the_lowest_bit(place):
 @pytest.mark.parametrize("kind", [np.int32, np.float32, np.int64])
 def test_prefetching_changes_nothing_and_may_point_anywhere(kind):
     assert summed(np.arange(50, dtype=kind)) == 1225
+
+
+def test_numbers_that_are_not_contiguous_are_refused():
+    with pytest.raises(numba.TypingError, match="contiguous"):
+        compared(np.zeros(256, np.float32)[::2], 0, np.float32(1))
