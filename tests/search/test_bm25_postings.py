@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 
@@ -202,23 +203,20 @@ def test_terms_are_cut_into_ranges_that_threads_fill(tmp_path, monkeypatch):
 def test_a_batch_that_fails_does_not_leave_the_next_waiting(large, monkeypatch):
     from hardneg_plugin.search import bm25_kernels
 
-    def fail(*given):
-        raise MemoryError("no room")
+    batches, third = itertools.count(), threading.Event()
+
+    def search(*given):
+        number = next(batches)
+        if number == 0:
+            assert third.wait(20), "the third batch waits for the memory of the second"
+        elif number == 1:
+            raise MemoryError("no room")
+        else:
+            third.set()
 
     folder, passages, queries = large
-    monkeypatch.setattr(bm25_postings, "processors", lambda: 1)
+    monkeypatch.setattr(bm25_postings, "processors", lambda: 2)
     monkeypatch.setattr(bm25_postings, "_QUERIES", 1)
-    monkeypatch.setattr(bm25_kernels, "search", fail)
-    postings = Postings(folder, len(passages), compiled=True)
-    raised = []
-
-    def search():
-        with pytest.raises(MemoryError, match="no room"):
-            postings.search(queries[:3], 5)
-        raised.append(True)
-
-    # In a thread that the test need not wait for, should it hang.
-    thread = threading.Thread(target=search, daemon=True)
-    thread.start()
-    thread.join(30)
-    assert raised
+    monkeypatch.setattr(bm25_kernels, "search", search)
+    with pytest.raises(MemoryError, match="no room"):
+        Postings(folder, len(passages), compiled=True).search(queries[:3], 5)
