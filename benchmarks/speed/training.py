@@ -2,9 +2,9 @@
 
 Usage: ``HARDNEG_SHARED=… python benchmarks/speed/training.py [static] [transformer]``. Both train on the same table
 (MS MARCO queries, their passages, one BM25 negative each) with the same batch size, learning rate, warm-up and number
-of steps, in turn, in one process; figures are medians of the rounds. ``static`` is a pretrained static model for three
-epochs, measured from the second on (the first splits the texts); ``transformer`` has MiniLM's shape (6 layers, 384
-dimensions) and random weights: what is measured is time.
+of steps, in turn, in one process; figures are medians of the rounds, each of which has its own seed. ``static`` is a
+pretrained static model for three epochs, measured from the second on (the first splits the texts); ``transformer`` has
+MiniLM's shape (6 layers, 384 dimensions) and random weights: what is measured is time.
 """
 
 from __future__ import annotations
@@ -13,18 +13,23 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import datasets
 from pages import write_section
 
+if TYPE_CHECKING:
+    from hardneg_plugin.evaluation import SeedScores
+
 HEAD = """# Training beside the trainer of sentence-transformers
 
 `python benchmarks/speed/training.py`: steps per second, medians; the median of the ratios within a round and their
-range.
+range. Final scores of the static model on `test`: means over the rounds, each with a seed of its own, and their range;
+ours less the trainer's with its 95 % interval, and the p-value of a paired randomisation test over the queries (each
+the mean of its rounds).
 """
 WARMUP = 0.1
 Times = list[float]
@@ -43,19 +48,19 @@ def training_table(shared: Path) -> datasets.Dataset:
     return table.filter(lambda row: row["negative"] is not None)
 
 
-def ours(table: datasets.Dataset, base: Path, out: Path, size: dict[str, Any]) -> Times:
+def ours(table: datasets.Dataset, base: Path, out: Path, size: dict[str, Any], seed: int) -> Times:
     """Train with hardneg; return when each step ended."""
     from hardneg_plugin.training import train
 
     ends: Times = []
     train(
-        table, base_model=str(base), output_dir=out, save_steps=0, warmup=WARMUP,
+        table, base_model=str(base), output_dir=out, save_steps=0, warmup=WARMUP, seed=seed,
         progress=lambda done, total: ends.append(time.perf_counter()), **size,
     )  # fmt: skip
     return ends
 
 
-def theirs(table: datasets.Dataset, base: Path, out: Path, size: dict[str, Any]) -> Times:
+def theirs(table: datasets.Dataset, base: Path, out: Path, size: dict[str, Any], seed: int) -> Times:
     """Train with the trainer of sentence-transformers alone; return when each step ended."""
     import sentence_transformers as st
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
@@ -76,7 +81,7 @@ def theirs(table: datasets.Dataset, base: Path, out: Path, size: dict[str, Any])
     arguments = st.SentenceTransformerTrainingArguments(
         output_dir=str(out), max_steps=steps, per_device_train_batch_size=size["batch_size"],
         learning_rate=size["learning_rate"], warmup_steps=round(steps * WARMUP), save_strategy="no", report_to="none",
-        disable_tqdm=True, seed=1, batch_sampler="no_duplicates", dataloader_pin_memory=False,
+        disable_tqdm=True, seed=seed, batch_sampler="no_duplicates", dataloader_pin_memory=False,
         logging_steps=max(1, steps // 50),
     )  # fmt: skip
     trainer = st.SentenceTransformerTrainer(
@@ -88,15 +93,39 @@ def theirs(table: datasets.Dataset, base: Path, out: Path, size: dict[str, Any])
     return ends
 
 
-def score(model: Path, shared: Path) -> dict[str, float]:
-    """Return a trained model's scores on the test split."""
+def scores_over(models: Mapping[int, Path], shared: Path) -> SeedScores:
+    """Return what models score on the test split, one for each seed."""
     from hardneg_plugin.datasets import load_dataset
-    from hardneg_plugin.evaluation import evaluate_retriever, model_retriever
+    from hardneg_plugin.evaluation import evaluate_retriever, model_retriever, over_seeds
 
     data = load_dataset(f"beir:{shared / 'data' / 'msmarco'}")
-    retriever = model_retriever(model, data.corpus)
-    found = evaluate_retriever(retriever, data.queries("test"), data.qrels("test"), data.corpus.ids)
-    return dict(found.scores.means)
+    queries, qrels = data.queries("test"), data.qrels("test")
+    return over_seeds(
+        {
+            seed: evaluate_retriever(model_retriever(model, data.corpus), queries, qrels, data.corpus.ids).scores
+            for seed, model in models.items()
+        }
+    )
+
+
+def score_lines(folder: Path, rounds: int, shared: Path) -> list[str]:
+    """Return the table of final scores of both trainings."""
+    from hardneg_plugin.evaluation.significance import compare as compare_systems
+
+    found = {
+        who: scores_over({number: folder / f"{who}-{number}" / "model" for number in range(rounds)}, shared)
+        for who in ("theirs", "ours")
+    }
+    differences = compare_systems({who: seeds.per_query for who, seeds in found.items()}, "theirs")
+    lines = ["", "| metric | trainer alone | ours | difference | p |", "|---|---|---|---|---|"]
+    for one in differences:
+        means = [
+            f"{spread.mean:.4f} ({spread.minimum:.4f}–{spread.maximum:.4f})"
+            for spread in (found[who].spread[one.metric] for who in ("theirs", "ours"))
+        ]
+        difference = f"{one.difference:+.4f} ({one.low:+.4f} to {one.high:+.4f})"
+        lines.append(f"| {one.metric} | {' | '.join(means)} | {difference} | {one.p:.2f} |")
+    return lines
 
 
 def mini_bert(shared: Path, folder: Path) -> Path:
@@ -125,7 +154,7 @@ def compare(
     trainings: dict[str, Callable[..., Times]] = {"ours": ours, "theirs": theirs}
     for number in range(rounds):
         for name in sorted(trainings, reverse=bool(number % 2)):
-            ends = trainings[name](table, base, folder / f"{name}-{number}", size)
+            ends = trainings[name](table, base, folder / f"{name}-{number}", size, number)
             speeds[name].append((len(ends) - skip) / (ends[-1] - ends[skip - 1]))
             print(f"round {number + 1}: {name} {speeds[name][-1]:.3f} steps/s", flush=True)
     return speeds
@@ -142,7 +171,7 @@ def main() -> None:
     """Measure; write this machine's section of ``results/speed_training.md``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kinds", nargs="*", default=["static", "transformer"], help="static, transformer")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--shared", type=Path, default=os.environ.get("HARDNEG_SHARED"))
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "results" / "speed_training.md")
     options = parser.parse_args()
@@ -165,11 +194,7 @@ def main() -> None:
                 "static, from the second epoch",
                 compare(table, base, folder / "static", size, rounds=options.rounds, skip=skip),
             )
-            ends = {who: score(folder / "static" / f"{who}-0" / "model", options.shared) for who in ("theirs", "ours")}
-            notes += ["", "Final scores of the static model on `test`, trainer alone → ours: "]
-            notes[-1] += ", ".join(
-                f"{metric} {ends['theirs'][metric]:.3f} → {ends['ours'][metric]:.3f}" for metric in ends["ours"]
-            )
+            notes += score_lines(folder / "static", options.rounds, options.shared)
         if "transformer" in options.kinds:
             size = {"batch_size": 16, "max_steps": 10, "learning_rate": 2e-5, "max_length": 128}
             base = mini_bert(options.shared, folder)
