@@ -19,12 +19,12 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from limits import GIGA, product_rates
 from pages import write_section
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "speed_dense.md"
 CHUNK = 16_384
 QUERIES_AT_ONCE = 512
-GIGA = 1e9
 
 
 def unit_vectors(seed: int, count: int, dims: int) -> Any:
@@ -117,33 +117,6 @@ SYSTEMS: dict[str, Callable[[Any, int], Callable[[Any], Any]]] = {
 }
 
 
-def limits(dims: int) -> dict[str, float]:
-    """Return the best measured rates of plain products by their precision, in 10^9 operations a second."""
-    import torch
-
-    left, right = unit_vectors(0, 2048, dims), unit_vectors(1, 4096, dims)
-    half = [torch.from_numpy(one).bfloat16() for one in (left, right)]
-    whole = [(torch.from_numpy(one) * 300).to(torch.int8) for one in (left, right)]
-    room = torch.empty(len(left), len(right), dtype=torch.int32)
-    operations = 2 * len(left) * len(right) * dims
-    products: dict[str, Callable[[], Any]] = {
-        "float32": lambda: left @ right.T,
-        "bfloat16": lambda: half[0] @ half[1].T,
-        "int8": lambda: torch._int_mm(whole[0], whole[1].T, out=room),
-    }
-    rates = {}
-    for name, multiply in products.items():
-        # Threads of the product before may still be spinning.
-        time.sleep(0.2)
-        seconds = []
-        for _ in range(9):
-            started = time.perf_counter()
-            multiply()
-            seconds.append(time.perf_counter() - started)
-        rates[name] = operations / min(seconds) / GIGA
-    return rates
-
-
 def peak(system: str, options: argparse.Namespace, count: int) -> float:
     """Return the megabytes that a search takes in a process of its own."""
     asked = ["--child", system, "--passages", str(count), "--queries", str(options.queries), "--k", str(options.k)]
@@ -181,13 +154,13 @@ def measure(count: int, options: argparse.Namespace) -> list[str]:
     found: dict[str, Any] = {}
     for search in searches.values():
         search(queries[:500])
-    rates = [limits(options.dims)]
+    rates = [product_rates(options.dims)]
     for _ in range(options.repeat):
         for name, search in searches.items():
             started = time.perf_counter()
             found[name] = search(queries)
             seconds[name].append(time.perf_counter() - started)
-        rates.append(limits(options.dims))
+        rates.append(product_rates(options.dims))
     best = {name: max(rate[name] for rate in rates) for name in rates[0]}
     chosen = products()[0].name.split()[-1] if 2 * count * len(queries) * options.dims >= 2 << 37 else "float32"
     operations = 2 * count * len(queries) * options.dims / GIGA

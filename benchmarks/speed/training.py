@@ -19,6 +19,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import datasets
+from limits import GIGA, bandwidth, product_rates
 from pages import write_section
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 HEAD = """# Training beside the trainer of sentence-transformers
 
 `python benchmarks/speed/training.py`: steps per second, medians; the median of the ratios within a round and their
-range. Final scores of the static model on `test`: means over the rounds, each with a seed of its own, and their range;
-ours less the trainer's with its 95 % interval, and the p-value of a paired randomisation test over the queries (each
-the mean of its rounds).
+range. The limit (and our share of it): a static model's if the optimiser's numbers were moved at the rate of reading
+from memory, a transformer's if its products (as torch counts them) went at the best rate of float32, and nothing else
+were done. Final scores of the static model on `test`: means over the rounds, each with a seed of its own, and their
+range; ours less the trainer's with its 95 % interval, and the p-value of a paired randomisation test over the queries
+(each the mean of its rounds).
 """
 WARMUP = 0.1
 Times = list[float]
@@ -160,11 +163,35 @@ def compare(
     return speeds
 
 
-def lines(name: str, speeds: dict[str, list[float]]) -> list[str]:
+def most_static_steps(base: Path) -> float:
+    """Return the steps per second of a static model if the optimiser's numbers were moved, and nothing else done.
+
+    AdamW reads each weight, its gradient and both moments, and writes all but the gradient.
+    """
+    import sentence_transformers as st
+
+    weights = sum(parameter.numel() for parameter in st.SentenceTransformer(str(base)).parameters())
+    return bandwidth() / (7 * 4 * weights)
+
+
+def most_transformer_steps(table: datasets.Dataset, base: Path, folder: Path, size: dict[str, Any]) -> float:
+    """Return the steps per second of a transformer if its products went at the best rate, and nothing else were done.
+
+    torch counts the operations of the trainer's steps, forward and backward.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        steps = len(theirs(table, base, folder / "counted", size, 0))
+    return product_rates(384)["float32"] * GIGA * steps / counter.get_total_flops()
+
+
+def lines(name: str, speeds: dict[str, list[float]], limit: float) -> list[str]:
     """Return a row of the table."""
     own, alone = median(speeds["ours"]), median(speeds["theirs"])
     ratios = [mine / other for mine, other in zip(speeds["ours"], speeds["theirs"], strict=True)]
-    return [f"| {name} | {alone:.2f} | {own:.2f} | {median(ratios):.2f} | {min(ratios):.2f}–{max(ratios):.2f} |"]
+    cells = f"{alone:.2f} | {own:.2f} | {median(ratios):.2f} | {min(ratios):.2f}–{max(ratios):.2f}"
+    return [f"| {name} | {cells} | {limit:.2f} ({own / limit:.0%}) |"]
 
 
 def main() -> None:
@@ -180,8 +207,8 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     table = training_table(options.shared)
     text = [
-        "| model | trainer alone | ours | ours / alone | range |",
-        "|---|---|---|---|---|",
+        "| model | trainer alone | ours | ours / alone | range | limit |",
+        "|---|---|---|---|---|---|",
     ]
     notes: list[str] = []
     with tempfile.TemporaryDirectory() as name:
@@ -193,6 +220,7 @@ def main() -> None:
             text += lines(
                 "static, from the second epoch",
                 compare(table, base, folder / "static", size, rounds=options.rounds, skip=skip),
+                most_static_steps(base),
             )
             notes += score_lines(folder / "static", options.rounds, options.shared)
         if "transformer" in options.kinds:
@@ -201,6 +229,7 @@ def main() -> None:
             text += lines(
                 "transformer of MiniLM's shape",
                 compare(table, base, folder / "transformer", size, rounds=options.rounds, skip=2),
+                most_transformer_steps(table, base, folder, size),
             )
     measured = "\n".join([*text, *notes])
     print(measured)
