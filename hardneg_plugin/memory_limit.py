@@ -57,7 +57,8 @@ def promised_memory(limit: int | None) -> Iterator[None]:
     try:
         yield
     finally:
-        _limits.remove(limit)
+        # Not the first one of this size: an outer block may have promised the same.
+        del _limits[len(_limits) - 1 - _limits[::-1].index(limit)]
 
 
 def memory_limit() -> int | None:

@@ -55,6 +55,9 @@ def test_the_innermost_promise_counts_and_ends_with_its_block():
             assert memory_limit() == 9_000_000_000
         with promised_memory(4_000_000_000):
             assert memory_limit() == 4_000_000_000
+            with promised_memory(9_000_000_000):
+                assert memory_limit() == 9_000_000_000
+            assert memory_limit() == 4_000_000_000
         assert memory_limit() == 9_000_000_000
     assert memory_limit() is None
 

@@ -35,7 +35,8 @@ def product_rates(dims: int) -> dict[str, float]:
     import torch
 
     rng = np.random.default_rng(0)
-    left, right = (rng.standard_normal((count, dims), dtype=np.float32) / np.sqrt(dims) for count in (2048, 4096))
+    scale = np.float32(dims**-0.5)
+    left, right = (scale * rng.standard_normal((count, dims), dtype=np.float32) for count in (2048, 4096))
     half = [torch.from_numpy(one).bfloat16() for one in (left, right)]
     whole = [(torch.from_numpy(one) * 300).to(torch.int8) for one in (left, right)]
     room = torch.empty(len(left), len(right), dtype=torch.int32)

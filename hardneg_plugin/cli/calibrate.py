@@ -28,9 +28,9 @@ def command(
 
     \b
     Examples:
-      hardneg calibrate runs/phase3-llm labels.csv --size 300
-      hardneg calibrate runs/phase3-llm labels.csv --serve
-      hardneg calibrate runs/phase3-llm labels.csv
+      hardneg calibrate runs/phase3_llm labels.csv --size 300
+      hardneg calibrate runs/phase3_llm labels.csv --serve
+      hardneg calibrate runs/phase3_llm labels.csv
     """
     from hardneg_plugin.datasets.labels import read_labels, write_labels
     from hardneg_plugin.evaluation.label_sample import label_sample

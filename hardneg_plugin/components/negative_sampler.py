@@ -123,7 +123,7 @@ class NegativeSampler:
         order = self._order(examples, table, ranks)
         if self.quotas is not None:
             table = table.drop(over_quota(table, order, self.quotas), "source quota")
-        chosen = first_of_each(table, np.where(table.kept, order, LAST), self.num_negatives)
+        chosen = first_of_each(table, last_but(table.kept, order), self.num_negatives)
         return {"examples": with_table(examples, table.drop(~chosen, "not sampled"))}
 
     def _order(self, examples: list[MiningExample], table: CandidateTable, ranks: NDArray[np.int64]) -> Order:
@@ -157,6 +157,11 @@ def first_of_each(table: CandidateTable, order: Order, number: int) -> NDArray[n
     return mask
 
 
+def last_but(mask: NDArray[np.bool_], order: Order) -> Order:
+    """Put the rows outside a mask behind all others."""
+    return np.where(mask, order, np.inf if order.dtype.kind == "f" else LAST)
+
+
 def simans_order(draw: NDArray[np.int64], gap: NDArray[np.float64], a: float, b: float) -> NDArray[np.float64]:
     """Order candidates so that the first ``k`` are a weighted draw without replacement (Gumbel top-k, Vieira, 2014).
 
@@ -170,7 +175,8 @@ def simans_order(draw: NDArray[np.int64], gap: NDArray[np.float64], a: float, b:
     gumbel = -np.log(-np.log(np.clip(uniform, 2.0**-63, 1 - 2.0**-53)))
     # An infinite square times a weight of 0 would have no place in the order.
     off = np.clip(np.nan_to_num(gap) - b, -_FARTHEST, _FARTHEST)
-    return np.asarray(a * np.square(off) - gumbel)
+    # Not infinite either: that is the place of those that are not to be drawn.
+    return np.minimum(a * np.square(off) - gumbel, np.finfo(np.float64).max)
 
 
 def over_quota(table: CandidateTable, order: Order, quotas: dict[str, int]) -> NDArray[np.bool_]:
@@ -189,7 +195,7 @@ def over_quota(table: CandidateTable, order: Order, quotas: dict[str, int]) -> N
     counted = ~table.kept
     for source, most in quotas.items():
         own = ~counted & (table.ranks[source] > 0) if source in table.ranks else np.zeros_like(over)
-        over |= own & ~first_of_each(table, np.where(own, order, LAST), most)
+        over |= own & ~first_of_each(table, last_but(own, order), most)
         counted |= own
     return over
 

@@ -101,7 +101,8 @@ class Postings:
         size = max(1, min(_QUERIES, _POOLED // capacity, -(-len(rows) // threads)))
         starts = range(0, len(rows), size)
         ends = [min(start + size, len(rows)) for start in starts]
-        most = max(int(queries.bounds[end] - queries.bounds[start]) for start, end in zip(starts, ends, strict=True))
+        counts = (int(queries.bounds[end] - queries.bounds[start]) for start, end in zip(starts, ends, strict=True))
+        most = max(counts, default=0)
         index = bm25_loops.Postings(*self._arrays)
         step = 1 << bm25_loops.BLOCK_BITS
         free: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -127,7 +128,7 @@ class Postings:
 
 
 def _memory(block: int, queries: int, capacity: int, terms: int) -> tuple[NDArray[Any], ...]:
-    """Return the memory of one thread, in the order of the fields of the kernels' ``Work``."""
+    """Return the memory of one thread, in the order of the fields of ``bm25_loops.Work``."""
     from hardneg_plugin.search.bm25_keys import BINS
 
     bits = np.zeros(1, np.uint32)

@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 # How much faster than a more precise product one must be measured to be, and than one as precise: what comes with it is
 # not measured (passages are laid out; FAISS is as fast as tiles by numpy's products).
 _PAYS, _IS_FASTER = 1.25, 1.05
-_PROBE = (512, 2048, 384)
+# Passages and dimensions of an example; queries are as many as a product takes at once, on which its rate depends.
+_PASSAGES, _DIMS = 2048, 384
 _ROUNDS = 12
 
 
@@ -57,9 +58,9 @@ def measured_rates() -> dict[str, float]:
 
     with Threads(products=True) as threads:
         threads.run(1, measure)
-    queries, passages, dims = _PROBE
     # Each processor takes products for itself.
-    found = {name: processors() * 2.0 * queries * passages * dims / best for name, best in seconds.items()}
+    operations = processors() * 2.0 * _PASSAGES * _DIMS
+    found = {product.name: operations * product.queries / seconds[product.name] for product in PRODUCTS}
     logger.debug("products: %s", ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {name}" for name, rate in found.items()))
     return found
 
@@ -96,9 +97,8 @@ def _multiplication(product: Product) -> Callable[[], object] | None:
     """Return a call that multiplies an example; None where the product is not to be had, or not right."""
     if not has_product(product):
         return None
-    queries, passages, dims = _PROBE
     rng = np.random.default_rng(0)
-    vectors = [rng.standard_normal((rows, dims)).astype(np.float32) for rows in (queries, passages)]
+    vectors = [rng.standard_normal((rows, _DIMS)).astype(np.float32) for rows in (product.queries, _PASSAGES)]
     # The largest sums that there can be: where a processor adds in sixteen bits, they overflow.
     vectors[0][0] = vectors[1][0] = 1
     with Threads(products=True) as threads:
@@ -112,7 +112,7 @@ def _multiplication(product: Product) -> Callable[[], object] | None:
     if not _are_right(product, bits, left.matrix, right.matrix):
         logger.warning("%s products of this processor are not what they should be; they are not used", product.name)
         return None
-    room = product.room(queries, passages)
+    room = product.room(product.queries, _PASSAGES)
     return lambda: product.multiply(left.matrix, passages_laid_out, room)
 
 
