@@ -211,7 +211,7 @@ def main() -> None:
             draws.append(lines)
             if draw < MODEL_DRAWS:
                 pooled.append(candidates_of(mined, dataset.qrels("dl19"), verdicts))
-    text = markdown(draws) + "\n" + markdown_of_model(cross_validated(pooled), bare_verdict(pooled))
+    text = markdown(draws) + "\n" + markdown_of_model(cross_validated(pooled), bare_verdict(pooled), len(pooled))
     print(text)
     if arguments.out:
         arguments.out.write_text(text, "utf-8")

@@ -204,7 +204,7 @@ def _saved(draws: Sequence[Candidates], masks: Sequence[NDArray[np.bool_]], rand
     return float(np.mean(values))
 
 
-def markdown_of_model(results: Sequence[Result], bare: Outcome) -> str:
+def markdown_of_model(results: Sequence[Result], bare: Outcome, draws: int) -> str:
     """Return the table of models beside the bare verdict."""
     rows = [f"| bare verdict | {bare.contamination:.3f} | {bare.dropped:.3f} | {bare.found:.3f} | |"]
     rows += [
@@ -214,7 +214,7 @@ def markdown_of_model(results: Sequence[Result], bare: Outcome) -> str:
     return (
         "## Fewer true negatives lost at the same contamination\n\n"
         "P(false negative) by logistic regression (the last line: boosted trees) on the graded candidates of both"
-        f" miners, {REPEATS} times {FOLDS} folds by query; the threshold is chosen on the other queries so that their"
+        f" miners, means over {draws} draws of the known passage, {REPEATS} times {FOLDS} folds by query; the threshold is chosen on the other queries so that their"
         " contamination equals the bare verdict's. Contamination here is that of all that is kept, not of the first"
         " ten; the last column is how much less of the true negatives is dropped, with a 95 % interval over"
         " queries.\n\n"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-SYSTEMS = ("hardneg", "reference with FAISS", "reference")
+PEER = "mine_hard_negatives"
+SYSTEMS = ("hardneg", f"{PEER} with FAISS", PEER)
 WINDOW, NEGATIVES, MARGIN = 50, 3, 0.05
 
 
@@ -52,7 +52,7 @@ def mine_with_hardneg(pairs: Any, corpus: list[str], model: Any) -> Any:
     ).dataset
 
 
-def mine_with_reference(pairs: Any, corpus: list[str], model: Any, faiss: bool) -> Any:
+def mine_with_peer(pairs: Any, corpus: list[str], model: Any, faiss: bool) -> Any:
     """Mine with sentence-transformers."""
     from sentence_transformers.util import mine_hard_negatives
 
@@ -69,23 +69,24 @@ def child(system: str, folder: Path, model_path: str, output: Path) -> None:
     from sentence_transformers.util import mine_hard_negatives  # noqa: F401 - imported here, for both, before the clock runs
 
     from hardneg_plugin import components
+    from hardneg_plugin.memory_limit import peak_resident
 
     _ = [getattr(components, name) for name in components.__all__]
     named, corpus = read_pairs(folder)
     pairs, model = Dataset.from_list(named), SentenceTransformer(model_path)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_resident()
     started = time.perf_counter()
     if system == "hardneg":
         rows = mine_with_hardneg(pairs, corpus, model)
     else:
-        rows = mine_with_reference(pairs, corpus, model, faiss=system.endswith("FAISS"))
+        rows = mine_with_peer(pairs, corpus, model, faiss=system.endswith("FAISS"))
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_resident()
     found: dict[str, list[str]] = {}
     for query, negative in zip(rows[rows.column_names[0]], rows["negative"], strict=True):
         if negative is not None:
             found.setdefault(query, []).append(negative)
-    result = {"seconds": seconds, "peak_mb": peak / 1024, "loaded_mb": before / 1024, "negatives": found}
+    result = {"seconds": seconds, "peak_mb": peak / 2**20, "loaded_mb": before / 2**20, "negatives": found}
     output.write_text(json.dumps(result), "utf-8")
 
 
@@ -118,17 +119,17 @@ def explain(ours: dict[str, list[str]], theirs: dict[str, list[str]], pairs: lis
         elif set(mine) == set(reference):
             reasons["the same negatives, equal scores in another order"] += 1
         elif any(normalise(text) == normalise(query) for text in only_theirs):
-            reasons["the reference took the query itself"] += 1
+            reasons["mine_hard_negatives took the query itself"] += 1
         elif any(
             Indel.normalized_similarity(normalise(text), normalise(positive)) >= 0.9
             for text in only_theirs
             for positive in known
         ):
-            reasons["the reference took a near-copy of a positive"] += 1
+            reasons["mine_hard_negatives took a near-copy of a positive"] += 1
         elif len(known) > 1:
-            reasons["several positives: the margin's reference differs"] += 1
+            reasons["several positives: the margin is taken from another one"] += 1
         elif set(mine) < set(reference):
-            reasons["the reference looked one rank deeper: its window does not count the positive"] += 1
+            reasons["mine_hard_negatives looked one rank deeper: its window does not count the positive"] += 1
         else:
             reasons["unexplained"] += 1
     return reasons
@@ -159,7 +160,7 @@ def main() -> None:
         print(f"| {system} |", " | ".join(f"{cell:,.1f}" for cell in cells), "|")
     pairs, _ = read_pairs(options.data)
     print("\n| queries | why |\n|--:|---|")
-    reasons = explain(results["hardneg"][0]["negatives"], results["reference"][0]["negatives"], pairs)
+    reasons = explain(results["hardneg"][0]["negatives"], results[PEER][0]["negatives"], pairs)
     for reason, number in reasons.most_common():
         print(f"| {number:,} | {reason} |")
 

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 from speed.pages import write_section
-from speed.synthetic import Synthetic
+from speed.synthetic import QUERY_WORDS, Synthetic
 
 from hardneg_plugin.memory_limit import own_bytes
 
@@ -42,12 +42,11 @@ mine:
   - positive_aware: {{model: "{model}", relative_margin: 0.05}}
   - sample: {{num_negatives: 5}}
 """
-QUERY_WORDS = 6
 HEAD = """# A whole mining recipe, killed once and resumed
 
-`python benchmarks/scale.py`: BM25, known positives, positive-aware margin by a static model, sampler. Seconds of the
-killed and the resumed process together, import and indexing included; the largest memory of both: held (what `memory`
-promises) and resident (with the pages of mapped files).
+`python benchmarks/scale.py`, on passages put together of the words of real ones: BM25, known positives, positive-aware
+margin by a static model, sampler. Seconds of the killed and the resumed process together, import and indexing included;
+the largest memory of both: held (what `memory` promises) and resident (with the pages of mapped files).
 """
 
 
@@ -95,16 +94,26 @@ def watch(command: list[str], log: Path, kill_when: tuple[Path, int] | None) -> 
     while process.poll() is None:
         every = [seen, *seen.children(recursive=True)]
         run.held = max(run.held, sum(own_bytes(one) for one in every))
-        run.resident = max(run.resident, sum(one.memory_info().rss for one in every if one.is_running()))
+        run.resident = max(run.resident, sum(map(resident, every)))
         if kill_when and len(list(kill_when[0].glob("stages/bm25-*/part-*.parquet"))) >= kill_when[1]:
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             break
         time.sleep(0.2)
     run.seconds = time.monotonic() - started
+    if kill_when and process.returncode != -signal.SIGKILL:
+        sys.exit(f"{' '.join(command)} ended before it could be killed; see {log}")
     if kill_when is None and process.returncode:
         sys.exit(f"{' '.join(command)} failed; see {log}")
     return run
+
+
+def resident(process: psutil.Process) -> int:
+    """Return the resident bytes of a process; one that has ended has none."""
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
 
 
 def measure(pairs: int, options: argparse.Namespace) -> tuple[Run, Run]:

@@ -22,6 +22,8 @@ import numpy as np
 from limits import GIGA, product_rates
 from pages import write_section
 
+from hardneg_plugin.memory_limit import peak_resident
+
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "speed_dense.md"
 CHUNK = 16_384
 QUERIES_AT_ONCE = 512
@@ -119,7 +121,9 @@ SYSTEMS: dict[str, Callable[[Any, int], Callable[[Any], Any]]] = {
 
 def peak(system: str, options: argparse.Namespace, count: int) -> float:
     """Return the megabytes that a search takes in a process of its own."""
-    asked = ["--child", system, "--passages", str(count), "--queries", str(options.queries), "--k", str(options.k)]
+    asked = ["--child", system, "--passages", str(count)]
+    for name in ("queries", "dims", "k"):
+        asked += [f"--{name}", str(getattr(options, name))]
     answer = subprocess.run([sys.executable, __file__, *asked], check=True, capture_output=True, text=True)  # noqa: S603
     return float(json.loads(answer.stdout.splitlines()[-1]))
 
@@ -133,15 +137,9 @@ def child(system: str, options: argparse.Namespace) -> None:
     # Libraries and compiled loops are loaded before, whichever way a search of this size goes.
     for name in {system, "hardneg, int8 tiles" if "chooses" in system else system}:
         SYSTEMS[name](passages[:2000], 10)(queries[:10])
-    before = peak_bytes()
+    before = peak_resident()
     SYSTEMS[system](passages, options.k)(queries)
-    print(json.dumps((peak_bytes() - before) / 1e6))
-
-
-def peak_bytes() -> int:
-    """Return the largest resident memory of this process; what ``getrusage`` says begins with its parent's."""
-    status = Path("/proc/self/status").read_text("utf-8")
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+    print(json.dumps((peak_resident() - before) / 1e6))
 
 
 def measure(count: int, options: argparse.Namespace) -> list[str]:
@@ -200,9 +198,10 @@ def main() -> None:
     lines = [line for count in options.passages for line in measure(count, options)]
     head = (
         f"# Exact dense search, top {options.k} of {options.queries:,} queries, {options.dims} dimensions\n\n"
-        "The limit is the best rate of a plain product of 2,048 by 4,096 vectors in the same process, in the precision "
-        "that the system multiplies in. Equal hits are those of hardneg's exact search. Small searches go to FAISS and "
-        "are then scored exactly."
+        "Random unit vectors. The limit is the best rate of a plain product of 2,048 by 4,096 vectors in the same "
+        "process, in the precision that the system multiplies in. Equal hits are those of hardneg's exact search. "
+        "Small searches go to FAISS and are then scored exactly. Peak memory is how much more than before the search, "
+        "for which the vectors were there."
     )
     columns = (
         "| passages | system | seconds | queries/s | times FAISS | 10^9 op/s | limit | of it | equal hits | peak MB |\n"

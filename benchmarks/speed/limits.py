@@ -11,6 +11,13 @@ import numpy as np
 GIGA = 1e9
 
 
+def seconds(run: Callable[[], object]) -> float:
+    """Time one call."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
 def bandwidth() -> float:
     """Measure what all threads together read from memory, in bytes per second."""
     import numba
@@ -24,7 +31,7 @@ def bandwidth() -> float:
 
     values = np.ones(1 << 27, np.float32)
     total(values)
-    return values.nbytes / min(_seconds(lambda: total(values), 5))
+    return values.nbytes / min(seconds(lambda: total(values)) for _ in range(5))
 
 
 def product_rates(dims: int) -> dict[str, float]:
@@ -50,14 +57,5 @@ def product_rates(dims: int) -> dict[str, float]:
     for name, multiply in products.items():
         # Threads of the product before may still be spinning.
         time.sleep(0.2)
-        rates[name] = operations / min(_seconds(multiply, 9)) / GIGA
+        rates[name] = operations / min(seconds(multiply) for _ in range(9)) / GIGA
     return rates
-
-
-def _seconds(run: Callable[[], object], times: int) -> list[float]:
-    taken = []
-    for _ in range(times):
-        started = time.perf_counter()
-        run()
-        taken.append(time.perf_counter() - started)
-    return taken

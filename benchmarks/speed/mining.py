@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -79,6 +78,7 @@ def child(system: str, count: int) -> None:
 
     from hardneg_plugin import components
     from hardneg_plugin.api import mine
+    from hardneg_plugin.memory_limit import peak_resident
     from hardneg_plugin.search import flat_index, tiled
     from hardneg_plugin.search.product_choice import products
 
@@ -91,7 +91,7 @@ def child(system: str, count: int) -> None:
         # What it takes on a processor that has nothing else.
         by = tuple(product for product in by if "float32" in product.name)
         flat_index.products = tiled.products = lambda: by
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_resident()
     started, worked = time.perf_counter(), time.process_time()
     if system.startswith("hardneg"):
         rows = mine(pairs, model, num_negatives=NEGATIVES, range_max=WINDOW, output_format="triplet").dataset
@@ -101,12 +101,12 @@ def child(system: str, count: int) -> None:
         rows = mine_hard_negatives(pairs, model, verbose=False, **options)
     seconds = time.perf_counter() - started
     worked = time.process_time() - worked
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_resident()
     result = {
         "processor": worked,
         "seconds": seconds,
-        "peak": peak / 1024,
-        "before": before / 1024,
+        "peak": peak / 2**20,
+        "before": before / 2**20,
         "rows": len(rows),
         "product": by[0].name,
     }
@@ -154,9 +154,12 @@ def main() -> None:
         cells += f"{peak:,.0f} | {peak - before:,.0f} | {found[0]['rows']:,}"
         lines.append(f"| {system}{product} | {cells} |")
     head = (
-        f"# Mining {options.pairs:,} pairs, vectors given\n\n{DIMS} dimensions, range_max {WINDOW}, {NEGATIVES} "
+        f"# Mining {options.pairs:,} pairs, vectors given\n\nRandom vectors, each query's near its positive's; "
+        f"texts of random words. {DIMS} dimensions, range_max {WINDOW}, {NEGATIVES} "
         "negatives, triplets. Medians of alternating runs. The limit is the time of the product of all queries with "
-        "all passages alone, in the precision that the system multiplies in, at the best rate that was measured."
+        "all passages alone, in the precision that the system multiplies in, at the best rate that was measured. Peak "
+        "memory is that of the process; beside it, how much more that is than before mining. A section without a "
+        "column is older than it."
     )
     columns = (
         "| system | seconds | times hardneg's | limit | of it | processor seconds | peak MB | of it for mining "

@@ -22,8 +22,8 @@ from pages import write_section
 HEAD = """# Mining by Ray
 
 `python benchmarks/speed/ray_engine.py`: medians of the rounds. Importing the data and writing the triplets are counted,
-and run in one process each way; starting Ray is not counted, what its workers import is. The limit is the local engine:
-it works with all processors, and on one machine Ray has no others.
+though no worker helps with them; starting Ray is not counted, what its workers import is. The limit is the local
+engine: it works with all processors, and on one machine Ray has no others.
 """
 RECIPE = """
 name: ray
@@ -34,7 +34,7 @@ ENGINES = {"local": 0, "ray, 1 worker": 1, "ray, 2 workers": 2}
 
 
 def mine(recipe: Path, runs: Path, workers: int) -> None:
-    """Run the recipe in this process and print the seconds of its mining alone."""
+    """Run the recipe in this process and print its seconds, from reading the data to the triplets."""
     from hardneg_plugin.recipe.load import load_recipe
     from hardneg_plugin.recipe.run import run_recipe
 

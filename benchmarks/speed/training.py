@@ -32,7 +32,7 @@ range. The limit (and our share of it): a static model's if the optimiser's numb
 from memory, a transformer's if its products (as torch counts them) went at the best rate of float32, and nothing else
 were done. Final scores of the static model on `test`: means over the rounds, each with a seed of its own, and their
 range; ours less the trainer's with its 95 % interval, and the p-value of a paired randomisation test over the queries
-(each the mean of its rounds).
+(each the mean of its rounds). A section without a column is older than it.
 """
 WARMUP = 0.1
 Times = list[float]

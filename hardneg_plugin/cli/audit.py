@@ -62,7 +62,7 @@ def command(
     """Audit SOURCE: how many of its negatives are positives, and what else is wrong with it.
 
     SOURCE is a file, folder or hub dataset of training rows (sentence-transformers triplets, n-tuples, labelled pairs
-    and lists, FlagEmbedding, Tevatron) or a run folder.
+    and lists, FlagEmbedding, Tevatron, PyLate, ms-swift) or a run folder.
 
     A gate is NAME OPERATOR NUMBER, where NAME is one of the report's figures: a check's name is its share and
     NAME.count its count; false_negative_rate.high is the upper end of its interval. A gate that holds ends the command

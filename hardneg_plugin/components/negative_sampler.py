@@ -176,7 +176,8 @@ def simans_order(draw: NDArray[np.int64], gap: NDArray[np.float64], a: float, b:
     # An infinite square times a weight of 0 would have no place in the order.
     off = np.clip(np.nan_to_num(gap) - b, -_FARTHEST, _FARTHEST)
     # Not infinite either: that is the place of those that are not to be drawn.
-    return np.minimum(a * np.square(off) - gumbel, np.finfo(np.float64).max)
+    with np.errstate(over="ignore"):
+        return np.minimum(a * np.square(off) - gumbel, np.finfo(np.float64).max)
 
 
 def over_quota(table: CandidateTable, order: Order, quotas: dict[str, int]) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import numpy as np
 import pytest
 from hand_made import drop, found, kept, numbered_corpus, own_candidates, reasons
 from haystack import Document
@@ -183,3 +184,13 @@ def test_own_documents_are_drawn_by_their_id():
 def test_a_window_narrows_the_draw():
     draws = sampled(ten(*"abcdefgh"), num_negatives=2, strategy="random", rank_from=5, rank_to=7)
     assert {identifier for draw in draws for identifier in draw} == {"p5", "p6", "p7"}
+
+
+def test_however_sharply_simans_weighs_no_dropped_candidate_takes_a_place():
+    gap = np.array([-3e9, 0.0, 2.0, np.inf])
+    order = negative_sampler.simans_order(np.arange(4, dtype=np.int64) << 40, gap, 1e300, 0.5)
+    assert np.isfinite(order).all()
+    last = negative_sampler.last_but(np.array([True, False, True, True]), order)
+    assert np.argsort(last, kind="stable")[-1] == 1
+    ranks = np.array([3, 1, 2], np.int64)
+    assert np.argsort(negative_sampler.last_but(np.array([True, False, True]), ranks)).tolist() == [2, 0, 1]

@@ -186,6 +186,13 @@ def test_equal_scores_come_in_row_order_from_the_lowest_row_on(tmp_path):
     assert hits.rows[1].tolist() == list(range(700))
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_no_queries_find_nothing(compiled, tmp_path):
+    folder = build(tmp_path / "index", [[0, 1], [1]], 2, compiled=compiled)
+    hits = Postings(folder, 2, compiled=compiled).search([], 2)
+    assert hits.rows.shape == hits.scores.shape == (0, 2)
+
+
 def test_terms_are_cut_into_ranges_that_threads_fill(tmp_path, monkeypatch):
     from hardneg_plugin.search import bm25_build
 
