@@ -215,9 +215,9 @@ def markdown_of_model(results: Sequence[Result], bare: Outcome, draws: int) -> s
         "## Fewer true negatives lost at the same contamination\n\n"
         "P(false negative) by logistic regression (the last line: boosted trees) on the graded candidates of both"
         f" miners, means over {draws} draws of the known passage, {REPEATS} times {FOLDS} folds by query; the threshold"
-        " is chosen on the other queries so that their contamination equals the bare verdict's. Contamination here is that of all that is kept, not of the first"
-        " ten; the last column is how much less of the true negatives is dropped, with a 95 % interval over"
-        " queries.\n\n"
+        " is chosen on the other queries so that their contamination equals the bare verdict's. Contamination here is"
+        " that of all that is kept, not of the first ten; the last column is how much less of the true negatives is"
+        " dropped, with a 95 % interval over queries.\n\n"
         "| what the model sees | contamination | true negatives dropped | false negatives found | saved |\n"
         "|---|--:|--:|--:|--:|\n" + "\n".join(rows) + "\n"
     )
