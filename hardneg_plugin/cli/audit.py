@@ -73,7 +73,7 @@ def command(
       hardneg audit triplets.jsonl -o audit.html
       hardneg audit runs/quickstart --system bm25 --qrels sample --split train-full
       hardneg audit train.jsonl --test beir:data/msmarco --test-split test --fail-if "query_as_negative.count > 0"
-      hardneg audit runs/quickstart --system bm25 --explain en-town-000012-founded
+      hardneg audit runs/quickstart --system bm25 --explain de-town-000000-founded
     """
     from rich.console import Console
 
