@@ -101,15 +101,15 @@ def plant(size: int = 10_000, negatives: int = NEGATIVES, seed: int = 0) -> Plan
     rows = [writer.row(languages[number % len(languages)], negatives) for number in range(size)]
     planted = Planted(rows)
     # Faults are planted in the second half; what they copy is in the first.
-    places = iter(random.Random(seed).sample(range(size // 2, size), size // 2))  # noqa: S311
+    positions = iter(random.Random(seed).sample(range(size // 2, size), size // 2))  # noqa: S311
     for name, fault in _FAULTS.items():
         if name == "repeated_negatives" and negatives < 2:
             continue
         planted.faults[name] = set()
         for count in range(PER_FAULT):
-            place = next(places)
-            rows[place] = fault(planted, place, writer, count)
-            planted.faults[name].add(place + 1)
+            position = next(positions)
+            rows[position] = fault(planted, position, writer, count)
+            planted.faults[name].add(position + 1)
     return planted
 
 
@@ -117,13 +117,13 @@ def _with_negative(row: Row, text: str) -> Row:
     return replace(row, negatives=(*row.negatives[:-1], text))
 
 
-def _language(place: int) -> str:
-    return list(LANGUAGES)[place % len(LANGUAGES)]
+def _language(position: int) -> str:
+    return list(LANGUAGES)[position % len(LANGUAGES)]
 
 
-def _other_language(place: int, count: int) -> str:
+def _other_language(position: int, count: int) -> str:
     names = list(LANGUAGES)
-    return names[(place + 1 + count % (len(names) - 1)) % len(names)]
+    return names[(position + 1 + count % (len(names) - 1)) % len(names)]
 
 
 def _near(text: str) -> str:
@@ -132,72 +132,72 @@ def _near(text: str) -> str:
     return text[:half] + text[half + 1 :]
 
 
-def _duplicate(planted: Planted, place: int, writer: Writer, count: int) -> Row:
-    row = planted.rows[place - len(planted.rows) // 2]
+def _duplicate(planted: Planted, position: int, writer: Writer, count: int) -> Row:
+    row = planted.rows[position - len(planted.rows) // 2]
     return row if count % 2 else replace(row, query=row.query.upper(), positive=f" {row.positive}!")
 
 
-def _swap(planted: Planted, place: int, writer: Writer, count: int) -> Row:
-    row = planted.rows[place]
+def _swap(planted: Planted, position: int, writer: Writer, count: int) -> Row:
+    row = planted.rows[position]
     return replace(row, query=row.positive, positive=row.query)
 
 
-def _query_as_negative(planted: Planted, place: int, writer: Writer, count: int) -> Row:
-    row = planted.rows[place]
+def _query_as_negative(planted: Planted, position: int, writer: Writer, count: int) -> Row:
+    row = planted.rows[position]
     return _with_negative(row, row.query if count % 2 else f"“{row.query.upper()}”")
 
 
-def _positive_as_negative(planted: Planted, place: int, writer: Writer, count: int) -> Row:
-    row = planted.rows[place]
+def _positive_as_negative(planted: Planted, position: int, writer: Writer, count: int) -> Row:
+    row = planted.rows[position]
     return _with_negative(row, row.positive if count % 2 else f"{row.positive.upper()} ")
 
 
-def _near_copy(planted: Planted, place: int, writer: Writer, count: int) -> Row:
-    return _with_negative(planted.rows[place], _near(planted.rows[place].positive))
+def _near_copy(planted: Planted, position: int, writer: Writer, count: int) -> Row:
+    return _with_negative(planted.rows[position], _near(planted.rows[position].positive))
 
 
-def _elsewhere(planted: Planted, place: int, writer: Writer, count: int) -> Row:
+def _elsewhere(planted: Planted, position: int, writer: Writer, count: int) -> Row:
     # Same residue modulo eight is the same language.
-    other = planted.rows[place - len(planted.rows) // 2]
-    return replace(_with_negative(planted.rows[place], other.positive), query=other.query)
+    other = planted.rows[position - len(planted.rows) // 2]
+    return replace(_with_negative(planted.rows[position], other.positive), query=other.query)
 
 
-def _foreign_negative(planted: Planted, place: int, writer: Writer, count: int) -> Row:
-    return _with_negative(planted.rows[place], writer.passage(_other_language(place, count)))
+def _foreign_negative(planted: Planted, position: int, writer: Writer, count: int) -> Row:
+    return _with_negative(planted.rows[position], writer.passage(_other_language(position, count)))
 
 
-def _foreign_positive(planted: Planted, place: int, writer: Writer, count: int) -> Row:
+def _foreign_positive(planted: Planted, position: int, writer: Writer, count: int) -> Row:
     # A Latin query of five words does not tell its language: there only another script can be seen.
-    other = "ko" if _language(place) != "ko" else "ru"
-    return replace(planted.rows[place], positive=writer.passage(other))
+    other = "ko" if _language(position) != "ko" else "ru"
+    return replace(planted.rows[position], positive=writer.passage(other))
 
 
-def _test_query(planted: Planted, place: int, writer: Writer, count: int) -> Row:
-    text = writer.passage(_language(place))[:80]
-    planted.test.append((text, writer.passage(_language(place))))
-    return replace(planted.rows[place], query=_near(text) if count % 2 else text.upper())
+def _test_query(planted: Planted, position: int, writer: Writer, count: int) -> Row:
+    text = writer.passage(_language(position))[:80]
+    planted.test.append((text, writer.passage(_language(position))))
+    return replace(planted.rows[position], query=_near(text) if count % 2 else text.upper())
 
 
-def _test_positive(planted: Planted, place: int, writer: Writer, count: int) -> Row:
-    text = writer.passage(_language(place))
-    planted.test.append((writer.query(_language(place)), text))
-    return replace(planted.rows[place], positive=_near(text) if count % 2 else text)
+def _test_positive(planted: Planted, position: int, writer: Writer, count: int) -> Row:
+    text = writer.passage(_language(position))
+    planted.test.append((writer.query(_language(position)), text))
+    return replace(planted.rows[position], positive=_near(text) if count % 2 else text)
 
 
-def _test_negative(planted: Planted, place: int, writer: Writer, count: int) -> Row:
-    text = writer.passage(_language(place))
-    planted.test.append((writer.query(_language(place)), text))
-    return _with_negative(planted.rows[place], text)
+def _test_negative(planted: Planted, position: int, writer: Writer, count: int) -> Row:
+    text = writer.passage(_language(position))
+    planted.test.append((writer.query(_language(position)), text))
+    return _with_negative(planted.rows[position], text)
 
 
-def _broken(planted: Planted, place: int, writer: Writer, count: int) -> Row:
+def _broken(planted: Planted, position: int, writer: Writer, count: int) -> Row:
     wrong = "Die schöne Brücke über den Fluß führt nach Köln.".encode().decode("cp1252")
-    row = writer.row("de", len(planted.rows[place].negatives))
+    row = writer.row("de", len(planted.rows[position].negatives))
     return replace(row, positive=f"{wrong} {row.positive}")
 
 
-def _repeated(planted: Planted, place: int, writer: Writer, count: int) -> Row:
-    row = planted.rows[place]
+def _repeated(planted: Planted, position: int, writer: Writer, count: int) -> Row:
+    row = planted.rows[position]
     return _with_negative(row, row.negatives[0])
 
 
@@ -231,7 +231,7 @@ FORMATS: dict[str, tuple[int, Callable[[int, Row], Mapping[str, Any]]]] = {
         lambda n, row: {
             "anchor": row.query,
             "positive": row.positive,
-            **{f"negative_{place}": text for place, text in enumerate(row.negatives, start=1)},
+            **{f"negative_{position}": text for position, text in enumerate(row.negatives, start=1)},
         },
     ),
     "labeled-list": (
@@ -253,7 +253,7 @@ FORMATS: dict[str, tuple[int, Callable[[int, Row], Mapping[str, Any]]]] = {
             "query": row.query,
             "positive_passages": [{"docid": f"p{n}", "title": "", "text": row.positive}],
             "negative_passages": [
-                {"docid": f"n{n}-{place}", "title": "", "text": text} for place, text in enumerate(row.negatives)
+                {"docid": f"n{n}-{position}", "title": "", "text": text} for position, text in enumerate(row.negatives)
             ],
         },
     ),

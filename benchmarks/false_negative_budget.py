@@ -33,7 +33,7 @@ from hardneg_plugin import (
 from hardneg_plugin.components.recorded_chat_generator import pairs_file
 from hardneg_plugin.datasets import RetrievalDataset
 from hardneg_plugin.records import table_of, with_scores, with_table
-from hardneg_plugin.search.dual_encoder import DualEncoder, load_model
+from hardneg_plugin.search.encoder import DualEncoder, load_model
 
 TOP = 50
 DEPTHS = {"dl19": 100, "vaswani": 50}
@@ -45,7 +45,7 @@ JUDGES = {"90 / 70": (0.9, 0.7), "80 / 80": (0.8, 0.8), "70 / 90": (0.7, 0.9)}
 SIMPLE = ("relative margin", "absolute margin", "rank window", "bare verdict")
 
 
-class Judged(NamedTuple):
+class QualityResult(NamedTuple):
     """A dataset's candidates, draw by draw of the known positive."""
 
     name: str
@@ -100,7 +100,7 @@ def rivals_of(examples: Sequence[MiningExample], verdict: Any) -> dict[str, Any]
     }
 
 
-def dl19(data: Path, model: str, draws: int) -> Judged:
+def dl19(data: Path, model: str, draws: int) -> QualityResult:
     """Return the judged candidates of dl19."""
     dataset, verdicts = load_dataset(f"beir:{data}"), read_verdicts(data / "llm_judgments_dl19.jsonl")
     qrels, made = dataset.qrels("dl19"), []
@@ -113,14 +113,14 @@ def dl19(data: Path, model: str, draws: int) -> Judged:
         relevance = np.array([verdicts[pair].relevance if pair in verdicts else np.nan for pair in pairs])
         rivals = {**rivals_of(found, relevance), "judge's number": _sums(verdicts, pairs)}
         made.append(graded(with_criteria(found, verdicts), labels, rivals, DualEncoder(load_model(model))))
-    return Judged("dl19", made)
+    return QualityResult("dl19", made)
 
 
 def _sums(verdicts: Mapping[tuple[str, str], Verdict], pairs: Sequence[tuple[str, str]]) -> Any:
     return np.array([float(sum(verdicts[pair].criteria)) if pair in verdicts else np.nan for pair in pairs])
 
 
-def vaswani(data: Path, model: str, draws: int, judge: str) -> Judged:
+def vaswani(data: Path, model: str, draws: int, judge: str) -> QualityResult:
     """Return the candidates of vaswani, judged by a judge that errs at random, pair by pair."""
     dataset, (finds, passes), made = load_dataset(f"beir:{data}"), JUDGES[judge], []
     qrels = dataset.qrels("test")
@@ -137,14 +137,14 @@ def vaswani(data: Path, model: str, draws: int, judge: str) -> Judged:
         labelled = {True: ("false_negative", 90), False: ("hard_negative", 50)}
         found = judged_by({pair: labelled[bool(yes)] for pair, yes in zip(pairs, says, strict=True)}, found)
         made.append(graded(found, labels, rivals_of(found, says.astype(float)), DualEncoder(load_model(model))))
-    return Judged(f"vaswani, judge {judge}", made)
+    return QualityResult(f"vaswani, judge {judge}", made)
 
 
 def _drawn(draw: int, query: str, passages: Sequence[str]) -> str:
     return min(passages, key=lambda passage: xxhash.xxh3_64_intdigest(f"{draw}:{query}:{passage}".encode()))
 
 
-def table_rows(judged: Judged, seeds: int) -> list[str]:
+def table_rows(judged: QualityResult, seeds: int) -> list[str]:
     """Return the lines of one dataset: per source and contamination, what each rule keeps."""
     lines = []
     fitted = [[folds_of(data, seed) for seed in range(seeds)] for data in judged.draws]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hardneg_plugin.recipe.cost import duration, size
-from hardneg_plugin.recipe.estimate import estimate, training_memory
 from hardneg_plugin.recipe.find import find_suite
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.recipe.suite import load_suite
+from hardneg_plugin.run.cost import duration, size
+from hardneg_plugin.run.estimate import estimate, training_memory
+from hardneg_plugin.run.suite import load_suite
 
 RESULT = Path(__file__).parent / "results" / "full_runs.md"
 SUITES = ("msmarco", "tydi", "mmarco", "all_phases")

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hardneg_plugin.evaluation.shortcut import shortcut_auc
-from hardneg_plugin.text.passage_checks import PassageChecks, Written
+from hardneg_plugin.text.passage_checks import GeneratedPassage, PassageChecks
 
 CHECKS = PassageChecks(min_words=50, max_words=150)
 ACCEPTED = "accepted"
@@ -40,19 +40,19 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return [json.loads(line) for line in lines]
 
 
-def read_passages(path: Path) -> list[Written]:
+def read_passages(path: Path) -> list[GeneratedPassage]:
     """Read the recorded passages; those of one query are the earlier ones of each other."""
     earlier: dict[str, tuple[str, ...]] = {}
     passages = []
     for row in read_rows(path):
         query, text = row["query"], row["generated"]
         before = earlier.setdefault(query, ())
-        passages.append(Written(text, query, positives=(row["positive"],), earlier=before, language="en"))
+        passages.append(GeneratedPassage(text, query, positives=(row["positive"],), earlier=before, language="en"))
         earlier[query] = (*before, text)
     return passages
 
 
-def print_checks(passages: Sequence[Written]) -> None:
+def print_checks(passages: Sequence[GeneratedPassage]) -> None:
     """Print how many passages fail each check, by itself and as the first that fails."""
     alone = Counter(fault for passage in passages for fault in CHECKS.all_faults(passage))
     first = Counter(CHECKS.fault(passage) or ACCEPTED for passage in passages)
@@ -75,7 +75,7 @@ def print_line(name: str, generated: Texts, corpus: Texts) -> None:
     print(f"| {name} | {found.texts:,} | {found.auc:.3f} | {low:.3f} to {high:.3f} | {words} |")
 
 
-def print_shortcut(passages: Sequence[Written], mined: Sequence[dict[str, str]]) -> None:
+def print_shortcut(passages: Sequence[GeneratedPassage], mined: Sequence[dict[str, str]]) -> None:
     """Print how well generated passages are told from the positives and mined negatives of the same queries."""
     positives = [(row["query"], row["positive"]) for row in mined]
     negatives = [(row["query"], row["negative"]) for row in mined]
@@ -96,13 +96,15 @@ def print_false_alarms(data: Path) -> None:
     for name, language in CORPORA.items():
         rows = read_rows(data / name / "corpus.jsonl")[:PASSAGES_READ]
         failed = Counter(
-            fault for row in rows for fault in CHECKS.all_faults(Written(row["text"], query="", language=language))
+            fault
+            for row in rows
+            for fault in CHECKS.all_faults(GeneratedPassage(row["text"], query="", language=language))
         )
         shares = " | ".join(f"{100 * failed[fault] / len(rows):.2f}" for fault in ON_FORM)
         print(f"| {name} | {len(rows):,} | {shares} |", flush=True)
 
 
-def print_examples(passages: Sequence[Written], number: int) -> None:
+def print_examples(passages: Sequence[GeneratedPassage], number: int) -> None:
     """Print some passages of each outcome, drawn by chance."""
     draw = random.Random(0)  # noqa: S311
     for outcome in (ACCEPTED, *CHECKS.faults):

@@ -124,8 +124,8 @@ def threshold_of(probability: Floats, false: NDArray[np.bool_], wanted: float) -
     """Return the highest threshold below which at most ``wanted`` of what is kept are false negatives."""
     order = np.argsort(probability, kind="stable")
     share = np.cumsum(false[order]) / np.arange(1, len(order) + 1)
-    places = np.flatnonzero(share <= wanted)
-    return float(probability[order][places[-1]]) if len(places) else -1.0
+    positions = np.flatnonzero(share <= wanted)
+    return float(probability[order][positions[-1]]) if len(positions) else -1.0
 
 
 def fold_masks(candidates: Candidates, columns: NDArray[np.int64], kind: str) -> NDArray[np.bool_]:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from hardneg_plugin import MiningExample
 from hardneg_plugin.evaluation.candidate_features import CandidateFeatures
 from hardneg_plugin.evaluation.false_negative_budget import choose_threshold
-from hardneg_plugin.evaluation.false_negative_model import CrossFitted
+from hardneg_plugin.evaluation.false_negative_model import CrossFittedClassifier
 from hardneg_plugin.records import table_of, with_table
-from hardneg_plugin.search.dense import Encoder
+from hardneg_plugin.search.dense.search import Encoder
 
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
@@ -87,7 +87,7 @@ def folds_of(data: Graded, seed: int) -> list[Fold]:
     found = []
     for held in np.array_split(queries, FOLDS):
         test = np.isin(data.query, held)
-        model = CrossFitted(data.features[~test], data.false[~test], ids[~test].tolist(), seed)
+        model = CrossFittedClassifier(data.features[~test], data.false[~test], ids[~test].tolist(), seed)
         found.append(Fold(test, model.probability(data.features, ids.tolist())))
     return found
 

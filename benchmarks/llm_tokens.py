@@ -18,7 +18,7 @@ from haystack import Document
 from haystack.components.generators.chat import MockChatGenerator
 
 from hardneg_plugin import BM25NegativeMiner, KnownPositiveFilter, LLMNegativeClassifier, MiningExample, NegativeSampler
-from hardneg_plugin.components.judge_questions import questions_of, rows_to_judge
+from hardneg_plugin.mining.judge_prompts import judge_batches, rows_to_judge
 from hardneg_plugin.records import table_of
 
 REFERENCE = {"MS MARCO": 237, "TyDi": 321}
@@ -62,7 +62,7 @@ def cost(examples: list[MiningExample], mode: Any, tokenizer: Any) -> Cost:
     judge = LLMNegativeClassifier(chat_generator=MockChatGenerator(""), mode=mode)
     table = table_of(examples)
     rows = rows_to_judge("llm_tokens", table, None, None)
-    questions = questions_of(examples, table, rows, CANDIDATES if mode == "listwise" else 1, "0")
+    questions = judge_batches(examples, table, rows, CANDIDATES if mode == "listwise" else 1, "0")
     texts = [
         "\n".join(message.content for message in request.messages)
         for request in judge._asking.requests(examples, table, questions)

@@ -69,7 +69,7 @@ def child(system: str, folder: Path, model_path: str, output: Path) -> None:
     from sentence_transformers.util import mine_hard_negatives  # noqa: F401 - imported here, for both, before the clock runs
 
     from hardneg_plugin import components
-    from hardneg_plugin.memory_limit import peak_resident
+    from hardneg_plugin.memory import peak_resident
 
     _ = [getattr(components, name) for name in components.__all__]
     named, corpus = read_pairs(folder)

@@ -17,10 +17,10 @@ from pathlib import Path
 from rich.console import Console
 
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.recipe.progress import Progress
-from hardneg_plugin.recipe.refilter import refilter
-from hardneg_plugin.recipe.run import run_recipe
-from hardneg_plugin.recipe.triplets import write_triplets
+from hardneg_plugin.run.finished.refilter import refilter
+from hardneg_plugin.run.progress import Progress
+from hardneg_plugin.run.runner import run_recipe
+from hardneg_plugin.run.triplets import write_triplets
 
 RECIPE = """
 name: margins

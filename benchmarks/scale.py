@@ -29,7 +29,7 @@ import psutil
 from speed.pages import write_section
 from speed.synthetic import QUERY_WORDS, Synthetic
 
-from hardneg_plugin.memory_limit import own_bytes
+from hardneg_plugin.memory import own_bytes
 
 RECIPE = """
 name: scale
@@ -75,8 +75,8 @@ def write_data(folder: Path, pairs: int, shared: Path) -> None:
         for texts in Synthetic(shared, stop_words=True).texts(pairs):
             for text in texts:
                 words = text.split()
-                places = rng.choice(len(words), size=min(QUERY_WORDS, len(words)), replace=False)
-                query = " ".join(words[place] for place in places)
+                positions = rng.choice(len(words), size=min(QUERY_WORDS, len(words)), replace=False)
+                query = " ".join(words[position] for position in positions)
                 corpus.write(json.dumps({"_id": f"p{number}", "text": text}) + "\n")
                 queries.write(json.dumps({"_id": f"q{number}", "text": query}) + "\n")
                 qrels.write(f"q{number}\tp{number}\t1\n")

@@ -72,12 +72,12 @@ def build_entry(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     :param key: Name of the entry: a fingerprint of all that goes into it.
     :param build: Fills the empty folder that it is given.
     """
-    place = entry_path(kind, key)
-    if place.is_dir():
-        return place
+    position = entry_path(kind, key)
+    if position.is_dir():
+        return position
     with staging_folder(kind) as staged:
         build(staged)
-        return publish(staged, place)
+        return publish(staged, position)
 
 
 class staging_folder:  # noqa: N801 - reads as a function at the call
@@ -102,16 +102,16 @@ class staging_folder:  # noqa: N801 - reads as a function at the call
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def publish(staged: Path, place: Path) -> Path:
+def publish(staged: Path, position: Path) -> Path:
     """Rename a finished folder to its place; where another process was faster, keep what that one built."""
     try:
-        staged.rename(place)
+        staged.rename(position)
     except OSError:
-        if not place.is_dir():
+        if not position.is_dir():
             raise
     else:
-        place.chmod(0o755)
-    return place
+        position.chmod(0o755)
+    return position
 
 
 class CacheEntry(NamedTuple):

@@ -11,7 +11,7 @@ import numba
 logger = logging.getLogger(__name__)
 
 
-def compiled(signature: str | None = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+def njit_cached(signature: str | None = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator that compiles a function which lets go of the interpreter.
 
     numba keeps what it compiled beside the source, or else in the user's cache folder, and compiles again when the

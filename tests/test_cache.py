@@ -53,11 +53,11 @@ def test_fingerprint():
 
 
 def test_an_entry_is_built_once(cache_folder):
-    place = cache.build_entry("bm25", "k1", build_text("one"))
-    assert place == cache_folder / "bm25" / "k1" == cache.entry_path("bm25", "k1")
-    assert (place / "content.txt").read_text() == "one"
-    assert cache.build_entry("bm25", "k1", never) == place
-    assert place.stat().st_mode & 0o777 == 0o755
+    position = cache.build_entry("bm25", "k1", build_text("one"))
+    assert position == cache_folder / "bm25" / "k1" == cache.entry_path("bm25", "k1")
+    assert (position / "content.txt").read_text() == "one"
+    assert cache.build_entry("bm25", "k1", never) == position
+    assert position.stat().st_mode & 0o777 == 0o755
     assert [path.name for path in (cache_folder / "bm25").iterdir()] == ["k1"]
 
 
@@ -78,8 +78,8 @@ def test_of_two_builders_the_first_one_stays(cache_folder):
         # Another process finishes meanwhile.
         cache.build_entry("bm25", "k1", build_text("fast"))
 
-    place = cache.build_entry("bm25", "k1", build)
-    assert (place / "content.txt").read_text() == "fast"
+    position = cache.build_entry("bm25", "k1", build)
+    assert (position / "content.txt").read_text() == "fast"
     assert [path.name for path in (cache_folder / "bm25").iterdir()] == ["k1"]
 
 
@@ -174,7 +174,7 @@ def test_a_damaged_memo_is_read_again(cache_folder, tiny_beir, content):
 
 
 def test_every_kind_that_is_written_is_known():
-    from hardneg_plugin.search.embeddings import KIND
+    from hardneg_plugin.search.dense.embedding_store import KIND
 
     assert KIND in cache.KINDS
 

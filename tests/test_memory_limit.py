@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.memory_limit import held_memory, memory_limit, memory_room, parse_memory, promised_memory
+from hardneg_plugin.memory import available_memory, memory_budget, memory_limit, parse_memory, private_memory
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def test_less_than_the_libraries_take_is_refused():
 
 def test_the_innermost_promise_counts_and_ends_with_its_block():
     assert memory_limit() is None
-    assert memory_room() is None
-    with promised_memory(9_000_000_000):
-        with promised_memory(None):
+    assert available_memory() is None
+    with memory_budget(9_000_000_000):
+        with memory_budget(None):
             assert memory_limit() == 9_000_000_000
-        with promised_memory(4_000_000_000):
+        with memory_budget(4_000_000_000):
             assert memory_limit() == 4_000_000_000
-            with promised_memory(9_000_000_000):
+            with memory_budget(9_000_000_000):
                 assert memory_limit() == 9_000_000_000
             assert memory_limit() == 4_000_000_000
         assert memory_limit() == 9_000_000_000
@@ -58,22 +58,22 @@ def test_the_innermost_promise_counts_and_ends_with_its_block():
 def test_what_is_held_takes_room_and_mapped_files_do_not(tmp_path):
     size = 80_000_000
     np.zeros(size // 8).tofile(tmp_path / "file")
-    with promised_memory(50_000_000_000):
-        before, room = held_memory(), memory_room()
+    with memory_budget(50_000_000_000):
+        before, room = private_memory(), available_memory()
         mapped = np.memmap(tmp_path / "file", np.float64, "r")
         assert mapped.sum() == 0
-        assert held_memory() - before < size / 2
+        assert private_memory() - before < size / 2
         held = np.ones(size // 8)
-        assert held_memory() - before > size * 0.9
-        assert room - memory_room() > size * 0.9
-        assert memory_room(0.5) < room / 2
+        assert private_memory() - before > size * 0.9
+        assert room - available_memory() > size * 0.9
+        assert available_memory(0.5) < room / 2
         assert held.sum() == size // 8
 
 
 def test_the_peak_counts_what_was_let_go_and_not_what_the_process_that_started_this_one_holds():
     held = np.ones(50_000_000)
     code = """
-from hardneg_plugin.memory_limit import peak_resident
+from hardneg_plugin.memory import peak_resident
 before = peak_resident()
 more = bytearray(b"x" * 100_000_000)
 del more

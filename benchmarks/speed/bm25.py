@@ -27,11 +27,11 @@ from limits import bandwidth, seconds
 from pages import write_section
 from synthetic import Synthetic
 
-from hardneg_plugin.memory_limit import peak_resident
-from hardneg_plugin.search.bm25_build import IndexBuilder
-from hardneg_plugin.search.bm25_postings import Postings
+from hardneg_plugin.memory import peak_resident
+from hardneg_plugin.search.bm25.build import IndexBuilder
+from hardneg_plugin.search.bm25.postings import Postings
 from hardneg_plugin.text import Analyzer
-from hardneg_plugin.text.term_numbers import CompiledNumbering
+from hardneg_plugin.text.vocabulary import NumbaVectorizer
 
 K = 100
 K1, B = 1.2, 0.75
@@ -84,8 +84,8 @@ def add_up_cost() -> float:
 
     @numba.njit
     def add_up(acc: Any, rows: Any, data: Any) -> None:
-        for place in range(len(rows)):
-            acc[np.uint32(rows[place])] += data[place]
+        for position in range(len(rows)):
+            acc[np.uint32(rows[position])] += data[position]
 
     rows = np.sort(np.random.default_rng(0).choice(65_536, 13_000, replace=False)).astype(np.int32)
     acc, data = np.zeros(65_536, np.float32), np.ones(len(rows), np.float32)
@@ -153,9 +153,9 @@ def index_row(corpus: Synthetic, kind: str, rows: int, folder: Path, reading: fl
     lists = [part.tolist() for ids, lengths in batches for part in np.split(ids, np.cumsum(lengths)[:-1])]
     vocabulary = {str(number): number for number in range(corpus.vocabulary)}
 
-    def ours(place: Path) -> None:
-        place.mkdir(parents=True)
-        builder = IndexBuilder(place, compiled=True)
+    def ours(position: Path) -> None:
+        position.mkdir(parents=True)
+        builder = IndexBuilder(position, compiled=True)
         for ids, lengths in batches:
             builder.add(ids, lengths, corpus.vocabulary)
         builder.write_arrays(corpus.vocabulary, K1, B)
@@ -178,9 +178,9 @@ def text_row(corpus: Synthetic, rows: int, folder: Path, reading: float) -> list
     """Compare texts to index: bm25s' tokenizer and builder, and this package's with its own analyzer."""
     texts = [text for batch in corpus.texts(rows) for text in batch]
 
-    def ours(place: Path) -> None:
-        place.mkdir()
-        numbering, builder = CompiledNumbering(Analyzer()), IndexBuilder(place, compiled=True)
+    def ours(position: Path) -> None:
+        position.mkdir()
+        numbering, builder = NumbaVectorizer(Analyzer()), IndexBuilder(position, compiled=True)
         for start in range(0, rows, 8192):
             batch = numbering.number(texts[start : start + 8192], None)
             builder.add(batch.ids, batch.lengths, len(numbering.vocabulary))
@@ -291,8 +291,8 @@ def report(sizes: list[int], shared: Path, folder: Path, *, with_large: bool) ->
         corpus = Synthetic(shared, stop_words=stop_words)
         search_points, build_points = [], []
         for rows in sizes:
-            place = build(folder / f"{stop_words}-{rows}", corpus, rows)
-            search.append(search_rows(corpus, kind, rows, place, limits))
+            position = build(folder / f"{stop_words}-{rows}", corpus, rows)
+            search.append(search_rows(corpus, kind, rows, position, limits))
             search_points.append((rows, 1 / float(search[-1][1].replace(",", ""))))
             line, took = index_row(corpus, kind, rows, folder, limits[0])
             building.append(line)

@@ -22,7 +22,7 @@ import numpy as np
 from limits import GIGA, product_rates
 from pages import write_section
 
-from hardneg_plugin.memory_limit import peak_resident
+from hardneg_plugin.memory import peak_resident
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "speed_dense.md"
 CHUNK = 16_384
@@ -74,8 +74,8 @@ def torch_search(passages: Any, k: int) -> Callable[[Any], Any]:
         rows, scores = [], []
         for start in range(0, len(whole), CHUNK):
             products = queries @ whole[start : start + CHUNK].T
-            values, places = products.topk(min(k, products.shape[1]), dim=1)
-            rows.append(places + start)
+            values, positions = products.topk(min(k, products.shape[1]), dim=1)
+            rows.append(positions + start)
             scores.append(values)
         order = torch.cat(scores, dim=1).topk(k, dim=1).indices
         return torch.cat(rows, dim=1).gather(1, order)
@@ -91,10 +91,10 @@ def own_search(product: str | None) -> Callable[[Any, int], Callable[[Any], Any]
     """Search with hardneg by one product, or by what it chooses."""
 
     def prepare(passages: Any, k: int) -> Callable[[Any], Any]:
-        from hardneg_plugin.search.dense import search_space
-        from hardneg_plugin.search.flat_index import nearest
-        from hardneg_plugin.search.matrix_products import PRODUCTS
-        from hardneg_plugin.search.tiled import tiled_search
+        from hardneg_plugin.search.dense.blocked_exact import tiled_search
+        from hardneg_plugin.search.dense.flat_index import nearest
+        from hardneg_plugin.search.dense.gemm import PRODUCTS
+        from hardneg_plugin.search.dense.search import search_space
 
         # Measuring the lengths of the vectors is counted.
         if product is None:
@@ -145,7 +145,7 @@ def child(system: str, options: argparse.Namespace) -> None:
 def measure(count: int, options: argparse.Namespace) -> list[str]:
     """Return the rows of one size."""
     passages, queries = unit_vectors(1, count, options.dims), unit_vectors(2, options.queries, options.dims)
-    from hardneg_plugin.search.product_choice import products
+    from hardneg_plugin.search.dense.gemm_autotune import gemm_backends
 
     searches = {name: SYSTEMS[name](passages, options.k) for name in options.systems}
     seconds: dict[str, list[float]] = {name: [] for name in searches}
@@ -160,7 +160,7 @@ def measure(count: int, options: argparse.Namespace) -> list[str]:
             seconds[name].append(time.perf_counter() - started)
         rates.append(product_rates(options.dims))
     best = {name: max(rate[name] for rate in rates) for name in rates[0]}
-    chosen = products()[0].name.split()[-1] if 2 * count * len(queries) * options.dims >= 2 << 37 else "float32"
+    chosen = gemm_backends()[0].name.split()[-1] if 2 * count * len(queries) * options.dims >= 2 << 37 else "float32"
     operations = 2 * count * len(queries) * options.dims / GIGA
     base, lines = median(seconds["FAISS IndexFlatIP"]), []
     exact = next(found[name] for name in searches if name.startswith("hardneg"))

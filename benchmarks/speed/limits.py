@@ -25,8 +25,8 @@ def bandwidth() -> float:
     @numba.njit(parallel=True, fastmath=True)
     def total(values: Any) -> Any:
         found = 0.0
-        for place in numba.prange(len(values)):
-            found += values[place]
+        for position in numba.prange(len(values)):
+            found += values[position]
         return found
 
     values = np.ones(1 << 27, np.float32)

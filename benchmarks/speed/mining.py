@@ -78,15 +78,16 @@ def child(system: str, count: int) -> None:
 
     from hardneg_plugin import components
     from hardneg_plugin.api import mine
-    from hardneg_plugin.memory_limit import peak_resident
-    from hardneg_plugin.search import flat_index, tiled
-    from hardneg_plugin.search.product_choice import products
+    from hardneg_plugin.memory import peak_resident
+    from hardneg_plugin.search.dense import blocked_exact as tiled
+    from hardneg_plugin.search.dense import flat_index
+    from hardneg_plugin.search.dense.gemm_autotune import gemm_backends
 
     _ = [getattr(components, name) for name in components.__all__]
     model = stub_model(count)
     queries, positives = texts(count)
     pairs = Dataset.from_dict({"query": queries, "positive": positives})
-    by = products()
+    by = gemm_backends()
     if system == "hardneg, float32":
         # What it takes on a processor that has nothing else.
         by = tuple(product for product in by if "float32" in product.name)

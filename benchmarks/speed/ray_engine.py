@@ -36,7 +36,7 @@ ENGINES = {"local": 0, "ray, 1 worker": 1, "ray, 2 workers": 2}
 def mine(recipe: Path, runs: Path, workers: int) -> None:
     """Run the recipe in this process and print its seconds, from reading the data to the triplets."""
     from hardneg_plugin.recipe.load import load_recipe
-    from hardneg_plugin.recipe.run import run_recipe
+    from hardneg_plugin.run.runner import run_recipe
 
     if workers:
         import ray

@@ -99,11 +99,11 @@ def theirs(table: datasets.Dataset, base: Path, out: Path, size: dict[str, Any],
 def scores_over(models: Mapping[int, Path], shared: Path) -> SeedScores:
     """Return what models score on the test split, one for each seed."""
     from hardneg_plugin.datasets import load_dataset
-    from hardneg_plugin.evaluation import evaluate_retriever, model_retriever, over_seeds
+    from hardneg_plugin.evaluation import aggregate_seeds, evaluate_retriever, model_retriever
 
     data = load_dataset(f"beir:{shared / 'data' / 'msmarco'}")
     queries, qrels = data.queries("test"), data.qrels("test")
-    return over_seeds(
+    return aggregate_seeds(
         {
             seed: evaluate_retriever(model_retriever(model, data.corpus), queries, qrels, data.corpus.ids).scores
             for seed, model in models.items()

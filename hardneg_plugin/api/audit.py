@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from hardneg_plugin.api import audit_inputs as inputs
 from hardneg_plugin.api import audit_report as reporting
 from hardneg_plugin.api.batch_plan import BatchPlan, plan_batches
-from hardneg_plugin.datasets.findings import Finding
 from hardneg_plugin.datasets.training_rows import TrainingRows
 from hardneg_plugin.evaluation.audit.broken import broken_findings
 from hardneg_plugin.evaluation.audit.conflicts import conflict_finding, find_conflicts
 from hardneg_plugin.evaluation.audit.copies import copy_findings
+from hardneg_plugin.evaluation.audit.coverage import coverage_findings
 from hardneg_plugin.evaluation.audit.false_negatives import rates_of
+from hardneg_plugin.evaluation.audit.findings import Finding
 from hardneg_plugin.evaluation.audit.judgements import Judgements
 from hardneg_plugin.evaluation.audit.languages import Languages, language_findings
 from hardneg_plugin.evaluation.audit.leaks import leakage_findings
 from hardneg_plugin.evaluation.audit.measures import hardness, length_aucs, lengths, overlaps, style_aucs
 from hardneg_plugin.evaluation.audit.pairs import MOST_ROWS, Pairs
 from hardneg_plugin.evaluation.audit.positives import out_of_fold, positive_finding
-from hardneg_plugin.evaluation.audit.reading import rows_to_read
-from hardneg_plugin.evaluation.audit.supply import supply_findings
+from hardneg_plugin.evaluation.audit.sample_examples import sample_examples
 from hardneg_plugin.evaluation.audit.swapped import swapped_findings
 from hardneg_plugin.evaluation.audit.table import AuditTable
 from hardneg_plugin.report.audit import AuditReport, Distribution
@@ -121,14 +121,14 @@ class _Audit:
         examples: int,
     ) -> Audit:
         table = self.table
-        known = inputs.what_is_known(table, judgements, labels)
+        known = inputs.collect_labels(table, judgements, labels)
         rates = tuple(map(reporting.audit_rate, rates_of(table, known, self.languages.of_rows)))
         plan = plan_batches(table, batch_size, self.seed)
         measured = self._measured()
         findings = tuple(self._findings(tested, batch_size, fewest_negatives))
         findings = (*findings, measured.positives)
         counts = self._counts()
-        conflicts = {"unplaced_rows": float(plan.crowded)}
+        conflicts = {"unplaced_rows": float(plan.conflicting)}
         report = AuditReport(
             source=table.rows.where,
             format=table.rows.format,
@@ -140,7 +140,7 @@ class _Audit:
             mixes=tuple(reporting.mixes(table, self.languages.mix())),
             examples=tuple(
                 reporting.reading_examples(
-                    table, rows_to_read(table, findings, examples, self.seed), self.languages.of_rows
+                    table, sample_examples(table, findings, examples, self.seed), self.languages.of_rows
                 )
             ),
             notes=tuple(self._notes(judgements, plan, batch_size, measured)),
@@ -161,7 +161,7 @@ class _Audit:
         if tested is not None:
             yield from leakage_findings(table, *tested)
         yield conflict_finding(table, find_conflicts(table), batch_size)
-        yield from supply_findings(table, fewest_negatives)
+        yield from coverage_findings(table, fewest_negatives)
 
     def _measured(self) -> _Measured:
         pairs = self.pairs
@@ -200,7 +200,7 @@ class _Audit:
     ) -> Iterator[str]:
         table = self.table
         yield (
-            f"Batch plan: {len(plan.batches):,} batches of at most {batch_size:,} rows; {plan.crowded:,} rows could "
+            f"Batch plan: {len(plan.batches):,} batches of at most {batch_size:,} rows; {plan.conflicting:,} rows could "
             "not be placed without a conflict."
         )
         if judgements is not None and not judgements.judges_negatives:

@@ -14,7 +14,7 @@ from hardneg_plugin.datasets.labels import read_labels
 from hardneg_plugin.datasets.spec import spec_of_file
 from hardneg_plugin.datasets.training_rows import TrainingRows
 from hardneg_plugin.errors import DatasetError, EvaluationError, ParameterError
-from hardneg_plugin.evaluation.audit.false_negatives import Known
+from hardneg_plugin.evaluation.audit.false_negatives import LabelSources
 from hardneg_plugin.evaluation.audit.judgements import (
     Judgements,
     answer_labels,
@@ -23,7 +23,7 @@ from hardneg_plugin.evaluation.audit.judgements import (
     verdict_labels,
 )
 from hardneg_plugin.evaluation.audit.table import AuditTable, Provenance
-from hardneg_plugin.recipe.audited_run import audited_run, is_run
+from hardneg_plugin.run.finished.audit import audited_run, is_run
 
 
 def read_source(
@@ -94,7 +94,7 @@ def with_answers(table: AuditTable, dataset: RetrievalDataset, split: str) -> Au
     return replace(table, provenance=replace(table.provenance, answers=found))
 
 
-def what_is_known(table: AuditTable, judgements: Judgements | None, labels: str | None) -> Known:
+def collect_labels(table: AuditTable, judgements: Judgements | None, labels: str | None) -> LabelSources:
     """Return all that is known of the negatives.
 
     :param table: The rows.
@@ -116,7 +116,7 @@ def what_is_known(table: AuditTable, judgements: Judgements | None, labels: str 
         if np.isnan(gold.labels).all():
             msg = f"{labels}: {gold.matched} of its pairs are negatives of these rows, and none of them has a label"
             raise EvaluationError(msg)
-    return Known(judged, gold, verdict_labels(table), answer_labels(table))
+    return LabelSources(judged, gold, verdict_labels(table), answer_labels(table))
 
 
 def test_texts(spec: str, split: str | None, relevance: int) -> tuple[list[str], list[str]]:
@@ -129,6 +129,6 @@ def test_texts(spec: str, split: str | None, relevance: int) -> tuple[list[str],
 
 def load_encoder(model: Any | None) -> Any | None:
     """Return a loaded model; one that is given loaded comes back as it is."""
-    from hardneg_plugin.search.dual_encoder import load_model
+    from hardneg_plugin.search.encoder import load_model
 
     return load_model(model) if isinstance(model, str) else model

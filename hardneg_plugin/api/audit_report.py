@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from hardneg_plugin.datasets.findings import Finding
 from hardneg_plugin.evaluation.audit.false_negatives import GroupRate
+from hardneg_plugin.evaluation.audit.findings import Finding
 from hardneg_plugin.evaluation.audit.measures import QUANTILES, Measure, Values
 from hardneg_plugin.evaluation.audit.table import AuditTable
-from hardneg_plugin.report.audit import AuditRate, Distribution, Mix, ReadingExample
+from hardneg_plugin.report.audit import AuditRate, Breakdown, Distribution, ReadingExample
 
 _BINS = 20
 _SHOWN_NEGATIVES = 5
@@ -64,13 +64,13 @@ def _edges(values: Values, logarithmic: bool) -> Values:
     return np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
 
 
-def mixes(table: AuditTable, languages: Mapping[str, Counter[str]]) -> Iterator[Mix]:
+def mixes(table: AuditTable, languages: Mapping[str, Counter[str]]) -> Iterator[Breakdown]:
     """Yield how texts are divided by language, and negatives by source."""
     by_role = {role: dict(counts.most_common()) for role, counts in languages.items()}
-    yield Mix("languages", "Languages, as far as script and function words tell", by_role)
+    yield Breakdown("languages", "Languages, as far as script and function words tell", by_role)
     sources = {name: int((ranks != 0).sum()) for name, ranks in table.provenance.found.items() if name}
     if sources:
-        yield Mix("sources", "Sources of the negatives", {"negatives": sources})
+        yield Breakdown("sources", "Sources of the negatives", {"negatives": sources})
 
 
 def figures_of(
@@ -111,22 +111,24 @@ def reading_examples(
             why,
             languages[row],
             table.texts.one(table.queries[row]),
-            tuple(table.texts.one(table.positives.texts[place]) for place in positives),
-            tuple((table.texts.one(table.negatives.texts[place]), _known(table, place)) for place in negatives),
+            tuple(table.texts.one(table.positives.texts[position]) for position in positives),
+            tuple(
+                (table.texts.one(table.negatives.texts[position]), _known(table, position)) for position in negatives
+            ),
         )
 
 
-def _known(table: AuditTable, place: int) -> str:
+def _known(table: AuditTable, position: int) -> str:
     """Return what is known of a negative, in words."""
     parts = []
     for source, ranks in table.provenance.found.items():
-        rank = int(ranks[place])
+        rank = int(ranks[position])
         if rank and (source or rank > 0):
             parts.append(f"{source} rank {rank}".strip() if rank > 0 else source)
-    score = float(table.negatives.scores[place])
+    score = float(table.negatives.scores[position])
     if not np.isnan(score):
         parts.append(f"score {score:.3g}")
     verdicts = table.provenance.verdicts
-    if verdicts is not None and (label := verdicts.values[int(verdicts.codes[place])]):
+    if verdicts is not None and (label := verdicts.values[int(verdicts.codes[position])]):
         parts.append(f"verdict {label}")
     return ", ".join(parts)

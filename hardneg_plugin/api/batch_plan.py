@@ -24,7 +24,7 @@ class BatchPlan:
     """
 
     batches: tuple[tuple[int, ...], ...]
-    crowded: int
+    conflicting: int
 
     def write(self, path: Path) -> None:
         """Write one JSON list of row numbers a line."""
@@ -47,8 +47,8 @@ def plan_batches(table: AuditTable, batch_size: int, seed: int = 0) -> BatchPlan
     # A row's own texts are its query and positives; the query fills up for positives that it does not have.
     most = int(table.positives.counts.max(initial=0))
     own = np.repeat(table.keys_of(table.queries)[:, None], 1 + most, axis=1)
-    place = np.arange(len(table.positives)) - table.positives.offsets[table.positives.row]
-    own[table.positives.row, 1 + place] = table.keys_of(table.positives.texts)
+    position = np.arange(len(table.positives)) - table.positives.offsets[table.positives.row]
+    own[table.positives.row, 1 + position] = table.keys_of(table.positives.texts)
     keys = TextKeys(own, table.keys_of(table.negatives.texts), table.negatives.offsets)
-    batches, crowded = pack(keys, batches_per_epoch(len(table), batch_size), np.random.default_rng((seed, 0)))
-    return BatchPlan(tuple(tuple(table.numbers[batch].tolist()) for batch in batches), crowded)
+    batches, conflicting = pack(keys, batches_per_epoch(len(table), batch_size), np.random.default_rng((seed, 0)))
+    return BatchPlan(tuple(tuple(table.numbers[batch].tolist()) for batch in batches), conflicting)

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hardneg_plugin.api.inputs import read_dataset
-from hardneg_plugin.api.overlapped import overlapped
+from hardneg_plugin.api.pipelined import pipelined
 from hardneg_plugin.api.statistics import MiningStatistics, ShardStatistics, combined, shard_statistics
 from hardneg_plugin.datasets import ExampleShards, RetrievalDataset
 from hardneg_plugin.datasets.arrow_dataset import arrow_dataset
 from hardneg_plugin.datasets.memory import SPLIT, Judgements
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.long_lived import long_lived
+from hardneg_plugin.garbage_collector import gc_frozen
 from hardneg_plugin.records import MiningExample, table_of
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def mine(
 
     bounds = dict(zip(_BOUNDS, (relative_margin, absolute_margin, max_score, min_score), strict=True))
     _check(model, bounds, output_scores, range_min, range_max)
-    with long_lived():
+    with gc_frozen():
         data = read_dataset(dataset, corpus, qrels, (anchor_column_name, positive_column_name), on_bad_row)
         miner, scorer = _miner(data, model, range_max, query_prompt, corpus_prompt, batch_size)
         sampler = NegativeSampler(num_negatives, sampling_strategy, rank_from=range_min + 1, seed=seed)
@@ -115,9 +115,9 @@ def mine(
             return rows, shard_statistics(table_of(mined), num_negatives, scorer)
 
         shards = ExampleShards(data, split)
-        with long_lived():
+        with gc_frozen():
             rows, parts = zip(
-                *overlapped(shards, lambda examples: (examples, miner.search(examples)), finish), strict=True
+                *pipelined(shards, lambda examples: (examples, miner.search(examples)), finish), strict=True
             )
     return MiningResult(_concatenated(rows), combined(parts))
 

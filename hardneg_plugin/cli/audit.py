@@ -123,9 +123,9 @@ def _write(found: Audit, outputs: tuple[Path, ...], batch_plan: Path | None) -> 
 
 
 def _explain(source: str, query: str, system: str | None, console: Any) -> None:
-    from hardneg_plugin.recipe.audited_run import candidate_lines, find_example, is_run
     from hardneg_plugin.report.content import Cell, Table
     from hardneg_plugin.report.terminal import plain_table
+    from hardneg_plugin.run.finished.audit import candidate_lines, find_example, is_run
 
     if not is_run(source):
         msg = f"{source} is no run folder: only a run knows why a negative was chosen"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 if TYPE_CHECKING:
-    from hardneg_plugin.recipe.suite import Suite
+    from hardneg_plugin.run.suite import Suite
 
 
 @click.command("benchmark")
@@ -55,9 +55,9 @@ def command(
     if dry_run:
         # Haystack writes a file into the home folder when it is imported with it.
         os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
-    from hardneg_plugin.recipe.benchmark import run_suite
     from hardneg_plugin.recipe.find import find_suite
-    from hardneg_plugin.recipe.suite import load_suite
+    from hardneg_plugin.run.benchmark import run_suite
+    from hardneg_plugin.run.suite import load_suite
 
     loaded = load_suite(
         find_suite(suite), data or Path.cwd(), smoke=smoke, only=only, models=_named(models), train=not no_train
@@ -84,7 +84,7 @@ def _announce(suite: Suite) -> None:
     """Say how long each cell will take on this machine, about."""
     import torch
 
-    from hardneg_plugin.recipe.estimate import estimate
+    from hardneg_plugin.run.estimate import estimate
 
     for cell in suite.cells:
         cost = estimate(cell.recipe, gpu=torch.cuda.is_available())
@@ -92,7 +92,7 @@ def _announce(suite: Suite) -> None:
 
 
 def _print_costs(suite: Suite) -> None:
-    from hardneg_plugin.recipe.estimate import estimate
+    from hardneg_plugin.run.estimate import estimate
 
     for cell in suite.cells:
         click.echo(f"{suite.name}, {cell.name}:")

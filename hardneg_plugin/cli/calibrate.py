@@ -34,7 +34,7 @@ def command(
     """
     from hardneg_plugin.datasets.labels import read_labels, write_labels
     from hardneg_plugin.evaluation.label_sample import label_sample
-    from hardneg_plugin.recipe.calibration import calibration_lines, candidates_of
+    from hardneg_plugin.run.finished.calibration import calibration_lines, candidates_of
 
     if labels.suffix != ".csv":
         msg = f"{labels}: the name of a label file ends in .csv"

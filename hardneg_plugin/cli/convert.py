@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from hardneg_plugin.datasets.formats import Written
+    from hardneg_plugin.datasets.formats import WriteResult
 
 
 @click.command("convert")
@@ -48,7 +48,7 @@ def command(source: str, output: Path, target: str, **options: Any) -> None:
     """
     from hardneg_plugin.datasets.formats import FORMATS, write_training_rows
     from hardneg_plugin.datasets.formats.publish import build_repository, push, read_audit
-    from hardneg_plugin.recipe.run_rows import read_rows
+    from hardneg_plugin.run.finished.rows import read_rows
 
     repo, audit = options["repo"], options["audit"]
     published = options["card"] or repo is not None
@@ -75,7 +75,7 @@ def command(source: str, output: Path, target: str, **options: Any) -> None:
         click.echo(push(output, repo, private=not options["public"]))
 
 
-def _say_counts(written: Written, least: int) -> None:
+def _say_counts(written: WriteResult, least: int) -> None:
     if written.left_out:
         click.echo(f"{written.left_out:,} left out for fewer than {least} negatives", err=True)
     if written.without_negatives:

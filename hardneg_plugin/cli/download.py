@@ -27,7 +27,7 @@ def command(names: tuple[str, ...], languages: tuple[str, ...], limit: int | Non
       hardneg download msmarco-bm25 --limit 10000
     """
     from hardneg_plugin.datasets.hub import download, download_plan, hub_names
-    from hardneg_plugin.recipe.cost import size
+    from hardneg_plugin.run.cost import size
 
     if not names:
         for name, known in hub_names().items():

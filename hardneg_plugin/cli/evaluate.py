@@ -23,8 +23,8 @@ def command(model: str, dataset: str, split: str, metrics: tuple[str, ...], rele
     """
     from rich.console import Console
 
-    from hardneg_plugin.recipe.single import evaluate_model
     from hardneg_plugin.report import render_terminal
+    from hardneg_plugin.run.evaluate_model import evaluate_model
 
     report = evaluate_model(model, dataset, split=split, metrics=metrics, relevance=relevance, top_k=top_k)
     render_terminal(report, Console())

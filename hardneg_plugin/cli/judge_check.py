@@ -23,9 +23,9 @@ def command(recipe: str, overrides: tuple[str, ...], languages: str | None, lowe
       hardneg judge-check phase3_llm
       hardneg judge-check phase3_llm --set llm.model=qwen3:8b --languages en,ko --require 0.8
     """
-    from hardneg_plugin.recipe.asking import check_judge_of, recipe_session
     from hardneg_plugin.recipe.load import load_recipe
-    from hardneg_plugin.recipe.progress import Progress
+    from hardneg_plugin.run.llm_session import check_judge_of, recipe_session
+    from hardneg_plugin.run.progress import Progress
 
     loaded, progress = load_recipe(recipe, overrides), Progress()
     wanted = [code.strip() for code in languages.split(",")] if languages else None

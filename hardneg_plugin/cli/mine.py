@@ -46,7 +46,7 @@ def command(dataset: str, output: Path, **options: Any) -> None:
 
     from hardneg_plugin.api import mine
     from hardneg_plugin.datasets.spec import spec_of_file
-    from hardneg_plugin.recipe.triplets import write_file
+    from hardneg_plugin.run.triplets import write_file
 
     if output.suffix not in (".jsonl", ".parquet"):
         msg = f"-o {output}: expected a file that ends in .jsonl or .parquet"

@@ -54,8 +54,8 @@ def command(
     if output is not None:
         _check_output(output)
     from hardneg_plugin.components import TripletBuilder
-    from hardneg_plugin.recipe.refilter import refilter
-    from hardneg_plugin.recipe.triplets import write_rows
+    from hardneg_plugin.run.finished.refilter import refilter
+    from hardneg_plugin.run.triplets import write_rows
 
     result = refilter(run, overrides, system=system, seed=seed)
     click.echo(f"{result.system}: stages run again: {', '.join(result.again) or 'none, nothing changed'}", err=True)

@@ -65,8 +65,8 @@ def command(
 
     from hardneg_plugin.recipe.find import builtin_suites
     from hardneg_plugin.recipe.load import load_recipe
-    from hardneg_plugin.recipe.run import run_recipe
     from hardneg_plugin.report import render_terminal
+    from hardneg_plugin.run.runner import run_recipe
 
     if recipe in builtin_suites():
         _run_suite(context, recipe, runs, if_exists, given=bool(overrides or budget or record or engine))

@@ -22,8 +22,8 @@ def command(recipe: str, overrides: tuple[str, ...]) -> None:
     from hardneg_plugin.datasets import load_dataset
     from hardneg_plugin.errors import DatasetError
     from hardneg_plugin.recipe.load import load_recipe
-    from hardneg_plugin.recipe.splits import check_splits
     from hardneg_plugin.recipe.targets import evaluation_targets
+    from hardneg_plugin.run.splits import check_splits
 
     loaded = load_recipe(recipe, overrides)
     try:

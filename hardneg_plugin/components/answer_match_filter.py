@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from haystack import component
 
-from hardneg_plugin.components.passages import passage_texts
+from hardneg_plugin.mining.passages import passage_texts
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.text import analysis_fingerprint
 from hardneg_plugin.text.answers import contains_answer, is_telling

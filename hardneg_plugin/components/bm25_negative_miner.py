@@ -10,8 +10,8 @@ from haystack.document_stores.types import DocumentStore
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.parameters import at_least, in_range, source_name
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
-from hardneg_plugin.search.bm25 import INDEX_VERSION, K1, B, BM25Index
-from hardneg_plugin.search.bm25_build import METHOD
+from hardneg_plugin.search.bm25.build import METHOD
+from hardneg_plugin.search.bm25.index import INDEX_VERSION, K1, B, BM25Index
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.text import analysis_fingerprint
 

@@ -15,8 +15,8 @@ from hardneg_plugin.components.parameters import at_least, one_of, source_name
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.clusters import Clusters, corpus_clusters
-from hardneg_plugin.search.dense import encode
-from hardneg_plugin.search.dual_encoder import DualEncoder, load_model
+from hardneg_plugin.search.dense.search import encode
+from hardneg_plugin.search.encoder import DualEncoder, load_model
 
 _NAME = "ClusterNegativeMiner"
 Around = Literal["positive", "query"]
@@ -119,10 +119,10 @@ class ClusterNegativeMiner:
         assert self._corpus is not None
         assert self._clusters is not None
         rows = np.full((len(examples), self.top_k), -1, dtype=np.int64)
-        for place, (example, clusters) in enumerate(zip(examples, self._clusters_of(examples), strict=True)):
+        for position, (example, clusters) in enumerate(zip(examples, self._clusters_of(examples), strict=True)):
             members = np.concatenate([self._clusters.rows(cluster) for cluster in clusters] or [np.zeros(0, np.int64)])
             drawn = _draw(members, self.top_k, f"{self.seed}:{example.id}")
-            rows[place, : len(drawn)] = drawn
+            rows[position, : len(drawn)] = drawn
         no_scores = np.full(rows.shape, np.nan, dtype=np.float32)
         table = merge_source(table_of(examples), self.source, self._corpus, rows, no_scores)
         return {"examples": with_table(examples, table)}
@@ -144,5 +144,5 @@ class ClusterNegativeMiner:
 
 
 def _draw(members: NDArray[np.int64], most: int, seed: str) -> NDArray[np.int64]:
-    places = random.Random(seed).sample(range(len(members)), min(most, len(members)))  # noqa: S311 - a draw, no secret
-    return members[places]
+    positions = random.Random(seed).sample(range(len(members)), min(most, len(members)))  # noqa: S311 - a draw, no secret
+    return members[positions]

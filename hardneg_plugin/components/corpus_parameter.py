@@ -7,7 +7,7 @@ from haystack.document_stores.types import DocumentStore
 from hardneg_plugin.cache import staging_folder
 from hardneg_plugin.datasets import load_dataset
 from hardneg_plugin.datasets.base import MAX_TEXT_CHARS
-from hardneg_plugin.datasets.importer import text_fault
+from hardneg_plugin.datasets.importer import validate_text
 from hardneg_plugin.errors import DatasetError, ParameterError
 from hardneg_plugin.records import Corpus
 from hardneg_plugin.records.corpus_writer import CorpusWriter, duplicate_rows, publish_corpus
@@ -41,7 +41,7 @@ def open_corpus(corpus: str | DocumentStore) -> Corpus:
         with CorpusWriter(folder) as writer:
             for document in documents:
                 text = document.content or ""
-                if fault := text_fault(text, MAX_TEXT_CHARS):
+                if fault := validate_text(text, MAX_TEXT_CHARS):
                     msg = f"{store}: document {document.id!r} cannot be in a corpus: {fault[1]}"
                     raise DatasetError(msg)
                 writer.add(document.id, text, "", str(document.meta.get("language") or ""))

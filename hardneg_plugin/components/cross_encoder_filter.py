@@ -10,11 +10,11 @@ import numpy as np
 from haystack import component
 
 from hardneg_plugin.components.parameters import at_least, in_range, name_given, one_of
-from hardneg_plugin.components.passages import passage_text
 from hardneg_plugin.components.positive_aware_filter import RULES, PositiveAwareFilter
-from hardneg_plugin.components.score_columns import Reference, finite_number
-from hardneg_plugin.components.stored_results import stored_scores
 from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.mining.passages import passage_text
+from hardneg_plugin.mining.replay import stored_scores
+from hardneg_plugin.mining.score_columns import Reference, finite_number
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.scores import with_scores
 
@@ -155,8 +155,8 @@ class CrossEncoderFilter:
         kept = np.flatnonzero(table.kept)
         queries = [example.query for example in examples]
         pairs = [
-            (queries[place], passage_text(table, passage))
-            for place, passage in zip(table.example_index[kept].tolist(), table.passages[kept].tolist(), strict=True)
+            (queries[position], passage_text(table, passage))
+            for position, passage in zip(table.example_index[kept].tolist(), table.passages[kept].tolist(), strict=True)
         ]
         pairs += [(example.query, document.content or "") for example in examples for document in example.positives]
         # One pair is scored once, however many rows it stands in.

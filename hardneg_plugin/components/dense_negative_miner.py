@@ -10,19 +10,19 @@ from haystack.components.embedders.types import DocumentEmbedder, TextEmbedder
 from haystack.document_stores.types import DocumentStore
 
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
-from hardneg_plugin.components.dense_scores import DenseScorer
 from hardneg_plugin.components.embedder_pair import EmbedderPair
 from hardneg_plugin.components.parameters import at_least, one_of, source_name
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.memory_limit import memory_room
+from hardneg_plugin.memory import available_memory
+from hardneg_plugin.mining.dense_scores import DenseScorer
 from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_scores, with_table
-from hardneg_plugin.search.approximate import IndexKind, approximate_search
-from hardneg_plugin.search.dense import Encoder, encode, search_space, similarity_of
-from hardneg_plugin.search.dual_encoder import DualEncoder, IdentifiedEncoder, Precision, load_model
-from hardneg_plugin.search.embeddings import StoredVectors, store_key, stored_embeddings
-from hardneg_plugin.search.flat_index import nearest
+from hardneg_plugin.search.ann import IndexKind, approximate_search
+from hardneg_plugin.search.dense.embedding_store import StoredVectors, store_key, stored_embeddings
+from hardneg_plugin.search.dense.flat_index import nearest
+from hardneg_plugin.search.dense.search import Encoder, encode, search_space, similarity_of
+from hardneg_plugin.search.dense.vector_space import Similarity, Vectors, VectorSpace
+from hardneg_plugin.search.encoder import DualEncoder, IdentifiedEncoder, Precision, load_model
 from hardneg_plugin.search.hits import Hits
-from hardneg_plugin.search.vector_space import Similarity, Vectors, VectorSpace
 
 _NAME = "DenseNegativeMiner"
 # Of the room under a promise; vectors and candidates need the rest.
@@ -255,7 +255,7 @@ class DenseNegativeMiner:
 
     def _hits(self, space: VectorSpace, encoder: IdentifiedEncoder, corpus: Corpus) -> Hits:
         if self.index == "exact":
-            return nearest(space, self.top_k, memory=self.memory or memory_room(_SHARE))
+            return nearest(space, self.top_k, memory=self.memory or available_memory(_SHARE))
         key = store_key(encoder, corpus)
         found = approximate_search(space, self.top_k, self.index, key, memory=self.memory)
         self._recall = found.recall
@@ -263,9 +263,9 @@ class DenseNegativeMiner:
 
     def _encode_queries(self, encoder: IdentifiedEncoder, examples: list[MiningExample]) -> Vectors:
         # The same query under two ids is encoded once: both get the same vector to the last bit.
-        place = {query: number for number, query in enumerate(dict.fromkeys(example.query for example in examples))}
-        vectors = encode(encoder, list(place), kind="query", batch_size=self.batch_size)
-        return vectors[[place[example.query] for example in examples]]
+        position = {query: number for number, query in enumerate(dict.fromkeys(example.query for example in examples))}
+        vectors = encode(encoder, list(position), kind="query", batch_size=self.batch_size)
+        return vectors[[position[example.query] for example in examples]]
 
 
 def _check_device(device: object) -> None:

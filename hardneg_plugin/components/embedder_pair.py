@@ -10,7 +10,7 @@ from haystack.core.serialization import component_to_dict
 from haystack.dataclasses import Document
 
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.search.dense import Kind, encode
+from hardneg_plugin.search.dense.search import Kind, encode
 
 # Scripts, letter case, and a length that most models cut.
 _PROBES = ["hard negatives", "Which river flows NORTH?", "한강은 어디로 흐르나", "ما هي عاصمة مصر", "word " * 2_000]

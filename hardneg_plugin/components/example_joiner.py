@@ -105,10 +105,10 @@ def _meta(group: Sequence[MiningExample]) -> dict[str, Any]:
 
 
 def _positive_places(groups: Sequence[Sequence[MiningExample]], joined: Sequence[MiningExample]) -> PositivePlaces:
-    places, before = [], 0
+    positions, before = [], 0
     for group, one in zip(groups, joined, strict=True):
-        number = {document.id: before + place for place, document in enumerate(one.positives)}
-        places += [number[document.id] for example in group for document in example.positives]
+        number = {document.id: before + position for position, document in enumerate(one.positives)}
+        positions += [number[document.id] for example in group for document in example.positives]
         before += len(one.positives)
     counts = np.array([len(one.positives) for one in joined], dtype=np.int64)
-    return PositivePlaces(np.array(places, dtype=np.int64), counts)
+    return PositivePlaces(np.array(positions, dtype=np.int64), counts)

@@ -10,22 +10,22 @@ import numpy as np
 from haystack import component, logging
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.candidate_labels import (
+from hardneg_plugin.components.parameters import at_least, in_range, one_of
+from hardneg_plugin.errors import EvaluationError, ParameterError, RecordError
+from hardneg_plugin.evaluation.candidate_features import BUDGET_SCORER, CandidateFeatures
+from hardneg_plugin.evaluation.false_negative_budget import BudgetChoice, choose_threshold, fewest_labels
+from hardneg_plugin.evaluation.false_negative_model import CrossFittedClassifier
+from hardneg_plugin.llm.session import current_session
+from hardneg_plugin.mining.candidate_labels import (
     VERDICTS,
     CandidateLabels,
     Unjudged,
     check_labels,
     labels_identity,
 )
-from hardneg_plugin.components.parameters import at_least, in_range, one_of
-from hardneg_plugin.errors import EvaluationError, ParameterError, RecordError
-from hardneg_plugin.evaluation.candidate_features import BUDGET_SCORER, CandidateFeatures
-from hardneg_plugin.evaluation.false_negative_budget import BudgetChoice, choose_threshold, fewest_labels
-from hardneg_plugin.evaluation.false_negative_model import CrossFitted
-from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
-from hardneg_plugin.search.dense import Encoder
-from hardneg_plugin.search.dual_encoder import DualEncoder, load_model
+from hardneg_plugin.search.dense.search import Encoder
+from hardneg_plugin.search.encoder import DualEncoder, load_model
 
 Unsupported = Literal["error", "drop"]
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ REASON = "over the false-negative budget"
 _BLOCK = 10_000
 
 
-class Foretold(NamedTuple):
+class Predictions(NamedTuple):
     """What a model says of kept candidates, and people of some of them.
 
     :param probability: P(false negative), shape ``(m,)``; NaN for candidates that were dropped before.
@@ -160,7 +160,7 @@ class FalseNegativeBudget:
             return {"examples": with_table(examples, table)}
         examples = with_table(examples, table)
         try:
-            foretold = self.foretell(examples)
+            foretold = self.predict_proba(examples)
             choice = self._choice(foretold)
         except EvaluationError as error:
             if self.if_unsupported == "error":
@@ -172,7 +172,7 @@ class FalseNegativeBudget:
         self._report(table, foretold, choice, over)
         return {"examples": with_table(examples, _with_probability(table, foretold.probability).drop(over, REASON))}
 
-    def foretell(self, examples: list[MiningExample]) -> Foretold:
+    def predict_proba(self, examples: list[MiningExample]) -> Predictions:
         """Return P(false negative) of all kept candidates beside the labels.
 
         :param examples: All examples.
@@ -189,16 +189,16 @@ class FalseNegativeBudget:
         features = CandidateFeatures(examples, table, verdicts=verdicts, texts=self.texts, encoder=self._encoder)
         known = ~np.isnan(labels)
         numbers = [features.of(part, of_part, known[rows]) for part, of_part, rows in _blocks(examples, table)]
-        model = CrossFitted(np.concatenate(numbers), labels[known] == 1, queries[known].tolist(), self.seed)
+        model = CrossFittedClassifier(np.concatenate(numbers), labels[known] == 1, queries[known].tolist(), self.seed)
         probability = np.full(len(labels), np.nan)
         for part, of_part, rows in _blocks(examples, table):
             kept = table.kept[rows]
             if kept.any():
                 values = model.probability(features.of(part, of_part, kept), queries[rows][kept].tolist())
                 probability[rows][kept] = values
-        return Foretold(probability, labels, weights, queries)
+        return Predictions(probability, labels, weights, queries)
 
-    def _choice(self, foretold: Foretold) -> BudgetChoice:
+    def _choice(self, foretold: Predictions) -> BudgetChoice:
         probability, labels, queries, weights = foretold.known()
         choice = choose_threshold(probability, labels, queries, self.rate, weights)
         if choice is None:
@@ -210,7 +210,9 @@ class FalseNegativeBudget:
             raise EvaluationError(msg)
         return choice
 
-    def _report(self, table: CandidateTable, foretold: Foretold, choice: BudgetChoice, over: NDArray[np.bool_]) -> None:
+    def _report(
+        self, table: CandidateTable, foretold: Predictions, choice: BudgetChoice, over: NDArray[np.bool_]
+    ) -> None:
         lost = float((1 - foretold.probability[over]).sum())
         share = lost / float((1 - foretold.probability[table.kept]).sum())
         rate_of = "judge's rate" if self.labels == VERDICTS else "rate of false negatives"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hardneg_plugin.components.parameters import in_range, one_of, source_name
 from hardneg_plugin.errors import ParameterError, RecordError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
-from hardneg_plugin.records.table import places
+from hardneg_plugin.records.table import index_within_group
 
 Method = Literal["reciprocal_rank", "score_sum"]
 Doubles = NDArray[np.float64]
@@ -92,7 +92,7 @@ class FusionRanker:
         found = np.any([table.ranks[name] > 0 for name in names], axis=0)
         scores = np.sum([self._weight(name) * self._values(table, name) for name in names], axis=0)
         ranks = np.empty(len(scores), np.int32)
-        ranks[table.ordered_by(np.where(found, -scores, np.inf))] = places(table.offsets) + 1
+        ranks[table.ordered_by(np.where(found, -scores, np.inf))] = index_within_group(table.offsets) + 1
         fused = replace(
             table,
             ranks={**table.ranks, self.source: np.where(found, ranks, 0).astype(np.int32)},

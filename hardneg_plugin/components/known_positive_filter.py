@@ -9,14 +9,14 @@ import numpy as np
 from haystack import component
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.levelled_texts import LevelledTexts
 from hardneg_plugin.components.parameters import in_range
-from hardneg_plugin.components.passages import document_rows
 from hardneg_plugin.datasets.examples import JUDGED_RELEVANT
 from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.mining.normalized_texts import NormalizedTexts
+from hardneg_plugin.mining.passages import document_rows
 from hardneg_plugin.records import CandidateTable, Corpus, MiningExample, table_of, with_table
 from hardneg_plugin.text import analysis_fingerprint
-from hardneg_plugin.text.levelled_marks import may_be_near
+from hardneg_plugin.text.text_signatures import passes_length_and_count_filter
 
 PAIRS_AT_ONCE = 100_000
 # A similarity of exactly the threshold counts, however its fraction was rounded; rapidfuzz's own cutoff loses some.
@@ -83,7 +83,7 @@ class KnownPositiveFilter:
         """Drop the candidates whose text is that of a positive or of the query."""
         rows = np.flatnonzero(table.kept)
         owner = table.example_index[rows]
-        found = LevelledTexts(table.corpus, table.passages[rows], lambda own: table.own[own].content or "")
+        found = NormalizedTexts(table.corpus, table.passages[rows], lambda own: table.own[own].content or "")
         positives, query = _positives(table.corpus, examples), _queries(examples)
         masks = {
             "positive: text": _is_one_of(
@@ -100,7 +100,7 @@ class KnownPositiveFilter:
         return table
 
 
-class _Wanted(NamedTuple):
+class _Lookup(NamedTuple):
     """Texts that the candidates of each example are compared with.
 
     :param texts: Any texts.
@@ -108,37 +108,37 @@ class _Wanted(NamedTuple):
     :param counts: How many each example has, shape ``(examples,)``.
     """
 
-    texts: LevelledTexts
+    texts: NormalizedTexts
     which: NDArray[np.int64]
     counts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, texts: LevelledTexts, counts: list[int]) -> _Wanted:
+    def of(cls, texts: NormalizedTexts, counts: list[int]) -> _Lookup:
         """Leave out texts of nothing but punctuation: each would equal every other such text."""
         some = texts.lengths > 0
         owner = np.repeat(np.arange(len(counts)), counts)[some]
         return cls(texts, np.flatnonzero(some), np.bincount(owner, minlength=len(counts)))
 
 
-def _positives(corpus: Corpus | None, examples: list[MiningExample]) -> _Wanted:
+def _positives(corpus: Corpus | None, examples: list[MiningExample]) -> _Lookup:
     documents = [document for example in examples for document in example.positives]
     rows = document_rows(corpus, documents)
     rows = np.where(rows < 0, -1 - np.arange(len(rows)), rows)
-    texts = LevelledTexts(corpus, rows, lambda number: documents[number].content or "")
-    return _Wanted.of(texts, [len(example.positives) for example in examples])
+    texts = NormalizedTexts(corpus, rows, lambda number: documents[number].content or "")
+    return _Lookup.of(texts, [len(example.positives) for example in examples])
 
 
-def _queries(examples: list[MiningExample]) -> _Wanted:
-    texts = LevelledTexts(None, -1 - np.arange(len(examples)), lambda number: examples[number].query)
-    return _Wanted.of(texts, [1] * len(examples))
+def _queries(examples: list[MiningExample]) -> _Lookup:
+    texts = NormalizedTexts(None, -1 - np.arange(len(examples)), lambda number: examples[number].query)
+    return _Lookup.of(texts, [1] * len(examples))
 
 
-def _near(found: LevelledTexts, owner: NDArray[np.int64], wanted: _Wanted, lowest: float) -> NDArray[np.bool_]:
+def _near(found: NormalizedTexts, owner: NDArray[np.int64], wanted: _Lookup, lowest: float) -> NDArray[np.bool_]:
     """Tell of each text that was found whether it is a near-duplicate of one of those that its example has."""
     mask = np.zeros(len(owner), dtype=bool)
-    for some, place in _turns(owner, wanted.counts):
-        others = wanted.which[place]
-        near = may_be_near(*found.marks(some), *wanted.texts.marks(others), lowest - ROUNDING)
+    for some, position in _batches(owner, wanted.counts):
+        others = wanted.which[position]
+        near = passes_length_and_count_filter(*found.marks(some), *wanted.texts.marks(others), lowest - ROUNDING)
         some, others = some[near], others[near]
         for start in range(0, len(some), PAIRS_AT_ONCE):
             part = slice(start, start + PAIRS_AT_ONCE)
@@ -195,14 +195,14 @@ def _is_one_of(
     :param wanted: What the first example wants, what the second wants, and so on.
     :param counts: How many each wants.
     """
-    from hardneg_plugin.components.table_kernels import mark_wanted
+    from hardneg_plugin.mining.table_kernels import mark_wanted
 
     mask = np.zeros(len(values), dtype=bool)
     mark_wanted(values, owner, wanted, np.cumsum(counts), mask)
     return mask
 
 
-def _turns(
+def _batches(
     owner: NDArray[np.int64], counts: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Yield pairs of what was found and what its example wants: all with the first, all with the second, and so on."""

@@ -8,7 +8,7 @@ import numpy as np
 from haystack import component
 
 from hardneg_plugin.components.parameters import one_of
-from hardneg_plugin.components.passages import declared_language
+from hardneg_plugin.mining.passages import declared_language
 from hardneg_plugin.records import MiningExample, table_of, with_table
 
 _NAME = "LanguageFilter"
@@ -52,13 +52,13 @@ class LanguageFilter:
         table = table_of(examples)
         kept = np.flatnonzero(table.kept)
         codes: dict[str, int] = {"": 0}
-        passages, place = np.unique(table.passages[kept], return_inverse=True)
+        passages, position = np.unique(table.passages[kept], return_inverse=True)
         spoken = np.array(
             [codes.setdefault(declared_language(table, passage), len(codes)) for passage in passages.tolist()],
             dtype=np.int64,
         )
         asked = np.array([codes.setdefault(example.language, len(codes)) for example in examples], dtype=np.int64)
-        candidate, query = spoken[place], asked[table.example_index[kept]]
+        candidate, query = spoken[position], asked[table.example_index[kept]]
         unwanted = (candidate != query) if self.keep == "same" else (candidate == query)
         mask = np.zeros(len(table.passages), dtype=bool)
         mask[kept[unwanted & (candidate > 0) & (query > 0)]] = True

@@ -10,32 +10,14 @@ from haystack import component
 from haystack.components.generators.chat.types import ChatGenerator
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.asks_models import AsksModels
 from hardneg_plugin.components.chat_client import ChatClient
-from hardneg_plugin.components.judge_actions import (
-    UNSURE_LABELS,
-    UNSURE_PROBABILITY,
-    act_on_labels,
-    check_actions,
-    check_unsure,
-)
-from hardneg_plugin.components.judge_questions import (
-    VARIABLES,
-    Asking,
-    Mode,
-    Question,
-    judged_already,
-    questions_of,
-    rows_to_judge,
-)
+from hardneg_plugin.components.chat_generator_mixin import ChatGeneratorMixin
 from hardneg_plugin.components.parameters import all_at_least, one_of, source_name
-from hardneg_plugin.components.stored_results import stored_verdicts
-from hardneg_plugin.components.verdict_columns import Verdicts, report_undecided
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.ask import ask
 from hardneg_plugin.llm.ask_async import ask_async
-from hardneg_plugin.llm.exchange import Answer
 from hardneg_plugin.llm.prompt import load_prompt
+from hardneg_plugin.llm.request_handler import Answer
 from hardneg_plugin.llm.verdicts import (
     CONTRADICTION,
     UNDECIDED,
@@ -44,6 +26,24 @@ from hardneg_plugin.llm.verdicts import (
     read_pointwise,
     undecided,
 )
+from hardneg_plugin.mining.judge_actions import (
+    UNSURE_LABELS,
+    UNSURE_PROBABILITY,
+    act_on_labels,
+    check_actions,
+    check_unsure,
+)
+from hardneg_plugin.mining.judge_prompts import (
+    VARIABLES,
+    JudgeBatch,
+    JudgePromptBuilder,
+    Mode,
+    judge_batches,
+    judged_already,
+    rows_to_judge,
+)
+from hardneg_plugin.mining.replay import stored_verdicts
+from hardneg_plugin.mining.verdict_columns import Verdicts, report_undecided
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 
 _NAME = "LLMNegativeClassifier"
@@ -52,16 +52,16 @@ _TASK = "classify"
 _COUNTS = ("candidates_per_call", "max_candidates", "max_query_chars", "max_passage_chars", "max_workers")
 
 
-class _Round(NamedTuple):
+class JudgePass(NamedTuple):
     """Questions to one judge, and what takes their answers."""
 
     client: ChatClient
-    questions: list[Question]
-    take: Callable[[Question, Answer], None]
+    questions: list[JudgeBatch]
+    take: Callable[[JudgeBatch, Answer], None]
 
 
 @component
-class LLMNegativeClassifier(AsksModels):
+class LLMNegativeClassifier(ChatGeneratorMixin):
     """Asks a language model whether each candidate answers the query, is a hard negative or an easy one.
 
     On human-graded data a third of the first ten mined negatives are really positives; a judge finds most of them.
@@ -154,7 +154,7 @@ class LLMNegativeClassifier(AsksModels):
             self._clients.append(ChatClient(second_generator, _NAME))
         self._prompt = load_prompt(prompt or f"classify_{mode}")
         self._prompt.check_variables(VARIABLES[mode], VARIABLES[mode] - {"positive"})
-        self._asking = Asking(self._prompt, mode, max_query_chars, max_passage_chars)
+        self._asking = JudgePromptBuilder(self._prompt, mode, max_query_chars, max_passage_chars)
 
     def ignored_parameters(self) -> list[str]:
         """Return the parameters that cannot change the result: what was judged stays valid when they do."""
@@ -220,7 +220,7 @@ class LLMNegativeClassifier(AsksModels):
 
     def _rounds(
         self, examples: list[MiningExample], table: CandidateTable, verdicts: Verdicts, rows: NDArray[np.int64]
-    ) -> Iterator[_Round]:
+    ) -> Iterator[JudgePass]:
         """Yield rounds of questions; each looks at what the last one gave."""
         for judge, client in enumerate(self._clients):
             if judge:
@@ -229,17 +229,17 @@ class LLMNegativeClassifier(AsksModels):
                 judges = [known.model for known in self._clients]
                 rows = rows[~judged_already(table, judges, self._prompt.fingerprint)[rows]]
 
-            def take(question: Question, answer: Answer, judge: int = judge) -> None:
+            def take(question: JudgeBatch, answer: Answer, judge: int = judge) -> None:
                 for row, judgement in zip(question.rows, self._read(answer, len(question.rows)), strict=True):
                     verdicts.put(row, judgement, judge)
 
-            questions = questions_of(examples, table, rows, self._size, f"{self.seed}")
-            yield _Round(client, questions, take)
+            questions = judge_batches(examples, table, rows, self._size, f"{self.seed}")
+            yield JudgePass(client, questions, take)
             # An answer that could not be read: the same question would be answered the same way again.
             again = [question for question in questions if len(question.rows) > 1 and self._failed(question, verdicts)]
             failed = np.array([row for question in again for row in sorted(question.rows)], dtype=np.int64)
             half = -(-self._size // 2)
-            yield _Round(client, questions_of(examples, table, failed, half, f"{self.seed}:again"), take)
+            yield JudgePass(client, judge_batches(examples, table, failed, half, f"{self.seed}:again"), take)
 
     def calls_for(self, candidates: int) -> int:
         """Return the calls that a query with so many candidates takes, without those that are asked again."""
@@ -250,7 +250,7 @@ class LLMNegativeClassifier(AsksModels):
     def _size(self) -> int:
         return self.candidates_per_call if self.mode == "listwise" else 1
 
-    def _failed(self, question: Question, verdicts: Verdicts) -> bool:
+    def _failed(self, question: JudgeBatch, verdicts: Verdicts) -> bool:
         # One contradiction concerns its candidate; an answer that is broken as a whole leaves all without a verdict.
         rows = np.array(question.rows)
         return bool(verdicts.having([UNDECIDED])[rows].all()) and verdicts.reason(question.rows[0]) != CONTRADICTION

@@ -11,21 +11,21 @@ from haystack import component
 from haystack.components.generators.chat.types import ChatGenerator
 from haystack.dataclasses import Document
 
-from hardneg_plugin.components.asks_models import AsksModels
 from hardneg_plugin.components.chat_client import ChatClient
-from hardneg_plugin.components.generated_passages import drop_faulty, report_unwritten
+from hardneg_plugin.components.chat_generator_mixin import ChatGeneratorMixin
 from hardneg_plugin.components.parameters import at_least, in_range, source_name
 from hardneg_plugin.errors import LLMError, ParameterError
 from hardneg_plugin.llm.ask import ask
 from hardneg_plugin.llm.ask_async import ask_async
-from hardneg_plugin.llm.exchange import Answer
-from hardneg_plugin.llm.fence import as_data
-from hardneg_plugin.llm.generated import Passages, read_passages
+from hardneg_plugin.llm.fence import escape_untrusted_text
+from hardneg_plugin.llm.generated import GeneratedPassages, read_passages
 from hardneg_plugin.llm.prompt import load_prompt
 from hardneg_plugin.llm.request import LLMRequest
+from hardneg_plugin.llm.request_handler import Answer
+from hardneg_plugin.mining.generated_passages import drop_invalid_passages, report_unwritten
 from hardneg_plugin.records import MiningExample, merge_documents, table_of, with_table
 from hardneg_plugin.text import analysis_fingerprint, detect_language, normalise
-from hardneg_plugin.text.passage_checks import PassageChecks, Written
+from hardneg_plugin.text.passage_checks import GeneratedPassage, PassageChecks
 
 _NAME = "LLMNegativeGenerator"
 _PROMPT = "generate"
@@ -39,7 +39,7 @@ _TOKENS_AROUND = 100
 
 
 @component
-class LLMNegativeGenerator(AsksModels):
+class LLMNegativeGenerator(ChatGeneratorMixin):
     """Adds passages to each example's candidates that a language model wrote: on topic, but without the answer.
 
     One question per example gives ``num_passages`` of them. Each is checked, and one that fails is added as well, but
@@ -189,8 +189,8 @@ class LLMNegativeGenerator(AsksModels):
     def _request(self, example: MiningExample) -> LLMRequest:
         positive = example.positives[0].content or "" if example.positives else ""
         variables = {
-            "query": as_data(example.query, self.max_query_chars),
-            "positive": as_data(positive, self.max_passage_chars),
+            "query": escape_untrusted_text(example.query, self.max_query_chars),
+            "positive": escape_untrusted_text(positive, self.max_passage_chars),
             "language": example.language,
             "num_passages": self.num_passages,
             "min_words": self.min_words,
@@ -205,16 +205,20 @@ class LLMNegativeGenerator(AsksModels):
         per_word = _TOKENS_PER_WORD if detect_language(query) else _TOKENS_PER_LATIN_WORD
         return self.num_passages * self.max_words * per_word + _TOKENS_AROUND
 
-    def _read(self, example: MiningExample, answer: Answer) -> Passages:
+    def _read(self, example: MiningExample, answer: Answer) -> GeneratedPassages:
         passages = (
-            Passages(reason=answer.reason) if answer.reply is None else read_passages(answer.reply, self.num_passages)
+            GeneratedPassages(reason=answer.reason)
+            if answer.reply is None
+            else read_passages(answer.reply, self.num_passages)
         )
         if passages.reason and self.raise_on_failure:
             msg = f"{_NAME}: no passages for example {example.id!r}: {passages.reason}"
             raise LLMError(msg)
         return passages
 
-    def _added(self, examples: list[MiningExample], written: Sequence[Passages]) -> dict[str, list[MiningExample]]:
+    def _added(
+        self, examples: list[MiningExample], written: Sequence[GeneratedPassages]
+    ) -> dict[str, list[MiningExample]]:
         report_unwritten(_NAME, [passages.reason for passages in written])
         model = self._client.model
         source = self.source or f"generated:{model}"
@@ -225,7 +229,7 @@ class LLMNegativeGenerator(AsksModels):
         ]
         table = merge_documents(table_of(examples), source, documents)
         faults = [fault for example, passages in pairs for fault in self._faults(example, passages)]
-        return {"examples": with_table(examples, drop_faulty(table, source, faults))}
+        return {"examples": with_table(examples, drop_invalid_passages(table, source, faults))}
 
     def _document(self, example: MiningExample, number: int, text: str, model: str) -> Document:
         key = "\0".join((example.id, str(number), text)).encode("utf-8", "surrogatepass")
@@ -234,22 +238,22 @@ class LLMNegativeGenerator(AsksModels):
             meta["language"] = example.language
         return Document(id=f"generated-{xxhash.xxh3_128_hexdigest(key)}", content=text, meta=meta)
 
-    def _faults(self, example: MiningExample, passages: Passages) -> list[str]:
+    def _faults(self, example: MiningExample, passages: GeneratedPassages) -> list[str]:
         positives = [positive.content or "" for positive in example.positives]
         last = len(passages.texts) - 1
         return [
             self._checks.fault(
-                Written(
+                GeneratedPassage(
                     text=text,
                     query=example.query,
                     positives=positives,
-                    earlier=passages.texts[:place],
+                    earlier=passages.texts[:position],
                     answers=example.answers,
                     language=example.language,
-                    complete=passages.complete or place < last,
+                    complete=passages.complete or position < last,
                 )
             )
-            for place, text in enumerate(passages.texts)
+            for position, text in enumerate(passages.texts)
         ]
 
 

@@ -10,10 +10,10 @@ from haystack import component
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.parameters import at_least, in_range, one_of
-from hardneg_plugin.components.score_columns import candidate_scores, finite_number, reference_scores
 from hardneg_plugin.errors import ParameterError, RecordError
+from hardneg_plugin.mining.score_columns import candidate_scores, finite_number, reference_scores
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
-from hardneg_plugin.records.table import places
+from hardneg_plugin.records.table import index_within_group
 
 Strategy = Literal["top", "random", "simans"]
 LAST = np.iinfo(np.int64).max
@@ -123,7 +123,7 @@ class NegativeSampler:
         order = self._order(examples, table, ranks)
         if self.quotas is not None:
             table = table.drop(over_quota(table, order, self.quotas), "source quota")
-        chosen = first_of_each(table, last_but(table.kept, order), self.num_negatives)
+        chosen = top_n_per_group(table, mask_last(table.kept, order), self.num_negatives)
         return {"examples": with_table(examples, table.drop(~chosen, "not sampled"))}
 
     def _order(self, examples: list[MiningExample], table: CandidateTable, ranks: NDArray[np.int64]) -> Order:
@@ -145,19 +145,19 @@ class NegativeSampler:
         return table.best_rank(self.source).astype(np.int64)
 
 
-def first_of_each(table: CandidateTable, order: Order, number: int) -> NDArray[np.bool_]:
+def top_n_per_group(table: CandidateTable, order: Order, number: int) -> NDArray[np.bool_]:
     """Return a mask of the ``number`` lowest rows of each example by ``order``; equal ones by position."""
     mask = np.zeros(len(order), dtype=bool)
     if len(order) < COMPILED_FROM_ROWS or number > COMPILED_UP_TO:
-        mask[table.ordered_by(order)[places(table.offsets) < number]] = True
+        mask[table.ordered_by(order)[index_within_group(table.offsets) < number]] = True
         return mask
-    from hardneg_plugin.components.table_kernels import mark_first
+    from hardneg_plugin.mining.table_kernels import mark_first
 
     mark_first(order, table.offsets, number, mask)
     return mask
 
 
-def last_but(mask: NDArray[np.bool_], order: Order) -> Order:
+def mask_last(mask: NDArray[np.bool_], order: Order) -> Order:
     """Put the rows outside a mask behind all others."""
     return np.where(mask, order, np.inf if order.dtype.kind == "f" else LAST)
 
@@ -196,7 +196,7 @@ def over_quota(table: CandidateTable, order: Order, quotas: dict[str, int]) -> N
     counted = ~table.kept
     for source, most in quotas.items():
         own = ~counted & (table.ranks[source] > 0) if source in table.ranks else np.zeros_like(over)
-        over |= own & ~first_of_each(table, last_but(own, order), most)
+        over |= own & ~top_n_per_group(table, mask_last(own, order), most)
         counted |= own
     return over
 

@@ -68,9 +68,9 @@ class ParentDocumentFilter:
         self._check_corpus(table)
         codes: dict[str, int] = {}
         kept = np.flatnonzero(table.kept)
-        passages, place = np.unique(table.passages[kept], return_inverse=True)
+        passages, position = np.unique(table.passages[kept], return_inverse=True)
         parents = [self._candidate_parent(table, passage) for passage in passages.tolist()]
-        candidate = _encoded(parents, codes)[place] if len(kept) else np.zeros(0, dtype=np.int64)
+        candidate = _encoded(parents, codes)[position] if len(kept) else np.zeros(0, dtype=np.int64)
         documents = [document for example in examples for document in example.positives]
         positive = _encoded([self._parent(document.id, document.meta) for document in documents], codes)
         example = np.repeat(np.arange(len(table)), [len(one.positives) for one in examples])

@@ -10,15 +10,15 @@ from haystack import component
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.parameters import at_least, in_range, name_given, one_of
-from hardneg_plugin.components.passages import passage_texts
-from hardneg_plugin.components.score_columns import Reference, candidate_scores, finite_number, reference_scores
-from hardneg_plugin.components.stored_results import stored_scores
 from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.mining.passages import passage_texts
+from hardneg_plugin.mining.replay import stored_scores
+from hardneg_plugin.mining.score_columns import Reference, candidate_scores, finite_number, reference_scores
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.scores import with_scores
-from hardneg_plugin.search.dual_encoder import DualEncoder, load_model
-from hardneg_plugin.search.embeddings import StoredVectors, stored_embeddings
-from hardneg_plugin.search.pair_scores import score_pairs
+from hardneg_plugin.search.dense.embedding_store import StoredVectors, stored_embeddings
+from hardneg_plugin.search.dense.pair_scores import score_pairs
+from hardneg_plugin.search.encoder import DualEncoder, load_model
 
 _NAME = "PositiveAwareFilter"
 # Parameters that are applied to scores, wherever these come from.

@@ -10,18 +10,18 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 from haystack import component
 
-from hardneg_plugin.components.candidate_quality import (
+from hardneg_plugin.components.parameters import at_least, in_range, one_of
+from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.mining.candidate_quality import (
     drop_equal_to_positive,
-    drop_faulty,
+    drop_invalid_candidates,
     drop_repeated,
     text_digests,
 )
-from hardneg_plugin.components.example_quality import Judged, judge, mark_repeated
-from hardneg_plugin.components.parameters import at_least, in_range, one_of
-from hardneg_plugin.components.text_rules import TextRules
-from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.mining.example_quality import QualityResult, judge, mark_repeated
+from hardneg_plugin.mining.text_rules import TextRules
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
-from hardneg_plugin.records.table import Ints, offsets_of, ranges
+from hardneg_plugin.records.table import Ints, concat_ranges, lengths_to_offsets
 from hardneg_plugin.text import analysis_fingerprint
 
 _NAME = "QualityFilter"
@@ -145,7 +145,7 @@ class QualityFilter:
         }
 
     def _without_faulty(self, examples: list[MiningExample], table: CandidateTable) -> CandidateTable:
-        table = drop_faulty(examples, table, self._rules)
+        table = drop_invalid_candidates(examples, table, self._rules)
         if not self.duplicate_candidates and not self.equal_to_positive:
             return table
         digests = text_digests(table)
@@ -179,17 +179,19 @@ def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _select(
-    judged: Sequence[Judged], table: CandidateTable, numbers: Sequence[int]
+    judged: Sequence[QualityResult], table: CandidateTable, numbers: Sequence[int]
 ) -> tuple[list[MiningExample], CandidateTable]:
     """Return some examples without their removed positives, and their candidates with the scores that stay."""
     chosen = np.array(numbers, dtype=np.int64)
     kept = [judged[number].kept for number in numbers]
-    counts = [len(places) for places in kept]
+    counts = [len(positions) for positions in kept]
     starts: Ints = table.positive_offsets[chosen]
-    places = np.array([place for places in kept for place in places], dtype=np.int64)
+    positions = np.array([position for positions in kept for position in positions], dtype=np.int64)
     lengths = np.diff(table.offsets)[chosen]
-    rows = ranges(table.offsets[chosen], lengths)
-    chosen_table = table.take(rows, offsets_of(lengths), offsets_of(counts), np.repeat(starts, counts) + places)
+    rows = concat_ranges(table.offsets[chosen], lengths)
+    chosen_table = table.take(
+        rows, lengths_to_offsets(lengths), lengths_to_offsets(counts), np.repeat(starts, counts) + positions
+    )
     return [judged[number].example() for number in numbers], chosen_table
 
 

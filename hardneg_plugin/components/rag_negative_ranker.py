@@ -9,25 +9,25 @@ from haystack import component
 from haystack.components.generators.chat.types import ChatGenerator
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.asks_models import AsksModels
-from hardneg_plugin.components.better_share import Scope, drop_lower
 from hardneg_plugin.components.chat_client import ChatClient
-from hardneg_plugin.components.judge_questions import Asking, Question, questions_of
+from hardneg_plugin.components.chat_generator_mixin import ChatGeneratorMixin
 from hardneg_plugin.components.parameters import all_at_least, at_least, in_range, name_given, one_of
-from hardneg_plugin.components.passages import passage_text
-from hardneg_plugin.components.retrieved_context import Pool, RetrievedContext
-from hardneg_plugin.components.stored_results import stored_scores, stored_verdicts
-from hardneg_plugin.components.verdict_columns import Verdicts, report_undecided
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.ask import ask
 from hardneg_plugin.llm.ask_async import ask_async
-from hardneg_plugin.llm.exchange import Answer
 from hardneg_plugin.llm.prompt import load_prompt
+from hardneg_plugin.llm.request_handler import Answer
 from hardneg_plugin.llm.verdicts import FALSE_NEGATIVE, UNDECIDED, read_listwise, undecided
+from hardneg_plugin.mining.judge_prompts import JudgeBatch, JudgePromptBuilder, judge_batches
+from hardneg_plugin.mining.passages import passage_text
+from hardneg_plugin.mining.replay import stored_scores, stored_verdicts
+from hardneg_plugin.mining.retrieved_context import Pool, RetrievedContext
+from hardneg_plugin.mining.top_fraction import Scope, keep_top_fraction
+from hardneg_plugin.mining.verdict_columns import Verdicts, report_undecided
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.scores import with_scores
-from hardneg_plugin.search.dual_encoder import DualEncoder, load_model
-from hardneg_plugin.search.pair_scores import score_pairs
+from hardneg_plugin.search.dense.pair_scores import score_pairs
+from hardneg_plugin.search.encoder import DualEncoder, load_model
 
 _NAME = "RAGNegativeRanker"
 _TASK = "rank"
@@ -46,7 +46,7 @@ _COUNTS = (
 
 
 @component
-class RAGNegativeRanker(AsksModels):
+class RAGNegativeRanker(ChatGeneratorMixin):
     """Scores candidates from 0 to 100 by a language model that sees what else a search finds, and keeps the best half.
 
     For each query the ``context`` nearest passages of a pool are found by exact inner products (FAISS ``IndexFlatIP``
@@ -155,12 +155,12 @@ class RAGNegativeRanker(AsksModels):
         """
         self._load()
         # Haystack rebuilds the class, which breaks `super()`.
-        AsksModels.warm_up(self)
+        ChatGeneratorMixin.warm_up(self)
 
     async def warm_up_async(self) -> None:
         """Load the model and warm up the chat generator."""
         self._load()
-        await AsksModels.warm_up_async(self)
+        await ChatGeneratorMixin.warm_up_async(self)
 
     def _load(self) -> DualEncoder:
         if self._encoder is None:
@@ -230,16 +230,16 @@ class RAGNegativeRanker(AsksModels):
             table = self._labelled(table, hardness, rows)
         return {
             "examples": with_table(
-                examples, drop_lower(examples, table, table.scores[self.scorer], self.keep, self.scope)
+                examples, keep_top_fraction(examples, table, table.scores[self.scorer], self.keep, self.scope)
             )
         }
 
-    def _questions(self, examples: list[MiningExample], table: CandidateTable) -> tuple[Verdicts, list[Question]]:
+    def _questions(self, examples: list[MiningExample], table: CandidateTable) -> tuple[Verdicts, list[JudgeBatch]]:
         rows, _ = table.kept_by_rank()
-        return Verdicts(len(table.passages)), questions_of(examples, table, rows, self.candidates_per_call, _TASK)
+        return Verdicts(len(table.passages)), judge_batches(examples, table, rows, self.candidates_per_call, _TASK)
 
-    def _asking(self, examples: list[MiningExample], table: CandidateTable) -> Asking:
-        asking = Asking(self._prompt, "listwise", self.max_query_chars, self.max_passage_chars)
+    def _asking(self, examples: list[MiningExample], table: CandidateTable) -> JudgePromptBuilder:
+        asking = JudgePromptBuilder(self._prompt, "listwise", self.max_query_chars, self.max_passage_chars)
         if not self.context:
             return asking._replace(context=lambda question: [])
         retrieved = RetrievedContext(
@@ -260,7 +260,7 @@ class RAGNegativeRanker(AsksModels):
         rows = np.flatnonzero(table.kept)
         table = verdicts.written(table, [self._client.model], self._prompt.fingerprint)
         table = self._labelled(table, verdicts.hardness, rows)
-        return drop_lower(examples, table, verdicts.hardness, self.keep, self.scope)
+        return keep_top_fraction(examples, table, verdicts.hardness, self.keep, self.scope)
 
     def _labelled(
         self, table: CandidateTable, hardness: NDArray[np.float32], rows: NDArray[np.int64]
@@ -284,10 +284,10 @@ class RAGNegativeRanker(AsksModels):
         queries = [example.query for example in examples]
         scores[kept] = score_pairs(self._load(), queries, texts, pairs, self.batch_size)
         none = np.full(int(table.positive_offsets[-1]), np.nan, dtype=np.float32)
-        return drop_lower(examples, with_scores(table, self.scorer, scores, none), scores, self.keep, self.scope)
+        return keep_top_fraction(examples, with_scores(table, self.scorer, scores, none), scores, self.keep, self.scope)
 
 
-def _take(verdicts: Verdicts, question: Question, answer: Answer) -> None:
+def _take(verdicts: Verdicts, question: JudgeBatch, answer: Answer) -> None:
     count = len(question.rows)
     read = [undecided(answer.reason)] * count if answer.reply is None else read_listwise(answer.reply, count)
     for row, judgement in zip(question.rows, read, strict=True):

@@ -14,21 +14,21 @@ from haystack import Document
 from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.dense_scores import DenseScorer
 from hardneg_plugin.components.known_positive_filter import KnownPositiveFilter
 from hardneg_plugin.components.negative_sampler import NegativeSampler
 from hardneg_plugin.components.parameters import at_least, in_range, one_of
 from hardneg_plugin.components.positive_aware_filter import PositiveAwareFilter
-from hardneg_plugin.components.text_places import TextPlaces, padded
 from hardneg_plugin.datasets.examples import JUDGED_RELEVANT
 from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.mining.dense_scores import DenseScorer
+from hardneg_plugin.mining.text_index import TextIndex, padded
 from hardneg_plugin.records import CandidateTable, Corpus, MiningExample, table_of, with_scores, with_table
 from hardneg_plugin.records.merge import merge_source
-from hardneg_plugin.search.corpus_pieces import encode_pieces, is_lookup_table
-from hardneg_plugin.search.dense import Vectors, encode, encode_corpus, search_space, similarity_of
-from hardneg_plugin.search.flat_index import nearest
+from hardneg_plugin.search.dense.flat_index import nearest
+from hardneg_plugin.search.dense.search import Vectors, encode, encode_corpus, search_space, similarity_of
+from hardneg_plugin.search.token_cache import encode_tokens, is_static_embedding
 from hardneg_plugin.training.columns import ANCHOR, POSITIVE, find_columns
-from hardneg_plugin.training.staged import Mined, Refresh, check_interval
+from hardneg_plugin.training.refresh import Mined, Refresh, check_interval
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -131,13 +131,13 @@ class RefreshMiner:
         columns = find_columns(triplets)
         table = triplets.with_format(None)
         anchors: list[str] = table[ANCHOR][:]
-        number = {anchor: place for place, anchor in enumerate(dict.fromkeys(anchors))}
+        number = {anchor: position for position, anchor in enumerate(dict.fromkeys(anchors))}
         self._row_of = np.array([number[anchor] for anchor in anchors], np.int64)
-        self._places = TextPlaces(corpus)
+        self._places = TextIndex(corpus)
         self._examples = self._build(anchors, table[POSITIVE][:], list(examples))
         negatives: list[list[str]] = [[] for _ in number]
-        for row, place in zip(table.select_columns(columns.names), self._row_of.tolist(), strict=True):
-            negatives[place] += columns.negatives_of(row)
+        for row, position in zip(table.select_columns(columns.names), self._row_of.tolist(), strict=True):
+            negatives[position] += columns.negatives_of(row)
         self._given = padded([self._places.rows(texts) for texts in negatives])
         self._frozen: Vectors | None = None
 
@@ -192,8 +192,8 @@ class RefreshMiner:
         return self._corpus.texts(rows.tolist())
 
     def _encode(self, model: SentenceTransformer) -> Vectors:
-        if is_lookup_table(model):
-            return encode_pieces(model, self._corpus)
+        if is_static_embedding(model):
+            return encode_tokens(model, self._corpus)
         size = self._options.batch_size
         return encode_corpus(model, self._corpus.iter_texts(), len(self._corpus), batch_size=size)
 
@@ -257,8 +257,8 @@ def _moved(old: Ints, new: Ints, found: Ints | None) -> _Moved:
             shared.append(len(before & after) / len(before | after))
         changed += [passage not in before for passage in after]
         if found is not None:
-            place = {passage: rank for rank, passage in enumerate(found[number].tolist(), start=1)}
-            ranks += [place.get(passage, 0) for passage in sorted(after)]
+            position = {passage: rank for rank, passage in enumerate(found[number].tolist(), start=1)}
+            ranks += [position.get(passage, 0) for passage in sorted(after)]
     return _Moved(
         _mean(changed),
         _mean(shared),
@@ -269,10 +269,10 @@ def _moved(old: Ints, new: Ints, found: Ints | None) -> _Moved:
 
 def _gap(score: Any, rows: Ints, reference: NDArray[np.float64]) -> float | None:
     """Return the mean of the best positive's score less a negative's, by the model as it is now."""
-    query, place = np.nonzero(rows >= 0)
+    query, position = np.nonzero(rows >= 0)
     if not len(query):
         return None
-    return _mean(reference[query] - score(query.astype(np.int64), rows[query, place]).astype(np.float64))
+    return _mean(reference[query] - score(query.astype(np.int64), rows[query, position]).astype(np.float64))
 
 
 def _known_share(examples: list[MiningExample], first: int) -> float | None:

@@ -18,8 +18,8 @@ from hardneg_plugin.training.base_model import STATIC
 from hardneg_plugin.training.encoders import ENCODERS
 from hardneg_plugin.training.languages import BATCH_LANGUAGES, MIXED, check_languages
 from hardneg_plugin.training.losses import LOSSES
+from hardneg_plugin.training.refresh import check_stages
 from hardneg_plugin.training.settings import TrainingSettings
-from hardneg_plugin.training.staged import check_stages
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import numpy as np
 from haystack import component
 
 from hardneg_plugin.components.parameters import at_least, one_of
-from hardneg_plugin.components.passages import passage_texts
-from hardneg_plugin.components.text_columns import no_text, positive_texts, text_columns
 from hardneg_plugin.datasets.arrow_dataset import arrow_dataset
 from hardneg_plugin.errors import RecordError
+from hardneg_plugin.mining.passages import passage_texts
+from hardneg_plugin.mining.text_columns import no_text, positive_texts, text_columns
 from hardneg_plugin.records import Candidate, CandidateTable, MiningExample, table_of
 
 Shape = Literal["n-tuple", "triplet", "labeled-pair", "labeled-list"]
@@ -128,8 +128,8 @@ class TripletBuilder:
                     raise no_text(example, f"candidate {Candidate(table, int(row)).id!r}")
             negative_ids = [Candidate(table, int(row)).id for row in chosen] if self.ids else []
             for number, (positive, text) in enumerate(zip(example.positives, positive_texts(example), strict=True)):
-                place = int(table.positive_offsets[index]) + number
-                scores = _scores(table, self.scores, place, chosen, example) if self.scores else []
+                position = int(table.positive_offsets[index]) + number
+                scores = _scores(table, self.scores, position, chosen, example) if self.scores else []
                 yield _Pair(example, text, positive.id, negatives, negative_ids, scores)
 
     def _rows(self, pair: _Pair, width: int) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from typing import Any
 import xxhash
 
 from hardneg_plugin.cache import fingerprint
-from hardneg_plugin.datasets.importer import id_fault, import_corpus, text_fault
+from hardneg_plugin.datasets.importer import id_fault, import_corpus, validate_text
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.datasets.rows import Qrel, Query, Source
 from hardneg_plugin.errors import DatasetError
@@ -88,12 +88,12 @@ class RetrievalDataset:
         self._problems.start("queries")
         queries: dict[str, Query] = {}
         for query in self._source.queries():
-            fault = text_fault(query.text, self._max_text_chars) or id_fault(query.id, query.language)
+            fault = validate_text(query.text, self._max_text_chars) or id_fault(query.id, query.language)
             if query.id in queries:
                 fault = "duplicate id", f"the id occurs twice, first in line {queries[query.id].line}"
             if fault is None:
                 fault = next(
-                    (found for text in query.answers if (found := text_fault(text, self._max_text_chars))), None
+                    (found for text in query.answers if (found := validate_text(text, self._max_text_chars))), None
                 )
             if fault is None:
                 known = query.language or not self._language
@@ -155,7 +155,7 @@ class RetrievalDataset:
         """Yield each judgement with what is wrong with its ids."""
         qrels = list(self._source.qrels(split))
         passages = sorted({qrel.passage_id for qrel in qrels})
-        unknown = {passages[place] for place in (self.corpus.rows_of(passages) < 0).nonzero()[0]}
+        unknown = {passages[location] for location in (self.corpus.rows_of(passages) < 0).nonzero()[0]}
         for qrel in qrels:
             if qrel.query_id not in self._queries:
                 yield qrel, ("unknown query", f"query {qrel.query_id!r} is not in {self._source.where('queries')}")

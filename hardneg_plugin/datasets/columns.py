@@ -38,7 +38,7 @@ class Columns(NamedTuple):
     answers: str | None = None
 
 
-def choose_columns(names: Sequence[str], wanted: Mapping[str, str], place: str, spec: str) -> Columns:
+def choose_columns(names: Sequence[str], wanted: Mapping[str, str], location: str, spec: str) -> Columns:
     """Return the columns of a table: those that were named, and for other roles the one with a usual name.
 
     :param names: Columns of the table.
@@ -53,26 +53,26 @@ def choose_columns(names: Sequence[str], wanted: Mapping[str, str], place: str, 
     for role in KNOWN_NAMES:
         name = wanted.get(role)
         if name is None:
-            name = _usual(role, free, place, spec)
+            name = _usual(role, free, location, spec)
         if name is None and role not in REQUIRED_ROLES:
             continue
         if name is None or name not in names:
             missing = f"no column for the {role}" if name is None else f"no column {name!r}"
-            msg = f"{place}: {missing}; columns: {', '.join(names)}; name it as in {spec}?{role}=COLUMN"
+            msg = f"{location}: {missing}; columns: {', '.join(names)}; name it as in {spec}?{role}=COLUMN"
             raise DatasetError(msg)
         chosen[role] = name
     negatives = (chosen["negative"],) if "negative" in chosen else _numbered_negatives(free)
     return Columns(chosen["anchor"], chosen["positive"], negatives, chosen.get("language"), chosen.get("answers"))
 
 
-def _usual(role: str, names: Sequence[str], place: str, spec: str) -> str | None:
+def _usual(role: str, names: Sequence[str], location: str, spec: str) -> str | None:
     """Return the one column with a usual name of a role, or None; numbered negatives are not looked for."""
     found = [name for name in KNOWN_NAMES[role] if name in names]
     numbered = _numbered_negatives(names) if role == "negative" else ()
     if len(found) + bool(numbered) > 1:
         options = " or ".join(f"?{role}={name}" for name in [*numbered[:1], *found])
         several = ", ".join([*numbered, *found])
-        msg = f"{place}: several columns could be the {role}: {several}; name the one to read, {spec}{options}"
+        msg = f"{location}: several columns could be the {role}: {several}; name the one to read, {spec}{options}"
         raise DatasetError(msg)
     return found[0] if found else None
 

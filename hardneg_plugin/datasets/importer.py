@@ -20,7 +20,7 @@ IMPORT_VERSION = 4
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def text_fault(text: str, max_chars: int) -> tuple[str, str] | None:
+def validate_text(text: str, max_chars: int) -> tuple[str, str] | None:
     """Return ``(kind, message)`` of what is wrong with a text, or None.
 
     :param max_chars: Longer texts are faults: one broken row would fill the memory of every later stage.
@@ -135,7 +135,7 @@ def _read(source: Source, problems: RowProblems, *, max_chars: int, language: st
 def _sound(source: Source, problems: RowProblems, max_chars: int) -> Iterator[Passage]:
     for passage in source.passages():
         text = f"{passage.title} {passage.text}" if passage.title else passage.text
-        fault = text_fault(text, max_chars) or id_fault(passage.id, passage.language)
+        fault = validate_text(text, max_chars) or id_fault(passage.id, passage.language)
         if fault is None:
             yield passage
         else:
@@ -146,12 +146,12 @@ def _unique(
     passages: Iterator[Passage], first_of: Mapping[int, int], source: Source, problems: RowProblems
 ) -> Iterator[Passage]:
     firsts = set(first_of.values())
-    places: dict[int, str] = {}
+    locations: dict[int, str] = {}
     for row, passage in enumerate(passages):
         if row in firsts:
-            places[row] = _place(source, passage)
+            locations[row] = _place(source, passage)
         if row in first_of:
-            message = f"passage id {passage.id!r} occurs twice, first in {places[first_of[row]]}"
+            message = f"passage id {passage.id!r} occurs twice, first in {locations[first_of[row]]}"
             problems.bad("corpus", "duplicate id", _place(source, passage), message)
         else:
             yield passage

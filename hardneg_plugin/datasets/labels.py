@@ -148,7 +148,7 @@ class _StopAtFirst(RowProblems):
 
 
 def _row(path: Path, line: int, cells: Mapping[str, str]) -> LabelRow:
-    place = f"{path}:{line}"
+    location = f"{path}:{line}"
     missing = [name for name in _NEEDED if name not in cells]
     if missing:
         msg = f"{path}: no column {', '.join(missing)}; expected {', '.join(_NEEDED)}, found {', '.join(cells)}"
@@ -156,23 +156,23 @@ def _row(path: Path, line: int, cells: Mapping[str, str]) -> LabelRow:
     values = {name: cell for name, cell in cells.items() if name in COLUMNS}
     for name in ("query_id", "passage_id"):
         if not values[name]:
-            msg = f"{place}: {name} is empty"
+            msg = f"{location}: {name} is empty"
             raise DatasetError(msg)
     label = SPELLINGS.get(values["label"].strip().lower())
     if label is None:
         known = ", ".join(spelling for spelling in SPELLINGS if spelling)
-        msg = f"{place}: label must be one of {known}, or blank; got {values['label']!r}"
+        msg = f"{location}: label must be one of {known}, or blank; got {values['label']!r}"
         raise DatasetError(msg)
     for name in _TEXTS:
         text = values.get(name, "")
         values[name] = text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
-    rank = _number(place, "rank", values.pop("rank", ""), whole=True)
-    weight = _number(place, "weight", values.pop("weight", ""), whole=False)
+    rank = _number(location, "rank", values.pop("rank", ""), whole=True)
+    weight = _number(location, "weight", values.pop("weight", ""), whole=False)
     texts = {**values, "label": label}
     return LabelRow(**texts, rank=None if rank is None else int(rank), weight=1.0 if weight is None else weight)
 
 
-def _number(place: str, name: str, cell: str, *, whole: bool) -> float | None:
+def _number(location: str, name: str, cell: str, *, whole: bool) -> float | None:
     """Return a number above 0, or None for an empty cell."""
     if not cell.strip():
         return None
@@ -181,6 +181,6 @@ def _number(place: str, name: str, cell: str, *, whole: bool) -> float | None:
     except ValueError:
         value = math.nan
     if not (value > 0 and math.isfinite(value)) or (whole and value != int(value)):
-        msg = f"{place}: {name} must be a {'whole ' if whole else ''}number above 0, got {cell!r}"
+        msg = f"{location}: {name} must be a {'whole ' if whole else ''}number above 0, got {cell!r}"
         raise DatasetError(msg)
     return value

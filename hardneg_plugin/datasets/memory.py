@@ -13,7 +13,7 @@ import xxhash
 
 from hardneg_plugin.datasets.base import MAX_TEXT_CHARS, RetrievalDataset
 from hardneg_plugin.datasets.columns import Columns
-from hardneg_plugin.datasets.pairs import Pair, reporter_of, sound_pairs_of
+from hardneg_plugin.datasets.pairs import Pair, reporter_of, valid_pairs_of
 from hardneg_plugin.datasets.problems import BadRows, RowProblems
 from hardneg_plugin.datasets.rows import Passage, Qrel, Query
 from hardneg_plugin.datasets.tabular import text_id
@@ -137,10 +137,10 @@ class _PairRows:
         return lines, judged
 
     def _pairs(self, part: str) -> Iterator[Pair]:
-        problems, first, place = reporter_of(part, self.problems), 1, "dataset, row {}".format
+        problems, first, location = reporter_of(part, self.problems), 1, "dataset, row {}".format
         # A row at a time takes several times as long.
         for batch in self.table.iter(batch_size=_BATCH):
-            yield from sound_pairs_of(batch, first, self.columns, problems, place=place, max_chars=MAX_TEXT_CHARS)
+            yield from valid_pairs_of(batch, first, self.columns, problems, location=location, max_chars=MAX_TEXT_CHARS)
             first += len(batch[self.columns.anchor])
 
 
@@ -201,11 +201,11 @@ def _texts(table: Any, part: str, problems: RowProblems) -> Callable[[], Iterato
 
 def _identified(pairs: Iterable[tuple[Any, Any]], part: str, problems: RowProblems) -> Iterator[tuple[int, str, str]]:
     for row, (identifier, text) in enumerate(pairs, start=1):
-        place = f"dataset ({part}):{row}"
+        location = f"dataset ({part}):{row}"
         if not isinstance(identifier, str | int):
-            problems.bad(part, "no id", place, f"expected an id, got {identifier!r:.60}")
+            problems.bad(part, "no id", location, f"expected an id, got {identifier!r:.60}")
         elif not isinstance(text, str):
-            problems.bad(part, "no text", place, f"{identifier!r}: expected a text, got {text!r:.60}")
+            problems.bad(part, "no text", location, f"{identifier!r}: expected a text, got {text!r:.60}")
         else:
             yield row, str(identifier), text
 

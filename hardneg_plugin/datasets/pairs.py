@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hardneg_plugin.datasets.columns import Columns
-from hardneg_plugin.datasets.importer import all_sound, text_fault
+from hardneg_plugin.datasets.importer import all_sound, validate_text
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.datasets.rows import short_answers
 
@@ -42,12 +42,12 @@ def reporter_of(part: str, problems: RowProblems) -> RowProblems:
     return problems if part == "corpus" or problems.on_bad_row == "error" else RowProblems("skip")
 
 
-def sound_pairs(
+def valid_pairs(
     rows: Iterable[tuple[int, Row]],
     columns: Columns,
     problems: RowProblems,
     *,
-    place: Callable[[int], str],
+    location: Callable[[int], str],
     max_chars: int,
 ) -> Iterator[Pair]:
     """Yield the sound rows; a row with one bad cell is bad as a whole.
@@ -64,19 +64,19 @@ def sound_pairs(
         if fault is None:
             yield _pair(row, columns, line)
         else:
-            problems.bad("corpus", fault[0], place(line), fault[1])
+            problems.bad("corpus", fault[0], location(line), fault[1])
 
 
-def sound_pairs_of(
+def valid_pairs_of(
     batch: Mapping[str, Sequence[Any]],
     first: int,
     columns: Columns,
     problems: RowProblems,
     *,
-    place: Callable[[int], str],
+    location: Callable[[int], str],
     max_chars: int,
 ) -> Iterator[Pair]:
-    """Yield the sound rows of a batch, as :func:`sound_pairs` does; most batches are of two sound texts a row.
+    """Yield the sound rows of a batch, as :func:`valid_pairs` does; most batches are of two sound texts a row.
 
     :param batch: Column → values.
     :param first: Number of its first row.
@@ -88,7 +88,7 @@ def sound_pairs_of(
             yield Pair(line, (anchor,), (positive,), (), "", ())
         return
     rows = (dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True))
-    yield from sound_pairs(enumerate(rows, first), columns, problems, place=place, max_chars=max_chars)
+    yield from valid_pairs(enumerate(rows, first), columns, problems, location=location, max_chars=max_chars)
 
 
 def _fault(row: Row, columns: Columns, max_chars: int) -> Fault | None:
@@ -100,7 +100,7 @@ def _fault(row: Row, columns: Columns, max_chars: int) -> Fault | None:
             if fault is not None:
                 return fault
     language = _language(row, columns)
-    if language and (fault := text_fault(language, max_chars)):
+    if language and (fault := validate_text(language, max_chars)):
         return "broken language", f"column {columns.language!r}: the language is {language!r:.60}"
     return _answers_fault(row, columns, max_chars)
 
@@ -110,7 +110,7 @@ def _text_fault(value: Any, column: str, max_chars: int) -> Fault | None:
         return "no text", f"expected a text in column {column!r}, got {value!r:.60}"
     if not value.strip():
         return "empty text", f"expected a text in column {column!r}, got an empty text"
-    fault = text_fault(value, max_chars)
+    fault = validate_text(value, max_chars)
     return fault and (fault[0], f"column {column!r}: {fault[1]}")
 
 
@@ -121,7 +121,7 @@ def _answers_fault(row: Row, columns: Columns, max_chars: int) -> Fault | None:
     answers = short_answers(given)
     if answers is None:
         return "broken answers", f"expected a string or a list of them as answers, got {given!r:.60}"
-    fault = next((found for text in answers if (found := text_fault(text, max_chars))), None)
+    fault = next((found for text in answers if (found := validate_text(text, max_chars))), None)
     return fault and (fault[0], f"column {columns.answers!r}: {fault[1]}")
 
 

@@ -42,8 +42,8 @@ def local_copy(url: str) -> Path:
         facts = [[inside[file], files[file].get("size"), _change(files[file])] for file in inside]
 
         def download(folder: Path) -> None:
-            for file, place in inside.items():
-                target = folder / name / place if place else folder / name
+            for file, location in inside.items():
+                target = folder / name / location if location else folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 system.get_file(file, str(target))
 

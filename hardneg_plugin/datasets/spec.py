@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl, urlencode
 
 from hardneg_plugin.datasets.base import MAX_TEXT_CHARS, RetrievalDataset
 from hardneg_plugin.datasets.beir import BeirSource
-from hardneg_plugin.datasets.gold import GoldSource
 from hardneg_plugin.datasets.hub import HubSource, hub_entry, hub_names
 from hardneg_plugin.datasets.problems import BadRows, RowProblems
 from hardneg_plugin.datasets.remote import is_remote, local_copy
 from hardneg_plugin.datasets.rows import Source
 from hardneg_plugin.datasets.sample import SampleSource
+from hardneg_plugin.datasets.subset import SubsetSource
 from hardneg_plugin.datasets.tabular import SUFFIXES, TabularSource
 from hardneg_plugin.datasets.union import UnionSource, named_parts
 from hardneg_plugin.errors import DatasetError
@@ -156,7 +156,7 @@ def _one_for_all(spec: str, name: str, shared: Sequence[Mapping[str, str]], defa
 def _cut_out(spec: str, source: Source, shared: Mapping[str, str]) -> Source:
     if "gold" in shared:
         queries = _whole(spec, "queries", shared["queries"]) if "queries" in shared else None
-        return GoldSource(source, shared["gold"], queries)
+        return SubsetSource(source, shared["gold"], queries)
     if "queries" in shared:
         msg = f"dataset {spec!r}: queries={shared['queries']} is for gold=SPLIT, which is missing"
         raise DatasetError(msg)

@@ -14,7 +14,7 @@ import xxhash
 
 from hardneg_plugin.datasets.columns import KNOWN_NAMES, Columns, choose_columns
 from hardneg_plugin.datasets.files import file_identity, open_parquet, read_csv, read_json_lines, read_parquet_rows
-from hardneg_plugin.datasets.pairs import Pair, Row, reporter_of, sound_pairs
+from hardneg_plugin.datasets.pairs import Pair, Row, reporter_of, valid_pairs
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.datasets.rows import Passage, Qrel, Query
 from hardneg_plugin.errors import DatasetError
@@ -147,8 +147,8 @@ class TabularSource:
     def _pairs(self, split: str, part: str) -> Iterator[Pair]:
         file, problems = self._files[split], reporter_of(part, self._problems)
         rows = self._read(file, "corpus", problems)
-        return sound_pairs(
-            rows, self._columns[split], problems, place=lambda line: f"{file}:{line}", max_chars=self._max_chars
+        return valid_pairs(
+            rows, self._columns[split], problems, location=lambda line: f"{file}:{line}", max_chars=self._max_chars
         )
 
     def _read(self, file: Path, part: str, problems: RowProblems) -> Iterator[tuple[int, Row]]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hardneg_plugin.datasets.rows import Passage, Qrel, Query, Source
 
 
-class Part(NamedTuple):
+class UnionMember(NamedTuple):
     """One of the sources.
 
     :param prefix: Stands before each of its ids, with a slash; ids of different sources never meet.
@@ -21,14 +21,14 @@ class Part(NamedTuple):
     language: str
 
 
-def named_parts(sources: Sequence[tuple[Source, str]]) -> tuple[Part, ...]:
+def named_parts(sources: Sequence[tuple[Source, str]]) -> tuple[UnionMember, ...]:
     """Return the parts of a union: the prefix is the source's name, and its number where two have one name.
 
     :param sources: Sources, each with the language of rows that carry none.
     """
     names = [source.name for source, _ in sources]
     return tuple(
-        Part(name if names.count(name) == 1 else f"{number}-{name}", source, language)
+        UnionMember(name if names.count(name) == 1 else f"{number}-{name}", source, language)
         for number, (name, (source, language)) in enumerate(zip(names, sources, strict=True), 1)
     )
 
@@ -42,7 +42,7 @@ class UnionSource:
     :param parts: The sources.
     """
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[UnionMember]) -> None:
         self._parts = tuple(parts)
 
     @property
@@ -57,21 +57,23 @@ class UnionSource:
     def passages(self) -> Iterator[Passage]:
         """Yield the passages of all."""
         for part in self._parts:
-            place = part.source.where("corpus")
+            location = part.source.where("corpus")
             for passage in part.source.passages():
                 yield passage._replace(
                     id=f"{part.prefix}/{passage.id}",
                     language=passage.language or part.language,
-                    file=passage.file or place,
+                    file=passage.file or location,
                 )
 
     def queries(self) -> Iterator[Query]:
         """Yield the queries of all."""
         for part in self._parts:
-            place = part.source.where("queries")
+            location = part.source.where("queries")
             for query in part.source.queries():
                 yield query._replace(
-                    id=f"{part.prefix}/{query.id}", language=query.language or part.language, file=query.file or place
+                    id=f"{part.prefix}/{query.id}",
+                    language=query.language or part.language,
+                    file=query.file or location,
                 )
 
     def splits(self) -> tuple[str, ...]:
@@ -83,12 +85,12 @@ class UnionSource:
         for part in self._parts:
             if split not in part.source.splits():
                 continue
-            place = part.source.where(f"qrels/{split}")
+            location = part.source.where(f"qrels/{split}")
             for qrel in part.source.qrels(split):
                 yield qrel._replace(
                     query_id=f"{part.prefix}/{qrel.query_id}",
                     passage_id=f"{part.prefix}/{qrel.passage_id}",
-                    file=qrel.file or place,
+                    file=qrel.file or location,
                 )
 
     def where(self, part: str) -> str:

@@ -3,7 +3,7 @@
 from hardneg_plugin.evaluation.evaluate import Evaluation, Retriever, evaluate_retriever, model_retriever
 from hardneg_plugin.evaluation.metrics import METRICS, LanguageScores, Scores, by_language, parse_metrics, score
 from hardneg_plugin.evaluation.runs import Qrels, Run, hits_to_run, qrels_of
-from hardneg_plugin.evaluation.seeds import SeedScores, Spread, languages_over_seeds, over_seeds
+from hardneg_plugin.evaluation.seeds import SeedScores, Spread, aggregate_seeds, languages_over_seeds
 from hardneg_plugin.evaluation.trec import read_trec_qrels, read_trec_run, write_trec_qrels, write_trec_run
 
 __all__ = [
@@ -16,12 +16,12 @@ __all__ = [
     "Scores",
     "SeedScores",
     "Spread",
+    "aggregate_seeds",
     "by_language",
     "evaluate_retriever",
     "hits_to_run",
     "languages_over_seeds",
     "model_retriever",
-    "over_seeds",
     "parse_metrics",
     "qrels_of",
     "read_trec_qrels",

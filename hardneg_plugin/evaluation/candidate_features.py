@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.llm.verdicts import EASY_NEGATIVE, FALSE_NEGATIVE, HARD_NEGATIVE
 from hardneg_plugin.records import CandidateTable, MiningExample
-from hardneg_plugin.records.table import places
-from hardneg_plugin.search.dense import Encoder, encode
+from hardneg_plugin.records.table import index_within_group
+from hardneg_plugin.search.dense.search import Encoder, encode
 from hardneg_plugin.text.analyzer import Analyzer
 
 Floats = NDArray[np.float32]
@@ -127,15 +127,15 @@ def _moments(
 
 def _share_below(values: NDArray[np.float64], table: CandidateTable) -> NDArray[np.float64]:
     """Return the share of the example's candidates with a lower score; NaN sorts last and counts for nobody."""
-    order, place = table.ordered_by(values), places(table.offsets)
+    order, position = table.ordered_by(values), index_within_group(table.offsets)
     ordered = values[order]
     # Equal scores have the place of the first of them.
     first = np.ones(len(order), dtype=bool)
-    first[1:] = (ordered[1:] != ordered[:-1]) | (place[1:] == 0)
+    first[1:] = (ordered[1:] != ordered[:-1]) | (position[1:] == 0)
     start = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
     count = np.bincount(table.example_index[~np.isnan(values)], minlength=len(table)).astype(np.float64)
     share = np.empty(len(order))
-    share[order] = place[start] if len(order) else place
+    share[order] = position[start] if len(order) else position
     return np.where(np.isnan(values), np.nan, share / np.where(count > 0, count, 1.0)[table.example_index])
 
 
@@ -148,7 +148,7 @@ def _of_texts(examples: Sequence[MiningExample], table: CandidateTable, rows: ND
         if not len(wanted):
             continue
         # Terms are rare or common among those that are asked about: others may not even have been kept.
-        passages = [example.candidates[int(place)].text for place in wanted]
+        passages = [example.candidates[int(position)].text for position in wanted]
         positives = [document.content or "" for document in example.positives]
         terms = analyzer.tokenize([example.query, *positives, *passages])
         cut = 1 + len(positives)
@@ -175,8 +175,8 @@ def _nearness(
     near = np.full(len(wanted), np.nan)
     starts = table.positive_offsets
     most = int(np.diff(starts).max(initial=0))
-    for place in range(most):
-        row = starts[index[wanted]] + place
+    for position in range(most):
+        row = starts[index[wanted]] + position
         there = row < starts[index[wanted] + 1]
         values = (found[number[there]] * known[row[there]]).sum(axis=1)
         near[there] = np.fmax(near[there], values)

@@ -21,9 +21,9 @@ from hardneg_plugin.evaluation.metrics import (
 )
 from hardneg_plugin.evaluation.runs import PassageIds, Qrels, Run, hits_to_run
 from hardneg_plugin.records.corpus import Corpus
-from hardneg_plugin.search.corpus_pieces import encode_pieces, is_lookup_table
-from hardneg_plugin.search.dense import Encoder, Vectors, encode, encode_corpus, exact_search, similarity_of
+from hardneg_plugin.search.dense.search import Encoder, Vectors, encode, encode_corpus, exact_search, similarity_of
 from hardneg_plugin.search.hits import Hits
+from hardneg_plugin.search.token_cache import encode_tokens, is_static_embedding
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -123,8 +123,8 @@ def model_retriever(model: Encoder | str | Path, corpus: CorpusTexts, *, batch_s
 
 
 def _encode(encoder: Encoder, corpus: CorpusTexts, batch_size: int) -> Vectors:
-    if isinstance(corpus, Corpus) and len(corpus) and is_lookup_table(encoder):
-        return encode_pieces(cast("SentenceTransformer", encoder), corpus)
+    if isinstance(corpus, Corpus) and len(corpus) and is_static_embedding(encoder):
+        return encode_tokens(cast("SentenceTransformer", encoder), corpus)
     return encode_corpus(encoder, corpus.iter_texts(), len(corpus), batch_size=batch_size)
 
 

@@ -21,7 +21,7 @@ FEWEST = 10
 _BINS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
-class CrossFitted:
+class CrossFittedClassifier:
     """Models of P(false negative), one a fold of queries, each fitted on the labels of the other folds.
 
     Trees that are drawn at random (Geurts, Ernst and Wehenkel, Extremely randomized trees, 2006), boosted trees and a
@@ -45,7 +45,7 @@ class CrossFitted:
         ids = np.asarray(queries, dtype=object)
         _check(labels, ids)
         ordered = sorted(set(queries), key=self._hash)
-        self._fold_of = {query: place % FOLDS for place, query in enumerate(ordered)}
+        self._fold_of = {query: position % FOLDS for position, query in enumerate(ordered)}
         folds = self.folds(queries)
         self._models = [
             _fitted(features[folds != fold], labels[folds != fold], ids[folds != fold], seed) for fold in range(FOLDS)
@@ -151,11 +151,11 @@ def reliability(probability: Floats, labels: NDArray[np.bool_]) -> list[Reliabil
     """
     number = np.clip(np.searchsorted(_BINS, probability, side="right") - 1, 0, len(_BINS) - 2)
     rows = []
-    for place in range(len(_BINS) - 1):
-        inside = number == place
+    for position in range(len(_BINS) - 1):
+        inside = number == position
         if inside.any():
             observed = float(labels[inside].mean())
             ends = wilson(observed, float(inside.sum()))
             mean = float(probability[inside].mean())
-            rows.append(Reliability(_BINS[place], _BINS[place + 1], int(inside.sum()), mean, observed, *ends))
+            rows.append(Reliability(_BINS[position], _BINS[position + 1], int(inside.sum()), mean, observed, *ends))
     return rows

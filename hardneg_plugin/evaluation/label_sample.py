@@ -44,11 +44,11 @@ def label_sample(examples: Sequence[MiningExample], size: int, seed: int = 0) ->
     for stratum in range(len(names)):
         inside = np.flatnonzero(strata == stratum)
         first = inside[np.argsort(draw[inside], kind="stable")][: wanted[stratum]]
-        chosen += [(place, stratum) for place in first.tolist()]
+        chosen += [(position, stratum) for position in first.tolist()]
     counts = np.bincount(strata, minlength=len(names))
     rows = [
-        _row(examples, table, int(kept[place]), names[stratum], counts[stratum] / wanted[stratum])
-        for place, stratum in chosen
+        _row(examples, table, int(kept[position]), names[stratum], counts[stratum] / wanted[stratum])
+        for position, stratum in chosen
     ]
     return sorted(rows, key=lambda row: _hash(f"order:{seed}:{row.query_id}:{row.passage_id}"))
 
@@ -66,8 +66,8 @@ def _places(table: CandidateTable, kept: NDArray[np.int64]) -> list[tuple[int, i
 def _best_source(table: CandidateTable) -> NDArray[np.int64]:
     """Return the number of the source that ranks each candidate best; -1 without one."""
     best, number = table.best_rank(), np.full(len(table.passages), -1, dtype=np.int64)
-    for place, ranks in enumerate(table.ranks.values()):
-        number[(number < 0) & (ranks > 0) & (ranks == best)] = place
+    for position, ranks in enumerate(table.ranks.values()):
+        number[(number < 0) & (ranks > 0) & (ranks == best)] = position
     return number
 
 
@@ -82,9 +82,9 @@ def _strata(table: CandidateTable, kept: NDArray[np.int64]) -> tuple[list[str], 
     names = []
     for value in found.tolist():
         rest, said = divmod(value, len(table.label.values))
-        place, of_band = divmod(rest, len(_BANDS) + 1)
+        position, of_band = divmod(rest, len(_BANDS) + 1)
         ranks = f"{starts[of_band]} to {_BANDS[of_band]}" if of_band < len(_BANDS) else f"from {starts[of_band]}"
-        names.append(f"{sources[place]}, {ranks}, {table.label.values[said] or _NO_VERDICT}")
+        names.append(f"{sources[position]}, {ranks}, {table.label.values[said] or _NO_VERDICT}")
     return names, number.astype(np.int64)
 
 

@@ -41,7 +41,7 @@ class SeedScores:
     spread: Mapping[str, Spread]
 
 
-def over_seeds(scores: Mapping[int, Scores]) -> SeedScores:
+def aggregate_seeds(scores: Mapping[int, Scores]) -> SeedScores:
     """Combine the seeds of one system.
 
     :param scores: Seed → scores.

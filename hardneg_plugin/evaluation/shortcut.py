@@ -189,9 +189,9 @@ def auc(scores: NDArray[np.float64], labels: Bools, weights: NDArray[np.float64]
     :param weights: Weight of each; None weighs all alike.
     """
     weights = np.ones(len(scores)) if weights is None else weights
-    values, place = np.unique(scores, return_inverse=True)
-    above = np.bincount(place[labels], weights[labels], minlength=len(values))
-    below = np.bincount(place[~labels], weights[~labels], minlength=len(values))
+    values, position = np.unique(scores, return_inverse=True)
+    above = np.bincount(position[labels], weights[labels], minlength=len(values))
+    below = np.bincount(position[~labels], weights[~labels], minlength=len(values))
     right = float(above @ (np.cumsum(below) - below / 2))
     return right / float(above.sum() * below.sum())
 

@@ -41,10 +41,10 @@ def read_trec_run(path: Path) -> dict[str, dict[str, float]]:
     :raises EvaluationError: For a missing file, and for a broken or repeated line, with its number.
     """
     run: dict[str, dict[str, float]] = {}
-    for place, (query, _, passage, _, score, _) in _fields(path, 6):
+    for position, (query, _, passage, _, score, _) in _fields(path, 6):
         results = run.setdefault(query, {})
-        _refuse_repetition(passage in results, query, passage, place)
-        results[passage] = _number(score, float, place)
+        _refuse_repetition(passage in results, query, passage, position)
+        results[passage] = _number(score, float, position)
     return run
 
 
@@ -69,10 +69,10 @@ def read_trec_qrels(path: Path) -> dict[str, dict[str, int]]:
     :raises EvaluationError: For a missing file, and for a broken or repeated line, with its number.
     """
     qrels: dict[str, dict[str, int]] = {}
-    for place, (query, _, passage, grade) in _fields(path, 4):
+    for position, (query, _, passage, grade) in _fields(path, 4):
         grades = qrels.setdefault(query, {})
-        _refuse_repetition(passage in grades, query, passage, place)
-        grades[passage] = _number(grade, int, place)
+        _refuse_repetition(passage in grades, query, passage, position)
+        grades[passage] = _number(grade, int, position)
     return qrels
 
 
@@ -112,15 +112,15 @@ def _fields(path: Path, count: int) -> Iterator[tuple[str, list[str]]]:
         raise EvaluationError(msg) from error
 
 
-def _number(text: str, kind: Callable[[str], _Number], place: str) -> _Number:
+def _number(text: str, kind: Callable[[str], _Number], position: str) -> _Number:
     try:
         return kind(text)
     except ValueError as error:
-        msg = f"{place}: expected {'a whole number' if kind is int else 'a number'}, got {text!r}"
+        msg = f"{position}: expected {'a whole number' if kind is int else 'a number'}, got {text!r}"
         raise EvaluationError(msg) from error
 
 
-def _refuse_repetition(known: bool, query: str, passage: str, place: str) -> None:
+def _refuse_repetition(known: bool, query: str, passage: str, position: str) -> None:
     if known:
-        msg = f"{place}: query {query!r} and passage {passage!r} occur a second time"
+        msg = f"{position}: query {query!r} and passage {passage!r} occur a second time"
         raise EvaluationError(msg)

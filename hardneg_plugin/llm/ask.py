@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 
-from hardneg_plugin.llm.exchange import WINDOW_PER_WORKER, Answer, Exchange, Wait
+from hardneg_plugin.llm.concurrency import LOOK_UP_SECONDS, WorkerPool
 from hardneg_plugin.llm.request import LLMClient, LLMRequest
+from hardneg_plugin.llm.request_handler import WINDOW_PER_WORKER, Answer, RequestHandler, RetryAfter
 from hardneg_plugin.llm.session import Session, current_session
-from hardneg_plugin.llm.turns import LOOK_UP_SECONDS, Workers
 
 
 def ask(
@@ -34,7 +34,7 @@ def ask(
     :raises BudgetError: If the session's budget is spent; calls under way are finished and kept first.
     """
     session = current_session()
-    window = _Window(client, Exchange(client, session, task, total), session, workers)
+    window = _Window(client, RequestHandler(client, session, task, total), session, workers)
     wait = True
     try:
         yield from window.answers(iter(requests))
@@ -48,12 +48,12 @@ def ask(
 class _Window:
     """The questions that are under way."""
 
-    def __init__(self, client: LLMClient, exchange: Exchange, session: Session, workers: int) -> None:
+    def __init__(self, client: LLMClient, exchange: RequestHandler, session: Session, workers: int) -> None:
         self._client, self._exchange, self._session = client, exchange, session
-        self._workers = Workers(workers, self._call)
+        self._workers = WorkerPool(workers, self._call)
         self._size = workers * WINDOW_PER_WORKER
         # What threads hand back: a key and its outcome, or what ends everything.
-        self._outcomes: queue.SimpleQueue[tuple[str, Answer | Wait | BaseException]] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[tuple[str, Answer | RetryAfter | BaseException]] = queue.SimpleQueue()
         self._order: deque[tuple[str, bool]] = deque()
         self._asked: dict[str, tuple[LLMRequest, int]] = {}
         self._answered: dict[str, Answer] = {}
@@ -117,7 +117,7 @@ class _Window:
             try:
                 reply = self._client.send(request)
             except Exception as error:
-                outcome: Answer | Wait = self._exchange.failed(error, tries)
+                outcome: Answer | RetryAfter = self._exchange.failed(error, tries)
             else:
                 outcome = self._exchange.succeeded(key, request, reply, time.monotonic() - started)
             self._outcomes.put((key, outcome))
@@ -139,7 +139,7 @@ class _Window:
             return
         if isinstance(outcome, BaseException):
             raise outcome
-        if isinstance(outcome, Wait):
+        if isinstance(outcome, RetryAfter):
             heapq.heappush(self._waiting, (time.monotonic() + outcome.seconds, next(self._numbers), key))
         else:
             self._answered[key] = outcome

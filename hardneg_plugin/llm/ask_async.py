@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Iterable
 from itertools import islice
 from typing import Any
 
-from hardneg_plugin.llm.exchange import WINDOW_PER_WORKER, Answer, Exchange, Wait
+from hardneg_plugin.llm.concurrency import PrioritySemaphore
 from hardneg_plugin.llm.request import LLMClient, LLMRequest
+from hardneg_plugin.llm.request_handler import WINDOW_PER_WORKER, Answer, RequestHandler, RetryAfter
 from hardneg_plugin.llm.session import Session, current_session
-from hardneg_plugin.llm.turns import Turns
 
 
 async def ask_async(
@@ -31,7 +31,7 @@ async def ask_async(
     :raises BudgetError: If the session's budget is spent; calls under way are finished and kept first.
     """
     session = current_session()
-    window = _Window(client, Exchange(client, session, task, total), session, workers)
+    window = _Window(client, RequestHandler(client, session, task, total), session, workers)
     questions = iter(requests)
     exhausted = False
     try:
@@ -53,9 +53,9 @@ async def ask_async(
 class _Window:
     """The questions that are under way, one task each."""
 
-    def __init__(self, client: LLMClient, exchange: Exchange, session: Session, workers: int) -> None:
+    def __init__(self, client: LLMClient, exchange: RequestHandler, session: Session, workers: int) -> None:
         self._client, self._exchange, self._session = client, exchange, session
-        self._turns = Turns(workers)
+        self._turns = PrioritySemaphore(workers)
         self.size = workers * WINDOW_PER_WORKER
         self.order: deque[tuple[str, bool]] = deque()
         self._tasks: dict[str, asyncio.Task[Answer]] = {}
@@ -128,7 +128,7 @@ class _Window:
         if self._stopped:
             raise asyncio.CancelledError
 
-    async def _call(self, key: str, request: LLMRequest, tries: int) -> Answer | Wait:
+    async def _call(self, key: str, request: LLMRequest, tries: int) -> Answer | RetryAfter:
         self._go_on()
         self._session.begin_call()
         started = time.monotonic()

@@ -17,7 +17,7 @@ _TEMPLATE = regex.compile(
 )
 
 
-def as_data(text: str, max_chars: int | None = None) -> str:
+def escape_untrusted_text(text: str, max_chars: int | None = None) -> str:
     """Return a text that can stand between fences.
 
     It is one line without ``<`` and ``>`` (they become ``‹`` and ``›``), without control and direction characters and

@@ -13,7 +13,7 @@ WRONG_SHAPE = "wrong shape"
 NO_PASSAGES = "no passages"
 
 
-class Passages(NamedTuple):
+class GeneratedPassages(NamedTuple):
     """What was read.
 
     :param texts: Passages without white space at both ends, in their order; none where ``reason`` says why.
@@ -26,7 +26,7 @@ class Passages(NamedTuple):
     reason: str = ""
 
 
-def read_passages(reply: LLMReply, most: int) -> Passages:
+def read_passages(reply: LLMReply, most: int) -> GeneratedPassages:
     """Read an answer of the form ``{"passages": ["…", "…"]}``.
 
     Fewer passages than asked for are read as they are; of more, the first ones.
@@ -37,15 +37,15 @@ def read_passages(reply: LLMReply, most: int) -> Passages:
     try:
         answer = json.loads(reply.text, object_pairs_hook=_without_repeats)
     except ValueError:
-        return Passages(reason=CUT_OFF if reply.finish == "length" else NOT_JSON)
+        return GeneratedPassages(reason=CUT_OFF if reply.finish == "length" else NOT_JSON)
     texts = answer.get("passages") if isinstance(answer, dict) and answer.keys() == {"passages"} else None
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        return Passages(reason=WRONG_SHAPE)
+        return GeneratedPassages(reason=WRONG_SHAPE)
     if not texts:
-        return Passages(reason=NO_PASSAGES)
+        return GeneratedPassages(reason=NO_PASSAGES)
     # A model that was stopped behind the passages that are read stopped none of them.
     complete = reply.finish != "length" or len(texts) > most
-    return Passages(tuple(text.strip() for text in texts[:most]), complete)
+    return GeneratedPassages(tuple(text.strip() for text in texts[:most]), complete)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

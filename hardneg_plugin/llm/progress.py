@@ -11,7 +11,7 @@ ESTIMATE_AFTER = 20
 _EVERY_SECONDS = 30.0
 
 
-class Shown:
+class ProgressLine:
     """Says a line once the first calls of a task are answered, and now and then after that.
 
     :param say: Shows a line.

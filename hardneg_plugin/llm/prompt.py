@@ -13,16 +13,16 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.llm.fence import as_data
+from hardneg_plugin.llm.fence import escape_untrusted_text
 from hardneg_plugin.llm.request import LLMRequest, Message
 
 _FOLDER = Path(__file__).parent / "prompts"
 _KEYS = ("version", "system", "user", "schema")
-# The result is a prompt, no HTML: escaping would only cost tokens. What is filled in goes through as_data.
+# The result is a prompt, no HTML: escaping would only cost tokens. What is filled in goes through escape_untrusted_text.
 _JINJA = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
 
 
-class Shown(NamedTuple):
+class PromptPassage(NamedTuple):
     """A passage as a prompt numbers it.
 
     :param id: Number from 1.
@@ -93,9 +93,9 @@ class Prompt:
 
 def _as_data(value: Any) -> Any:
     if isinstance(value, str):
-        return as_data(value)
+        return escape_untrusted_text(value)
     if isinstance(value, list):
-        return [Shown(item.id, as_data(item.text)) for item in value]
+        return [PromptPassage(item.id, escape_untrusted_text(item.text)) for item in value]
     return value
 
 

@@ -80,7 +80,7 @@ def recorded_of(path: Path, number: int, line: Mapping[str, Any]) -> Recorded:
         raise DatasetError(msg) from error
 
 
-def mend(path: Path) -> bool:
+def repair_truncated_tail(path: Path) -> bool:
     """Make the last line of a recording whole, so that another may follow.
 
     One that was cut off, as a killed run may leave it, is removed: its answer is in the cache of answers. A file that

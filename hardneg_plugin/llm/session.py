@@ -15,15 +15,15 @@ from typing import IO, Any
 from hardneg_plugin.cache import LLM_CACHE, cache_root
 from hardneg_plugin.errors import BudgetError, LLMError
 from hardneg_plugin.llm.budget import Budget
-from hardneg_plugin.llm.progress import Shown
-from hardneg_plugin.llm.recording import known_keys, mend, recorded_line
+from hardneg_plugin.llm.progress import ProgressLine
+from hardneg_plugin.llm.recording import known_keys, recorded_line, repair_truncated_tail
 from hardneg_plugin.llm.reply_cache import ReplyCache
 from hardneg_plugin.llm.request import LLMReply, LLMRequest
 from hardneg_plugin.llm.usage import Usage
 
 
 @dataclass(frozen=True)
-class Retries:
+class RetryPolicy:
     """How often and how soon a failure that may pass is tried again.
 
     :param tries: Calls for one question, the first included.
@@ -53,7 +53,7 @@ class Session:
     budget: Budget = field(default_factory=Budget)
     record: Path | None = None
     say: Callable[[str], None] = lambda line: None
-    retries: Retries = field(default_factory=Retries)
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
 
     def __post_init__(self) -> None:
         self.usage = Usage()
@@ -64,12 +64,12 @@ class Session:
         self._answered = False
         self._file: IO[str] | None = None
         self._recorded = self._keys_in_record()
-        self.shown = Shown(self.say)
+        self.shown = ProgressLine(self.say)
 
     def _keys_in_record(self) -> set[str]:
         if self.record is None:
             return set()
-        if mend(self.record):
+        if repair_truncated_tail(self.record):
             self.say(f"{self.record}: the last line was cut off when a run was killed; it is written again")
         return known_keys(self.record)
 
@@ -93,7 +93,7 @@ class Session:
         :raises BudgetError: If it is spent.
         """
         self.begin_call()
-        self.give_back_call()
+        self.release_call()
         total, budget = self.usage.total(), self.budget
         tokens = total.prompt_tokens + total.completion_tokens
         minutes = (time.monotonic() - self._started) / 60
@@ -103,7 +103,7 @@ class Session:
             None if budget.minutes is None else budget.minutes - minutes,
         )
 
-    def asked_elsewhere(self, usage: Mapping[str, Mapping[str, Any]]) -> None:
+    def merge_usage(self, usage: Mapping[str, Mapping[str, Any]]) -> None:
         """Count what another process asked on behalf of this session.
 
         :param usage: What its :meth:`Usage.to_dict` returned.
@@ -112,7 +112,7 @@ class Session:
         with self._lock:
             self._begun += sum(int(sums["calls"]) for sums in usage.values())
 
-    def give_back_call(self) -> None:
+    def release_call(self) -> None:
         """Return a call to the budget that got no answer."""
         with self._lock:
             self._begun -= 1
@@ -128,7 +128,7 @@ class Session:
             return f"{minutes:.1f} minutes of {self.budget.minutes:g}"
         return ""
 
-    def answered(self) -> None:
+    def record_success(self) -> None:
         """Say that the server answers."""
         with self._lock:
             self._failed_in_a_row, self._answered = 0, True
@@ -142,7 +142,7 @@ class Session:
             msg = "the budget is in tokens, which this server does not count; give it in calls or minutes"
             raise BudgetError(msg)
 
-    def gave_up(self, reason: str, remedy: str) -> None:
+    def record_failure(self, reason: str, remedy: str) -> None:
         """Say that a question used up its tries.
 
         :raises LLMError: If the server seems to be gone: too many in a row, or the very first.
@@ -204,7 +204,7 @@ def session(
     budget: Budget | None = None,
     record: Path | None = None,
     say: Callable[[str], None] | None = None,
-    retries: Retries | None = None,
+    retries: RetryPolicy | None = None,
 ) -> Iterator[Session]:
     """Open a session: what is asked inside the block shares its cache, budget, counts and recording.
 
@@ -219,7 +219,7 @@ def session(
         budget=budget or Budget(),
         record=record,
         say=say or (lambda line: None),
-        retries=retries or Retries(),
+        retries=retries or RetryPolicy(),
     )
     token = _CURRENT.set(opened)
     try:

@@ -65,11 +65,13 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     # The folder of a built-in recipe belongs to the installation: its paths count from where the command is run.
     builtin = path in builtin_recipes().values()
     folder = Path.cwd() if builtin else path.parent
-    return resolved_recipe(raw, overrides, place=str(path), folder=folder, source=None if builtin else path.resolve())
+    return resolved_recipe(
+        raw, overrides, location=str(path), folder=folder, source=None if builtin else path.resolve()
+    )
 
 
 def resolved_recipe(
-    raw: Mapping[str, Any], overrides: Sequence[str], *, place: str, folder: Path, source: Path | None
+    raw: Mapping[str, Any], overrides: Sequence[str], *, location: str, folder: Path, source: Path | None
 ) -> Recipe:
     """Return a recipe from its sections.
 
@@ -80,15 +82,15 @@ def resolved_recipe(
     :param source: The user's own file; None where there is none.
     :raises RecipeError: With everything that is wrong, one line each.
     """
-    _stop(place, shape_errors(raw))
+    _stop(location, shape_errors(raw))
     resolved = resolve_paths(_with_defaults(raw), folder)
     # A resolved recipe names the system that `mine` made.
     only = list(resolved["systems"]) == [resolved["name"]]
     overridden = apply_overrides(resolved, overrides, mine=resolved["name"] if only else None)
     # An override may bring a whole section, in any shape and without its defaults.
-    _stop(place, shape_errors(overridden))
+    _stop(location, shape_errors(overridden))
     overridden = _with_defaults(overridden)
-    _stop(place, _errors(overridden))
+    _stop(location, _errors(overridden))
     return _build(overridden, source)
 
 
@@ -104,9 +106,9 @@ def read_text(path: Path) -> str:
         raise RecipeError(msg) from error
 
 
-def _stop(place: str, errors: list[str]) -> None:
+def _stop(location: str, errors: list[str]) -> None:
     if errors:
-        msg = f"{place}: {len(errors)} mistake{'s' if len(errors) > 1 else ''}:\n" + "\n".join(
+        msg = f"{location}: {len(errors)} mistake{'s' if len(errors) > 1 else ''}:\n" + "\n".join(
             f"  {error}" for error in errors
         )
         raise RecipeError(msg)

@@ -57,19 +57,19 @@ def _names(key: str, mine: str | None) -> list[str]:
 
 
 def _set(resolved: dict[str, Any], names: list[str], key: str, value: Any) -> None:
-    place: Any = resolved
+    position: Any = resolved
     for depth, name in enumerate(names[:-1]):
-        place = _step(place, name, ".".join(names[:depth]), key)
+        position = _step(position, name, ".".join(names[:depth]), key)
     last, path = names[-1], ".".join(names[:-1])
-    if isinstance(place, list):
+    if isinstance(position, list):
         msg = f"--set {key}: name a parameter of the stage, as in {path}.{last}.PARAMETER=VALUE"
         raise RecipeError(msg)
-    if not isinstance(place, dict):
-        msg = f"--set {key}: {path} is {place!r}, it has no keys"
+    if not isinstance(position, dict):
+        msg = f"--set {key}: {path} is {position!r}, it has no keys"
         raise RecipeError(msg)
-    if last not in place and path not in OPEN_MAPPINGS and last not in _parameters(names[:-1]):
-        raise RecipeError(f"--set {unknown_key(path, last, place)}")  # noqa: EM102
-    place[last] = resolve_paths(value, Path.cwd(), names)
+    if last not in position and path not in OPEN_MAPPINGS and last not in _parameters(names[:-1]):
+        raise RecipeError(f"--set {unknown_key(path, last, position)}")  # noqa: EM102
+    position[last] = resolve_paths(value, Path.cwd(), names)
 
 
 def _parameters(names: Sequence[str]) -> tuple[str, ...]:
@@ -81,15 +81,15 @@ def _parameters(names: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
-def _step(place: Any, name: str, path: str, key: str) -> Any:
-    if isinstance(place, list):
-        return _stage(place, name, path, key)
-    if not isinstance(place, dict) or name not in place:
-        known = place if isinstance(place, dict) else ()
+def _step(position: Any, name: str, path: str, key: str) -> Any:
+    if isinstance(position, list):
+        return _stage(position, name, path, key)
+    if not isinstance(position, dict) or name not in position:
+        known = position if isinstance(position, dict) else ()
         raise RecipeError(f"--set {unknown_key(path, name, known)}")  # noqa: EM102
-    if place[name] is None and f"{path}.{name}".strip(".") in OPEN_MAPPINGS:
-        place[name] = {}
-    return place[name]
+    if position[name] is None and f"{path}.{name}".strip(".") in OPEN_MAPPINGS:
+        position[name] = {}
+    return position[name]
 
 
 def _stage(stages: list[Any], name: str, path: str, key: str) -> Any:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hardneg_plugin.components.candidate_labels import VERDICTS, is_label_file
 from hardneg_plugin.datasets import resolve_spec
 from hardneg_plugin.errors import DatasetError
+from hardneg_plugin.mining.candidate_labels import VERDICTS, is_label_file
 from hardneg_plugin.recipe.schema import SYSTEM_PREFIX
 from hardneg_plugin.training.base_model import STATIC
 
@@ -32,15 +32,15 @@ def resolve_paths(value: Any, folder: Path, names: Sequence[str] = ()) -> Any:
         return [resolve_paths(item, folder, names) for item in value]
     if not isinstance(value, str) or not names:
         return value
-    place = (names[0], names[-1])
-    if place in _SPECS:
+    position = (names[0], names[-1])
+    if position in _SPECS:
         return _spec(value, folder)
-    if place in _FILES or (place in _LABELS and is_label_file(value)):
+    if position in _FILES or (position in _LABELS and is_label_file(value)):
         return str((folder / Path(value).expanduser()).resolve())
-    if place in _LABELS:
+    if position in _LABELS:
         return value if value == VERDICTS else _spec(value, folder)
     given = tuple(names[:2]) == ("evaluate", "models")
-    return _model(value, folder) if place in _MODELS or given else value
+    return _model(value, folder) if position in _MODELS or given else value
 
 
 def _spec(spec: str, folder: Path) -> str:

@@ -12,7 +12,7 @@ from hardneg_plugin.components import SentenceTransformersTrainer
 from hardneg_plugin.datasets.examples import SHARD_SIZE
 from hardneg_plugin.errors import HardnegError
 from hardneg_plugin.evaluation import parse_metrics
-from hardneg_plugin.memory_limit import parse_memory
+from hardneg_plugin.memory import parse_memory
 from hardneg_plugin.recipe.check import check_type
 from hardneg_plugin.recipe.schema import SYSTEM_PREFIX, DataSection, Stage
 from hardneg_plugin.recipe.stages import build_stage, stage_params

@@ -21,7 +21,7 @@ from hardneg_plugin.recipe.chat_generator import (
 )
 from hardneg_plugin.recipe.check import parameters_of, signature_defaults
 from hardneg_plugin.recipe.schema import SYSTEM_PREFIX, Recipe, Stage
-from hardneg_plugin.recipe.workspace import Workspace
+from hardneg_plugin.run.workspace import Workspace
 from hardneg_plugin.training.base_model import STATIC, base_model_identity
 
 

@@ -53,7 +53,7 @@ for _class in (_Loader, _Dumper):
     _class.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
-def parse_yaml(text: str, place: str) -> Any:
+def parse_yaml(text: str, position: str) -> Any:
     """Return the value of a YAML text.
 
     :param text: The text.
@@ -65,10 +65,10 @@ def parse_yaml(text: str, place: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f":{mark.line + 1}" if mark else ""
-        msg = f"{place}{line}: {error.problem or error}"
+        msg = f"{position}{line}: {error.problem or error}"
         raise RecipeError(msg) from error
     except yaml.YAMLError as error:
-        msg = f"{place}: not YAML: {error}"
+        msg = f"{position}: not YAML: {error}"
         raise RecipeError(msg) from error
 
 

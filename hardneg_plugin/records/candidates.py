@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hardneg_plugin.errors import RecordError
-from hardneg_plugin.records.coded import Coded
 from hardneg_plugin.records.corpus import Corpus
-from hardneg_plugin.records.table import CODED_COLUMNS, CandidateTable, Floats, offsets_of
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
+from hardneg_plugin.records.table import DICTIONARY_COLUMNS, CandidateTable, Floats, lengths_to_offsets
 
 if TYPE_CHECKING:
     from haystack.dataclasses import Document
@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Found:
+class SourceHit:
     """Where in a source's list a candidate stood.
 
     :param rank: From 1.
@@ -74,11 +74,11 @@ class Candidate:
         return (self._table.own[-1 - passage].content or "") if passage < 0 else _corpus(self._table).text(passage)
 
     @property
-    def sources(self) -> Mapping[str, Found]:
+    def sources(self) -> Mapping[str, SourceHit]:
         """Sources that found it, in the order they ran."""
         table, row = self._table, self._row
         return {
-            name: Found(int(ranks[row]), optional(table.source_scores[name][row]))
+            name: SourceHit(int(ranks[row]), optional(table.source_scores[name][row]))
             for name, ranks in table.ranks.items()
             if ranks[row]
         }
@@ -180,7 +180,7 @@ class Candidates:
             "scores": _optional_lists(table.scores),
             "positive_scores": _optional_lists(table.positive_scores),
             "label_score": [optional(value) for value in table.label_score],
-            **{name: getattr(table, name).strings() for name in CODED_COLUMNS},
+            **{name: getattr(table, name).strings() for name in DICTIONARY_COLUMNS},
         }
 
     @classmethod
@@ -197,9 +197,9 @@ class Candidates:
 
         try:
             table = CandidateTable(
-                offsets=offsets_of([len(data["passages"])]),
+                offsets=lengths_to_offsets([len(data["passages"])]),
                 passages=np.array(data["passages"], dtype=np.int64),
-                positive_offsets=offsets_of([len(next(iter(data["positive_scores"].values()), ()))]),
+                positive_offsets=lengths_to_offsets([len(next(iter(data["positive_scores"].values()), ()))]),
                 label_score=floats(data["label_score"]),
                 corpus=Corpus.open(data["corpus"]) if data["corpus"] else None,
                 own=tuple(Document.from_dict(document) for document in data["own"]),
@@ -207,7 +207,7 @@ class Candidates:
                 source_scores={name: floats(column) for name, column in data["source_scores"].items()},
                 scores={name: floats(column) for name, column in data["scores"].items()},
                 positive_scores={name: floats(column) for name, column in data["positive_scores"].items()},
-                **{name: Coded.of(data[name]) for name in CODED_COLUMNS},
+                **{name: DictionaryColumn.of(data[name]) for name in DICTIONARY_COLUMNS},
             )
         except KeyError as error:
             msg = f"candidates without the column {error}"

@@ -118,8 +118,10 @@ class Corpus:
         same = np.flatnonzero(self._hashes[starts] == hashes)
         rows = self._hash_rows[starts[same]].astype(np.int64)
         # A 64-bit collision is improbable, not impossible: the ids themselves are compared.
-        for place, row, identifier in zip(same.tolist(), rows.tolist(), self._columns(rows, (0,))[0], strict=True):
-            found[place] = row if identifier == ids[place] else self._among_equal_hashes(ids[place], int(starts[place]))
+        for position, row, identifier in zip(same.tolist(), rows.tolist(), self._columns(rows, (0,))[0], strict=True):
+            found[position] = (
+                row if identifier == ids[position] else self._among_equal_hashes(ids[position], int(starts[position]))
+            )
         return found
 
     def _among_equal_hashes(self, identifier: str, start: int) -> int:
@@ -149,12 +151,12 @@ class Corpus:
         :param rows: Shape ``(m,)``, in any order.
         :returns: The texts, and the place of each row's text among them, shape ``(m,)``.
         """
-        ascending, places = np.unique(rows, return_inverse=True)
+        ascending, positions = np.unique(rows, return_inverse=True)
         parts = [
             _joined_column(batch.column(2).take(local), batch.column(1).take(local))
             for batch, local in self._taken(ascending)
         ]
-        return pa.concat_arrays(parts or [pa.array([], pa.large_string())]), places
+        return pa.concat_arrays(parts or [pa.array([], pa.large_string())]), positions
 
     def _columns(self, rows: Sequence[int] | NDArray[np.int64], columns: Sequence[int]) -> list[list[str]]:
         """Return some columns of some rows, in their order."""
@@ -169,8 +171,8 @@ class Corpus:
             return values
         back = np.empty(len(order), np.int64)
         back[order] = np.arange(len(order))
-        places = back.tolist()
-        return [[found[place] for place in places] for found in values]
+        positions = back.tolist()
+        return [[found[position] for position in positions] for found in values]
 
     def _taken(self, ascending: NDArray[np.int64]) -> Iterator[tuple[pa.RecordBatch, pa.Array]]:
         """Yield the batches that hold some rows, each with the numbers of its rows.

@@ -93,7 +93,7 @@ def duplicate_rows(folder: Path) -> Iterator[tuple[int, int, str]]:
     hashes = np.load(folder / HASHES_FILE, mmap_mode="r")
     rows = np.load(folder / ROWS_FILE, mmap_mode="r")
     equal = np.flatnonzero(hashes[1:] == hashes[:-1]) if len(hashes) else np.empty(0, dtype=np.int64)
-    suspects = sorted({int(rows[place]) for start in equal for place in (start, start + 1)})
+    suspects = sorted({int(rows[position]) for start in equal for position in (start, start + 1)})
     first: dict[str, int] = {}
     for row, identifier in zip(suspects, corpus.ids(suspects), strict=True):
         if identifier in first:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records.merge import add_source
-from hardneg_plugin.records.table import CandidateTable, Ints, offsets_of
+from hardneg_plugin.records.table import CandidateTable, Ints, lengths_to_offsets
 
 if TYPE_CHECKING:
     from haystack.dataclasses import Document
@@ -35,7 +35,7 @@ def merge_documents(table: CandidateTable, source: str, documents: Sequence[Sequ
     flat = [document for found in documents for document in found]
     counts = np.array([len(found) for found in documents], dtype=np.int64)
     table, passages = _passages(table, flat)
-    starts = np.repeat(offsets_of(counts)[:-1], counts)
+    starts = np.repeat(lengths_to_offsets(counts)[:-1], counts)
     return add_source(
         table,
         source,
@@ -50,7 +50,7 @@ def _check_ids(source: str, documents: Sequence[Sequence[Document]]) -> None:
     for number, found in enumerate(documents):
         ids = [document.id for document in found]
         if len(set(ids)) < len(ids):
-            twice = next(identifier for place, identifier in enumerate(ids) if identifier in ids[:place])
+            twice = next(identifier for position, identifier in enumerate(ids) if identifier in ids[:position])
             msg = f"{source!r}: found document {twice!r} twice for example {number}; a passage has one rank"
             raise RecordError(msg)
 
@@ -65,10 +65,10 @@ def _passages(table: CandidateTable, documents: Sequence[Document]) -> tuple[Can
     held[held < 0] = -1 - first[-1 - held[held < 0]]
     ids = [document.id for document in documents]
     passages = np.full(len(ids), -1, dtype=np.int64) if table.corpus is None else table.corpus.rows_of(ids)
-    for place in np.flatnonzero(passages < 0).tolist():
-        document = documents[place]
+    for position in np.flatnonzero(passages < 0).tolist():
+        document = documents[position]
         if document.id not in known:
             known[document.id] = len(own)
             own.append(replace(document, embedding=None, sparse_embedding=None, score=None))
-        passages[place] = -1 - known[document.id]
+        passages[position] = -1 - known[document.id]
     return replace(table, own=tuple(own), passages=held), passages

@@ -102,11 +102,11 @@ def table_of(examples: Sequence[MiningExample]) -> CandidateTable:
     if not examples:
         return CandidateTable.empty(())
     # Examples by the table they share, so that however they were shuffled each table is cut and copied once.
-    places: dict[int, list[int]] = {}
-    for place, example in enumerate(examples):
-        places.setdefault(id(example.candidates.table), []).append(place)
-    together = concat([_part([examples[place] for place in group]) for group in places.values()])
-    order = np.concatenate([np.array(group, dtype=np.int64) for group in places.values()])
+    positions: dict[int, list[int]] = {}
+    for position, example in enumerate(examples):
+        positions.setdefault(id(example.candidates.table), []).append(position)
+    together = concat([_part([examples[position] for position in group]) for group in positions.values()])
+    order = np.concatenate([np.array(group, dtype=np.int64) for group in positions.values()])
     if _counts_up(order):
         return together
     back = np.empty_like(order)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardneg_plugin.errors import RecordError
-from hardneg_plugin.records.coded import Coded
-from hardneg_plugin.records.table import ABSENT_RANK, CandidateTable, Floats, Ints, offsets_of
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
+from hardneg_plugin.records.table import ABSENT_RANK, CandidateTable, Floats, Ints, lengths_to_offsets
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class PositivePlaces:
     :param counts: Shape ``(g,)``: positives of each joined example.
     """
 
-    places: Ints
+    positions: Ints
     counts: Ints
 
 
@@ -45,14 +45,14 @@ def join_candidates(
     group = np.repeat(np.arange(len(branches), dtype=np.int64), branches)[table.example_index]
     shift = len(table.own)
     span = shift + (len(table.corpus) if table.corpus is not None else 0)
-    _, first, place = np.unique(group * span + table.passages + shift, return_index=True, return_inverse=True)
+    _, first, position = np.unique(group * span + table.passages + shift, return_index=True, return_inverse=True)
     rows = np.sort(first).astype(np.int64)
-    at: Ints = np.asarray(np.searchsorted(rows, first))[place]
-    offsets = offsets_of(np.bincount(group[rows], minlength=len(branches)))
+    at: Ints = np.asarray(np.searchsorted(rows, first))[position]
+    offsets = lengths_to_offsets(np.bincount(group[rows], minlength=len(branches)))
     names = [str(ids[number]) for number in group[rows]]
     merge = _Merge(at, len(rows), "candidate", names)
     joined = replace(
-        table.take(rows, offsets, offsets_of(positives.counts), _first_places(positives)),
+        table.take(rows, offsets, lengths_to_offsets(positives.counts), _first_places(positives)),
         ranks={name: merge.numbers(column, ABSENT_RANK, name) for name, column in table.ranks.items()},
         source_scores={name: merge.numbers(column, np.nan, name) for name, column in table.source_scores.items()},
         scores={name: merge.numbers(column, np.nan, name) for name, column in table.scores.items()},
@@ -85,17 +85,17 @@ class _Merge:
         self._check(present & (merged[self._at] != column), source)
         return merged
 
-    def strings(self, column: Coded, source: str) -> Coded:
+    def strings(self, column: DictionaryColumn, source: str) -> DictionaryColumn:
         """Return the string of each new row; rows that have one must agree."""
-        return Coded(self.numbers(column.codes, 0, source), column.values)
+        return DictionaryColumn(self.numbers(column.codes, 0, source), column.values)
 
-    def first(self, column: Coded) -> Coded:
+    def first(self, column: DictionaryColumn) -> DictionaryColumn:
         """Return the first string of each new row that is not empty."""
         merged = np.zeros(self._size, dtype=np.int16)
         # Written backwards, the first one stays.
         backwards = np.flatnonzero(column.codes)[::-1]
         merged[self._at[backwards]] = column.codes[backwards]
-        return Coded(merged, column.values)
+        return DictionaryColumn(merged, column.values)
 
     def _check(self, conflict: NDArray[np.bool_], source: str) -> None:
         rows = np.flatnonzero(conflict)
@@ -124,11 +124,11 @@ def _identified(table: CandidateTable) -> Ints:
 def _first_places(positives: PositivePlaces) -> Ints:
     """Return for each joined positive the first one of the branches that it stands for."""
     rows = np.zeros(int(positives.counts.sum()), dtype=np.int64)
-    rows[positives.places[::-1]] = np.arange(len(positives.places), dtype=np.int64)[::-1]
+    rows[positives.positions[::-1]] = np.arange(len(positives.positions), dtype=np.int64)[::-1]
     return rows
 
 
 def _positive_scores(table: CandidateTable, ids: Sequence[str], positives: PositivePlaces) -> dict[str, Floats]:
     names = [str(name) for name, count in zip(ids, positives.counts, strict=True) for _ in range(count)]
-    merge = _Merge(positives.places, int(positives.counts.sum()), "positive", names)
+    merge = _Merge(positives.positions, int(positives.counts.sum()), "positive", names)
     return {name: merge.numbers(column, np.nan, name) for name, column in table.positive_scores.items()}

@@ -25,7 +25,7 @@ def write_jsonl(path: str | Path, examples: Iterable[MiningExample]) -> None:
 
 
 def _readable(candidate: Candidate) -> dict[str, Any]:
-    found = {name: {"rank": place.rank, "score": place.score} for name, place in candidate.sources.items()}
+    found = {name: {"rank": position.rank, "score": position.score} for name, position in candidate.sources.items()}
     verdict = candidate.verdict
     row: dict[str, Any] = {"id": candidate.id, "text": candidate.text, "sources": found}
     row["scores"] = dict(candidate.scores)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records.corpus import Corpus
-from hardneg_plugin.records.table import CandidateTable, Ints, offsets_of, ranges
+from hardneg_plugin.records.table import CandidateTable, Ints, concat_ranges, lengths_to_offsets
 
 
 def merge_source(
@@ -118,29 +118,29 @@ def _positions(table: CandidateTable, example: Ints, passages: Ints) -> Ints:
     keys = table.example_index * width + table.passages + own
     order = np.argsort(keys, kind="stable")
     wanted = example * width + passages + own
-    place = np.minimum(np.searchsorted(keys[order], wanted), len(order) - 1)
-    return np.where(keys[order[place]] == wanted, order[place], -1).astype(np.int64)
+    position = np.minimum(np.searchsorted(keys[order], wanted), len(order) - 1)
+    return np.where(keys[order[position]] == wanted, order[position], -1).astype(np.int64)
 
 
 def _append_rows(table: CandidateTable, example: Ints, passage: Ints) -> CandidateTable:
     """Return a table with one valueless row per new passage behind the rows of its example."""
     old, added = np.diff(table.offsets), np.bincount(example, minlength=len(table)).astype(np.int64)
-    offsets = offsets_of(old + added)
+    offsets = lengths_to_offsets(old + added)
     rows = np.full(int(offsets[-1]), -1, dtype=np.int64)
-    rows[ranges(offsets[:-1], old)] = np.arange(len(table.passages))
+    rows[concat_ranges(offsets[:-1], old)] = np.arange(len(table.passages))
     everything = np.arange(int(table.positive_offsets[-1]), dtype=np.int64)
     grown = table.take(rows, offsets, table.positive_offsets, everything)
     passages = grown.passages.copy()
-    passages[ranges(offsets[:-1] + old, added)] = passage
+    passages[concat_ranges(offsets[:-1] + old, added)] = passage
     return replace(grown, passages=passages)
 
 
 def _new_positions(table: CandidateTable, grown: CandidateTable, known: Ints, example: Ints) -> Ints:
     """Return the row of the grown table for each found passage, in the order they were found."""
-    moved = ranges(grown.offsets[:-1], np.diff(table.offsets))
+    moved = concat_ranges(grown.offsets[:-1], np.diff(table.offsets))
     new = known < 0
     added = np.diff(grown.offsets) - np.diff(table.offsets)
     at = np.empty(len(known), dtype=np.int64)
     at[~new] = moved[known[~new]]
-    at[new] = ranges(grown.offsets[:-1] + np.diff(table.offsets), added)
+    at[new] = concat_ranges(grown.offsets[:-1] + np.diff(table.offsets), added)
     return at

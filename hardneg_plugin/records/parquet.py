@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records.candidates import Candidates, compact
-from hardneg_plugin.records.coded import Coded
 from hardneg_plugin.records.corpus import Corpus
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
 from hardneg_plugin.records.example import MiningExample, table_of
-from hardneg_plugin.records.table import CODED_COLUMNS, CandidateTable, Ints, offsets_of
+from hardneg_plugin.records.table import DICTIONARY_COLUMNS, CandidateTable, Ints, lengths_to_offsets
 
 if TYPE_CHECKING:
     from haystack.dataclasses import Document
@@ -27,7 +27,7 @@ FORMAT = 1
 _META_KEY = b"hardneg"
 _DOCUMENT = pa.struct([("id", pa.string()), ("content", pa.string()), ("extra", pa.string())])
 _EXAMPLE_COLUMNS = ("id", "query", "language", "answers", "meta", "positives", "own")
-_COLUMNS = (*_EXAMPLE_COLUMNS, "passages", "label_score", *CODED_COLUMNS)
+_COLUMNS = (*_EXAMPLE_COLUMNS, "passages", "label_score", *DICTIONARY_COLUMNS)
 # Prefix of the column → attribute of the table.
 _NAMED_COLUMNS = {"rank": "ranks", "source_score": "source_scores", "score": "scores"}
 
@@ -70,7 +70,7 @@ def _candidate_columns(table: CandidateTable) -> dict[str, pa.Array]:
     def lists(offsets: Ints, values: pa.Array) -> pa.Array:
         return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
 
-    def strings(column: Coded) -> pa.Array:
+    def strings(column: DictionaryColumn) -> pa.Array:
         return pa.array(column.values, pa.string()).take(pa.array(column.codes))
 
     own_before = np.cumsum(table.passages < 0)
@@ -83,7 +83,7 @@ def _candidate_columns(table: CandidateTable) -> dict[str, pa.Array]:
             columns[f"{prefix}:{name}"] = lists(table.offsets, pa.array(values))
     for name, values in table.positive_scores.items():
         columns[f"positive_score:{name}"] = lists(table.positive_offsets, pa.array(values))
-    for name in CODED_COLUMNS:
+    for name in DICTIONARY_COLUMNS:
         columns[name] = lists(table.offsets, strings(getattr(table, name)))
     columns["label_score"] = lists(table.offsets, pa.array(table.label_score))
     return columns
@@ -160,9 +160,9 @@ def _read_table(columns: dict[str, Any], corpus: str | None) -> CandidateTable:
     def values(name: str) -> Any:
         return columns[name].values.to_numpy(zero_copy_only=False)
 
-    def coded(name: str) -> Coded:
+    def coded(name: str) -> DictionaryColumn:
         encoded = pc.dictionary_encode(columns[name].values)
-        return Coded.of(encoded.dictionary.to_pylist()).take(encoded.indices.to_numpy().astype(np.int64))
+        return DictionaryColumn.of(encoded.dictionary.to_pylist()).take(encoded.indices.to_numpy().astype(np.int64))
 
     def named(prefix: str) -> dict[str, Any]:
         return {name.split(":", 1)[1]: values(name) for name in columns if name.startswith(f"{prefix}:")}
@@ -175,7 +175,7 @@ def _read_table(columns: dict[str, Any], corpus: str | None) -> CandidateTable:
     return CandidateTable(
         offsets=offsets,
         passages=np.where(passages < 0, passages - own_starts[example], passages),
-        positive_offsets=offsets_of(np.diff(columns["positives"].offsets.to_numpy())),
+        positive_offsets=lengths_to_offsets(np.diff(columns["positives"].offsets.to_numpy())),
         label_score=values("label_score"),
         corpus=Corpus.open(corpus) if corpus else None,
         own=tuple(own),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.records.candidates import Candidate
 from hardneg_plugin.records.example import MiningExample, with_table
-from hardneg_plugin.records.table import CandidateTable, offsets_of
+from hardneg_plugin.records.table import CandidateTable, lengths_to_offsets
 
 JUDGED_BY = "judged_by"
 """Key of a positive's meta: the judge that made it one."""
@@ -33,13 +33,13 @@ def as_positives(
     grown = [_grown(example, table, chosen[of_example == number]) for number, example in enumerate(examples)]
     before = table.positive_offsets
     # Each new positive goes in behind the last of its example; equal places keep their order.
-    places = before[of_example + 1]
+    positions = before[of_example + 1]
     scores = {
-        name: np.insert(column, places, table.scores[name][chosen] if name in table.scores else np.float32(np.nan))
+        name: np.insert(column, positions, table.scores[name][chosen] if name in table.scores else np.float32(np.nan))
         for name, column in table.positive_scores.items()
     }
     lengths = np.diff(before) + np.bincount(of_example, minlength=len(table))
-    table = replace(table.drop(rows, reason), positive_offsets=offsets_of(lengths), positive_scores=scores)
+    table = replace(table.drop(rows, reason), positive_offsets=lengths_to_offsets(lengths), positive_scores=scores)
     return with_table(grown, table)
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardneg_plugin.errors import RecordError
-from hardneg_plugin.records.coded import Coded
 from hardneg_plugin.records.corpus import Corpus
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
 
 if TYPE_CHECKING:
     from haystack.dataclasses import Document
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 ABSENT_RANK = 0
-CODED_COLUMNS = ("label", "judge", "prompt", "dropped")
+DICTIONARY_COLUMNS = ("label", "judge", "prompt", "dropped")
 _Column = TypeVar("_Column", NDArray[np.int32], NDArray[np.float32], NDArray[np.int64])
 
 
-def offsets_of(lengths: Sequence[int] | NDArray[np.int64]) -> Ints:
+def lengths_to_offsets(lengths: Sequence[int] | NDArray[np.int64]) -> Ints:
     """Return where each of some consecutive lists starts, and where the last one ends; shape ``(len + 1,)``."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
 
 
-def ranges(starts: Ints, lengths: Ints) -> Ints:
+def concat_ranges(starts: Ints, lengths: Ints) -> Ints:
     """Return the concatenation of ``arange(start, start + length)`` for all pairs."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     return np.arange(total, dtype=np.int64) + np.repeat(starts - ends + lengths, lengths)
 
 
-def places(offsets: Ints) -> Ints:
+def index_within_group(offsets: Ints) -> Ints:
     """Return the number of each element within its list, where lists stand one behind the other."""
-    return ranges(np.zeros(len(offsets) - 1, np.int64), np.diff(offsets))
+    return concat_ranges(np.zeros(len(offsets) - 1, np.int64), np.diff(offsets))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +70,10 @@ class CandidateTable:
     passages: Ints
     positive_offsets: Ints
     label_score: Floats
-    label: Coded
-    judge: Coded
-    prompt: Coded
-    dropped: Coded
+    label: DictionaryColumn
+    judge: DictionaryColumn
+    prompt: DictionaryColumn
+    dropped: DictionaryColumn
     corpus: Corpus | None = None
     own: tuple[Document, ...] = ()
     ranks: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class CandidateTable:
         self.offsets.flags.writeable = self.positive_offsets.flags.writeable = False
         rows, positives = int(self.offsets[-1]), int(self.positive_offsets[-1])
         _seal({"passages": self.passages, "label_score": self.label_score}, "column", rows)
-        _seal({name: getattr(self, name).codes for name in CODED_COLUMNS}, "column", rows)
+        _seal({name: getattr(self, name).codes for name in DICTIONARY_COLUMNS}, "column", rows)
         for attribute in ("ranks", "source_scores", "scores", "positive_scores"):
             columns = dict(getattr(self, attribute))
             _seal(columns, attribute, positives if attribute == "positive_scores" else rows)
@@ -111,12 +111,12 @@ class CandidateTable:
         return cls(
             offsets=np.zeros(len(positives) + 1, dtype=np.int64),
             passages=np.zeros(0, dtype=np.int64),
-            positive_offsets=offsets_of(list(positives)),
+            positive_offsets=lengths_to_offsets(list(positives)),
             label_score=np.zeros(0, dtype=np.float32),
-            label=Coded.empty(0),
-            judge=Coded.empty(0),
-            prompt=Coded.empty(0),
-            dropped=Coded.empty(0),
+            label=DictionaryColumn.empty(0),
+            judge=DictionaryColumn.empty(0),
+            prompt=DictionaryColumn.empty(0),
+            dropped=DictionaryColumn.empty(0),
         )
 
     def __len__(self) -> int:
@@ -174,10 +174,10 @@ class CandidateTable:
         lengths = np.diff(self.offsets)[examples]
         positive_lengths = np.diff(self.positive_offsets)[examples]
         return self.take(
-            ranges(self.offsets[examples], lengths),
-            offsets_of(lengths),
-            offsets_of(positive_lengths),
-            ranges(self.positive_offsets[examples], positive_lengths),
+            concat_ranges(self.offsets[examples], lengths),
+            lengths_to_offsets(lengths),
+            lengths_to_offsets(positive_lengths),
+            concat_ranges(self.positive_offsets[examples], positive_lengths),
         )
 
     def ordered_by(self, values: NDArray[Any], rows: Ints | None = None) -> Ints:
@@ -194,7 +194,7 @@ class CandidateTable:
         """Return the rows that are kept, best rank first in each example (unranked last), and their offsets."""
         kept, ranks = np.flatnonzero(self.kept), self.best_rank()
         rows = self.ordered_by(np.where(ranks == ABSENT_RANK, np.iinfo(np.int32).max, ranks), kept)
-        return rows, offsets_of(np.bincount(self.example_index[kept], minlength=len(self)))
+        return rows, lengths_to_offsets(np.bincount(self.example_index[kept], minlength=len(self)))
 
     def best_rank(self, source: str | None = None) -> NDArray[np.int32]:
         """Return the rank of each row: in one source, or the best over all; 0 where it has none.
@@ -260,14 +260,14 @@ def concat(tables: Sequence[CandidateTable]) -> CandidateTable:
 
     nan, zero = np.array([np.nan], dtype=np.float32), np.array([ABSENT_RANK], dtype=np.int32)
     return CandidateTable(
-        offsets=offsets_of(np.concatenate([np.diff(table.offsets) for table in tables])),
+        offsets=lengths_to_offsets(np.concatenate([np.diff(table.offsets) for table in tables])),
         passages=np.concatenate(passages),
-        positive_offsets=offsets_of(np.concatenate([np.diff(table.positive_offsets) for table in tables])),
+        positive_offsets=lengths_to_offsets(np.concatenate([np.diff(table.positive_offsets) for table in tables])),
         label_score=np.concatenate([table.label_score for table in tables]),
-        label=Coded.concat([table.label for table in tables]),
-        judge=Coded.concat([table.judge for table in tables]),
-        prompt=Coded.concat([table.prompt for table in tables]),
-        dropped=Coded.concat([table.dropped for table in tables]),
+        label=DictionaryColumn.concat([table.label for table in tables]),
+        judge=DictionaryColumn.concat([table.judge for table in tables]),
+        prompt=DictionaryColumn.concat([table.prompt for table in tables]),
+        dropped=DictionaryColumn.concat([table.dropped for table in tables]),
         corpus=same_corpus(tables),
         own=tuple(document for table in tables for document in table.own),
         ranks=columns(lambda table: table.ranks, zero, False),

@@ -13,7 +13,7 @@ ABOVE, BELOW = "▲", "▼"
 _USUAL = "nDCG@10"
 
 
-def marks_of(split: SplitResults) -> dict[tuple[str, str], str]:
+def significance_marks(split: SplitResults) -> dict[tuple[str, str], str]:
     """Return a mark for each value that differs significantly from the baseline's.
 
     :param split: The split.

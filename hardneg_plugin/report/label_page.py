@@ -46,9 +46,9 @@ class LabelPage:
 
     def answer(self, query_id: str, passage_id: str, label: str) -> bool:
         """Write a label, or none where it is empty; return whether there is such a pair."""
-        for place, row in enumerate(self._rows):
+        for position, row in enumerate(self._rows):
             if (row.query_id, row.passage_id) == (query_id, passage_id):
-                self._rows[place] = replace(row, label=label)
+                self._rows[position] = replace(row, label=label)
                 write_labels(self._path, self._rows)
                 self._last = (query_id, passage_id) if label else None
                 return True

@@ -62,8 +62,8 @@ def score_bars(title: str, splits: Sequence[SplitResults]) -> str:
     right, bottom = _LEFT + group * len(splits), _TOP + _HEIGHT
     scale = _HEIGHT / marks[-1] if marks[-1] else 0.0
     body = [*_grid(marks, bottom, scale, right)]
-    for place, split in enumerate(splits):
-        start = _LEFT + place * group + _GAP / 2
+    for position, split in enumerate(splits):
+        start = _LEFT + position * group + _GAP / 2
         for number, system in enumerate(systems):
             if (split.split, system) in means:
                 key = split.split, system

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from hardneg_plugin.report.comparisons import comparison_notes, marks_of
+from hardneg_plugin.report.comparisons import comparison_notes, significance_marks
 from hardneg_plugin.report.content import Cell, Section, Table
 from hardneg_plugin.report.data import ReportData, SplitResults, System, SystemResult, TrainingRun
 from hardneg_plugin.report.markdown import markdown_page
@@ -52,8 +52,8 @@ def _sections(cell: CellReport) -> Iterator[Section]:
         return
     # Each target names its metrics by its own threshold of relevance: the first and the last of each are compared.
     chosen = [0, len(report.splits[0].metrics) - 1]
-    tables = tuple(_scores(cell, place) for place in dict.fromkeys(chosen))
-    groups = tuple(_groups(report, place) for place in dict.fromkeys(chosen) if len(_group_names(report)) > 1)
+    tables = tuple(_scores(cell, position) for position in dict.fromkeys(chosen))
+    groups = tuple(_groups(report, position) for position in dict.fromkeys(chosen) if len(_group_names(report)) > 1)
     differences = (_differences(report),) if any(split.comparisons for split in report.splits) else ()
     notes = [cell.about] if cell.about else []
     notes += [note for split in report.splits for note in leakage_notes(split)]
@@ -62,23 +62,24 @@ def _sections(cell: CellReport) -> Iterator[Section]:
     yield Section(cell.name, (*tables, *groups, *differences, *budget), tuple(notes))
 
 
-def _scores(cell: CellReport, place: int) -> Table:
+def _scores(cell: CellReport, position: int) -> Table:
     report = cell.report
     header = ("System", *(f"{split.split} ({split.queries:,})" for split in report.splits))
-    marks = {split.split: marks_of(split) for split in report.splits}
+    marks = {split.split: significance_marks(split) for split in report.splits}
     rows = [
-        (Cell(system.name), *(_cell(split, system.name, place, marks[split.split]) for split in report.splits))
+        (Cell(system.name), *(_cell(split, system.name, position, marks[split.split]) for split in report.splits))
         for system in report.systems
         if _result(report.splits[0], system.name)
     ]
-    return Table(report.splits[0].metrics[place], header, (*rows, *_published(cell, place)))
+    return Table(report.splits[0].metrics[position], header, (*rows, *_published(cell, position)))
 
 
-def _published(cell: CellReport, place: int) -> Iterator[tuple[Cell, ...]]:
+def _published(cell: CellReport, position: int) -> Iterator[tuple[Cell, ...]]:
     lines = dict.fromkeys(line for target in cell.published.values() for line in target)
     for line in lines:
         values = [
-            cell.published.get(split.split, {}).get(line, {}).get(split.metrics[place]) for split in cell.report.splits
+            cell.published.get(split.split, {}).get(line, {}).get(split.metrics[position])
+            for split in cell.report.splits
         ]
         if any(value is not None for value in values):
             yield (Cell(line), *(Cell(_NOTHING if value is None else f"{value:.3f}") for value in values))
@@ -99,13 +100,13 @@ def _differences(report: ReportData) -> Table:
 def _difference(split: SplitResults, system: str) -> Cell:
     for one in split.comparisons:
         if (one.system, one.metric) == (system, split.metrics[0]):
-            mark = marks_of(split).get((system, one.metric), "")
+            mark = significance_marks(split).get((system, one.metric), "")
             return Cell(f"{one.difference:+.3f} [{one.low:+.3f}, {one.high:+.3f}]", mark=mark)
     return Cell(_NOTHING)
 
 
-def _cell(split: SplitResults, system: str, place: int, marks: Mapping[tuple[str, str], str]) -> Cell:
-    result, metric = _result(split, system), split.metrics[place]
+def _cell(split: SplitResults, system: str, position: int, marks: Mapping[tuple[str, str], str]) -> Cell:
+    result, metric = _result(split, system), split.metrics[position]
     if result is None:
         return Cell(_NOTHING)
     trained = [one.means[metric] for one in split.results if one.seeds]
@@ -122,7 +123,7 @@ def _group_names(report: ReportData) -> list[str]:
     return list(dict.fromkeys(split.group for split in report.splits if split.group))
 
 
-def _groups(report: ReportData, place: int) -> Table:
+def _groups(report: ReportData, position: int) -> Table:
     """Return means over the datasets of each group; every dataset counts alike."""
     names = _group_names(report)
     members = {name: [split for split in report.splits if split.group == name] for name in names}
@@ -130,11 +131,11 @@ def _groups(report: ReportData, place: int) -> Table:
     for system in report.systems:
         means = []
         for name in names:
-            values = [result.means[s.metrics[place]] for s in members[name] if (result := _result(s, system.name))]
+            values = [result.means[s.metrics[position]] for s in members[name] if (result := _result(s, system.name))]
             means.append(Cell(f"{sum(values) / len(values):.3f}" if values else _NOTHING))
         rows.append((Cell(system.name), *means))
     header = ("System", *(f"{name} ({len(members[name])} datasets)" for name in names))
-    return Table(f"{report.splits[0].metrics[place]}, mean over datasets", header, tuple(rows))
+    return Table(f"{report.splits[0].metrics[position]}, mean over datasets", header, tuple(rows))
 
 
 def _budget(report: ReportData) -> Table:

@@ -46,8 +46,8 @@ def line(x1: float, y1: float, x2: float, y2: float, colour: str = "#333333") ->
 
 def bar(x: float, y: float, width: float, height: float, colour: str, label: str) -> str:
     """Return a bar whose label shows when it is pointed at."""
-    place = f"x='{x:.1f}' y='{y:.1f}' width='{width:.1f}' height='{height:.1f}'"
-    return f"<rect {place} fill='{colour}'><title>{escape(label)}</title></rect>"
+    position = f"x='{x:.1f}' y='{y:.1f}' width='{width:.1f}' height='{height:.1f}'"
+    return f"<rect {position} fill='{colour}'><title>{escape(label)}</title></rect>"
 
 
 def dot(x: float, y: float, colour: str, label: str) -> str:

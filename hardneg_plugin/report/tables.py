@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hardneg_plugin.report.comparisons import comparison_notes, comparison_tables, marks_of
+from hardneg_plugin.report.comparisons import comparison_notes, comparison_tables, significance_marks
 from hardneg_plugin.report.content import Cell, Section, Table
 from hardneg_plugin.report.data import ReportData, SplitResults, System, SystemResult
 from hardneg_plugin.report.language_model import language_model_section
@@ -49,7 +49,7 @@ def report_sections(data: ReportData) -> list[Section]:
 def _split_section(split: SplitResults, systems: Mapping[str, System]) -> Section:
     trained = [result for result in split.results if systems[result.system].training]
     best = {metric: max((_rounded(result.means[metric]) for result in trained), default=0) for metric in split.metrics}
-    marks = marks_of(split)
+    marks = significance_marks(split)
     rows = []
     for result in split.results:
         system = systems[result.system]

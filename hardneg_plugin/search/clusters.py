@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from hardneg_plugin.cache import build_entry, fingerprint
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records.corpus import Corpus
-from hardneg_plugin.search.dual_encoder import IdentifiedEncoder
-from hardneg_plugin.search.embeddings import store_key, stored_embeddings
-from hardneg_plugin.search.vector_space import VectorRows, Vectors
+from hardneg_plugin.search.dense.embedding_store import store_key, stored_embeddings
+from hardneg_plugin.search.dense.vector_space import VectorRows, Vectors
+from hardneg_plugin.search.encoder import IdentifiedEncoder
 
 KIND = "clusters"
 # Raised when a change of the code changes the clusters of the same vectors.

@@ -14,7 +14,7 @@ def has_control_characters(text: str) -> bool:
     return _CONTROL.search(text) is not None
 
 
-def dense_characters(text: str) -> int:
+def count_cjk_characters(text: str) -> int:
     """Count the characters that write a whole syllable or word: Han, kana and Hangul.
 
     :param text: Text in any script.

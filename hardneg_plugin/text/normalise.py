@@ -59,11 +59,11 @@ def normalise_all(texts: Iterable[str]) -> list[str]:
     :param texts: Texts in any script.
     """
     given = list(texts)
-    plain = [place for place, text in enumerate(given) if text.isascii()]
-    if sum(len(given[place]) for place in plain) < _COMPILED_FROM:
+    plain = [position for position, text in enumerate(given) if text.isascii()]
+    if sum(len(given[position]) for position in plain) < _COMPILED_FROM:
         return list(map(normalise, given))
-    levelled = dict(zip(plain, _levelled([given[place] for place in plain]), strict=True))
-    return [levelled[place] if place in levelled else normalise(text) for place, text in enumerate(given)]
+    levelled = dict(zip(plain, _levelled([given[position] for position in plain]), strict=True))
+    return [levelled[position] if position in levelled else normalise(text) for position, text in enumerate(given)]
 
 
 def _levelled(texts: list[str]) -> list[str]:

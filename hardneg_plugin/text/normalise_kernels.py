@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from hardneg_plugin.compiled import compiled
+from hardneg_plugin.compiled import njit_cached
 
 _SPACE = 32
 
 
-@compiled()
+@njit_cached()
 def level_ascii(characters: Any, ends: Any, forms: Any, levelled: Any, levelled_ends: Any) -> None:
     """Write texts with other forms of their characters, a single space in place of each gap inside of them.
 
@@ -26,8 +26,8 @@ def level_ascii(characters: Any, ends: Any, forms: Any, levelled: Any, levelled_
         begin, end = written, np.uint64(ends[text])
         behind_gap = True
         # Without a branch: what is not to stay is written over by the next.
-        for place in range(start, end):
-            form = forms[characters[place]]
+        for position in range(start, end):
+            form = forms[characters[position]]
             gap = form == _SPACE
             levelled[written] = form
             written += np.uint64(not (gap and behind_gap))

@@ -9,10 +9,10 @@ from hardneg_plugin.text.answers import contains_answer
 from hardneg_plugin.text.latin_language import other_latin_language
 from hardneg_plugin.text.near_duplicates import jaccard
 from hardneg_plugin.text.normalise import normalise
-from hardneg_plugin.text.preamble import is_preamble, is_refusal, speaks_of_task
+from hardneg_plugin.text.preamble import is_preamble, is_refusal, mentions_task
+from hardneg_plugin.text.script_check import script_share
 from hardneg_plugin.text.sentence_end import ends_sentence
 from hardneg_plugin.text.word_count import count_words
-from hardneg_plugin.text.writing import script_share
 
 # Models count words badly; a passage somewhat outside the limits is as good as one inside.
 LENGTH_TOLERANCE = 0.2
@@ -21,7 +21,7 @@ _REPEATED_CHARACTERS = 40
 
 
 @dataclass(frozen=True)
-class Written:
+class GeneratedPassage:
     """A passage and what it was written for.
 
     :param text: The passage.
@@ -59,10 +59,10 @@ class PassageChecks:
     near_duplicate: float | None = 0.8
     language: bool = True
     instructions: str = ""
-    _checks: tuple[tuple[str, Callable[[Written], bool]], ...] = field(init=False, repr=False, compare=False)
+    _checks: tuple[tuple[str, Callable[[GeneratedPassage], bool]], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        checks: tuple[tuple[str, Callable[[Written], bool]], ...] = (
+        checks: tuple[tuple[str, Callable[[GeneratedPassage], bool]], ...] = (
             ("empty", lambda one: not normalise(one.text)),
             ("refusal", lambda one: is_refusal(one.text)),
             ("preamble", lambda one: is_preamble(one.text)),
@@ -83,16 +83,16 @@ class PassageChecks:
         """All that can be wrong, in the order of the checks."""
         return tuple(name for name, _ in self._checks)
 
-    def fault(self, passage: Written) -> str:
+    def fault(self, passage: GeneratedPassage) -> str:
         """Return the first thing that is wrong with a passage; empty where nothing is."""
         return next((name for name, fails in self._checks if fails(passage)), "")
 
-    def all_faults(self, passage: Written) -> list[str]:
+    def all_faults(self, passage: GeneratedPassage) -> list[str]:
         """Return everything that is wrong with a passage, for measurements of single checks."""
         return [name for name, fails in self._checks if fails(passage)]
 
-    def _instructs(self, passage: Written) -> bool:
-        return speaks_of_task(passage.text) or _share_run(normalise(passage.text), self.instructions)
+    def _instructs(self, passage: GeneratedPassage) -> bool:
+        return mentions_task(passage.text) or _share_run(normalise(passage.text), self.instructions)
 
     def _alike(self, text: str, others: Sequence[str]) -> bool:
         folded = normalise(text)

@@ -51,7 +51,7 @@ def is_refusal(text: str) -> bool:
     return _begins(_ORNAMENT.sub("", _fold(text[:_LONGEST_LINE])), "refuse")
 
 
-def speaks_of_task(text: str) -> bool:
+def mentions_task(text: str) -> bool:
     """Tell whether a text speaks of the query it was written for: ``… but it does not answer the query``.
 
     :param text: Text in any script.

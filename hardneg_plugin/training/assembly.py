@@ -8,7 +8,7 @@ import numpy as np
 
 from hardneg_plugin.training.arguments import build_arguments
 from hardneg_plugin.training.base_model import auto_learning_rate, load_base_model
-from hardneg_plugin.training.batches import DistinctBatches
+from hardneg_plugin.training.batches import NoDuplicatesBatchSampler
 from hardneg_plugin.training.collator import TextCollator
 from hardneg_plugin.training.columns import ANCHOR, ROW
 from hardneg_plugin.training.encoders import has_separate_encoders
@@ -16,12 +16,12 @@ from hardneg_plugin.training.folder import TrainingFolder
 from hardneg_plugin.training.languages import LanguageBatches
 from hardneg_plugin.training.lora import LoraAdapters
 from hardneg_plugin.training.losses import build_loss, trained_similarity
-from hardneg_plugin.training.piece_memory import preprocess_of
+from hardneg_plugin.training.phase_batches import StageBatches
+from hardneg_plugin.training.phases import RefreshSchedule, StageNegatives
 from hardneg_plugin.training.progress import Progress
 from hardneg_plugin.training.prompts import prompts_of
 from hardneg_plugin.training.settings import TrainingPlan, TrainingSettings
-from hardneg_plugin.training.stage_batches import StageBatches
-from hardneg_plugin.training.stages import StageNegatives, Stages
+from hardneg_plugin.training.tokenization_cache import preprocess_of
 
 if TYPE_CHECKING:
     import datasets
@@ -90,22 +90,22 @@ def _stages(
     settings: TrainingSettings,
     plan: TrainingPlan,
     folder: TrainingFolder,
-    batches: DistinctBatches,
+    batches: NoDuplicatesBatchSampler,
     negatives: StageNegatives,
-) -> Stages | None:
+) -> RefreshSchedule | None:
     if plan.stages is None or not isinstance(batches, StageBatches):
         return None
     anchors = dataset.with_format(None)[ANCHOR][:] if plan.stages.clusters else []
-    return Stages(plan.stages, plan.keys, anchors, batches, negatives, folder.stages, settings.seed)
+    return RefreshSchedule(plan.stages, plan.keys, anchors, batches, negatives, folder.stages, settings.seed)
 
 
-def _batches(settings: TrainingSettings, plan: TrainingPlan) -> DistinctBatches:
+def _batches(settings: TrainingSettings, plan: TrainingPlan) -> NoDuplicatesBatchSampler:
     """Return the batches of all processes together: no text is a false negative in the documents they gather."""
     if plan.stages is not None:
         return StageBatches(plan.keys, settings.batch_size, settings.seed, plan.stages)
     rows = settings.batch_size * plan.processes
     if plan.languages is None:
-        return DistinctBatches(plan.keys, rows, settings.seed)
+        return NoDuplicatesBatchSampler(plan.keys, rows, settings.seed)
     return LanguageBatches(plan.keys, plan.languages, rows, settings.seed)
 
 

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 _EXCHANGES_TRIED = 64
 
 
-class DistinctBatches:
+class NoDuplicatesBatchSampler:
     """Batch sampler: rows that share a text where one of them would be a false negative go to different batches.
 
     Two rows may share a negative: it is one for both. Sizes differ by at most one row, so that no step sees a rest of
@@ -49,21 +49,21 @@ class DistinctBatches:
         return batches_per_epoch(len(self._keys), self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        batches, crowded = self._pack(np.random.default_rng((self._seed, self.epoch)))
-        if crowded and not self._warned:
+        batches, conflicting = self._pack(np.random.default_rng((self._seed, self.epoch)))
+        if conflicting and not self._warned:
             self._warned = True
-            self._warn(crowded)
+            self._warn(conflicting)
         yield from batches
 
     def _pack(self, rng: np.random.Generator) -> tuple[list[list[int]], int]:
         """Return the batches of the epoch, and how many rows share one where they should not."""
         return pack(self._keys, len(self), rng)
 
-    def _warn(self, crowded: int) -> None:
+    def _warn(self, conflicting: int) -> None:
         logger.warning(
             "%d of %d rows share a batch with a row of the same query or passage: "
             "it occurs in more rows than an epoch has batches (%d)",
-            crowded,
+            conflicting,
             len(self._keys),
             len(self),
         )
@@ -86,7 +86,7 @@ def pack(
     """
     packing = _Packing(keys, batches, rng)
     packing.fill(rng.permutation(len(keys)) if order is None else order)
-    return [packing.batches[batch] for batch in rng.permutation(batches)], packing.crowded
+    return [packing.batches[batch] for batch in rng.permutation(batches)], packing.conflicting
 
 
 class _Packing:
@@ -95,7 +95,7 @@ class _Packing:
     def __init__(self, keys: TextKeys, batches: int, rng: np.random.Generator) -> None:
         rows = len(keys)
         self.batches: list[list[int]] = [[] for _ in range(batches)]
-        self.crowded = 0
+        self.conflicting = 0
         self._room = [rows // batches + (number < rows % batches) for number in range(batches)]
         self._texts = [_BatchTexts() for _ in range(batches)]
         self._keys = keys
@@ -107,7 +107,7 @@ class _Packing:
         for row in late:
             if not (self._place(row) or self._exchange(row)):
                 self._add(row, self._next_open())
-                self.crowded += 1
+                self.conflicting += 1
 
     def _place(self, row: int) -> bool:
         own, every = self._texts_of(row)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import xxhash
 
 from hardneg_plugin.errors import ParameterError, RecordError
-from hardneg_plugin.records.table import offsets_of, ranges
+from hardneg_plugin.records.table import concat_ranges, lengths_to_offsets
 
 if TYPE_CHECKING:
     import datasets
@@ -81,8 +81,8 @@ class TextKeys:
     def take(self, rows: npt.NDArray[np.int64]) -> TextKeys:
         """Return the keys of some rows, in their order; a row may occur twice."""
         counts = self.negative_counts[rows]
-        places = ranges(self.offsets[rows], counts)
-        return TextKeys(self.own[rows], self.negatives[places], offsets_of(counts))
+        positions = concat_ranges(self.offsets[rows], counts)
+        return TextKeys(self.own[rows], self.negatives[positions], lengths_to_offsets(counts))
 
     @property
     def digest(self) -> str:

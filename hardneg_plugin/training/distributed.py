@@ -23,7 +23,7 @@ class Batches(Protocol):
         """Choose the epoch (from 0) whose batches come next."""
 
 
-class DividedBatches:
+class ShardedBatchSampler:
     """Batch sampler: each batch of all processes as one batch for each process, all of the same size.
 
     Accelerate deals the batches out in turn, so the parts of one batch go to the same step. What all processes gather
@@ -52,7 +52,7 @@ class DividedBatches:
         self._batches.set_epoch(epoch)
 
 
-def together() -> int:
+def world_size() -> int:
     """Return the number of processes that train one model: what the launcher says, 1 without one.
 
     :raises TrainingError: If it says no number.

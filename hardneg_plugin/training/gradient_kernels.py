@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hardneg_plugin.compiled import compiled
+from hardneg_plugin.compiled import njit_cached
 
 
-@compiled()
+@njit_cached()
 def add_rows(gradient: Any, ids: Any, offsets: Any, shares: Any) -> None:
     """Add the share of each bag to all rows in it.
 
@@ -18,7 +18,7 @@ def add_rows(gradient: Any, ids: Any, offsets: Any, shares: Any) -> None:
     """
     for bag in range(len(offsets)):
         end = offsets[bag + 1] if bag + 1 < len(offsets) else len(ids)
-        for place in range(offsets[bag], end):
-            row = ids[place]
+        for position in range(offsets[bag], end):
+            row = ids[position]
             for column in range(gradient.shape[1]):
                 gradient[row, column] += shares[bag, column]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import xxhash
 
 from hardneg_plugin.errors import ParameterError, RecordError, TrainingError
-from hardneg_plugin.training.batches import DistinctBatches, pack
+from hardneg_plugin.training.batches import NoDuplicatesBatchSampler, pack
 from hardneg_plugin.training.columns import TextKeys
 from hardneg_plugin.training.schedule import batches_per_epoch
 
@@ -98,8 +98,8 @@ class LanguageShares:
         return state.hexdigest()
 
 
-class LanguageBatches(DistinctBatches):
-    """Batches of :class:`~hardneg_plugin.training.batches.DistinctBatches` over what an epoch takes of each language.
+class LanguageBatches(NoDuplicatesBatchSampler):
+    """Batches of :class:`~hardneg_plugin.training.batches.NoDuplicatesBatchSampler` over what an epoch takes of each language.
 
     The rows of a language are shuffled once, by the seed, and the epochs take them in turn, from the first again behind
     the last: none is drawn again before all the others were. A row that is drawn twice in an epoch shares its texts
@@ -126,25 +126,25 @@ class LanguageBatches(DistinctBatches):
         drawn = [self._drawn(order, quota) for order, quota in zip(self._orders, self._shares.quotas, strict=True)]
         groups = drawn if self._shares.same else [np.concatenate(drawn)]
         batches: list[list[int]] = []
-        crowded = 0
+        conflicting = 0
         for rows, number in zip(groups, self._shares.batches(self.batch_size), strict=True):
             packed, late = pack(self._keys.take(rows), number, rng)
             batches += [rows[batch].tolist() for batch in packed]
-            crowded += late
-        return [batches[number] for number in rng.permutation(len(batches))], crowded
+            conflicting += late
+        return [batches[number] for number in rng.permutation(len(batches))], conflicting
 
-    def _warn(self, crowded: int) -> None:
+    def _warn(self, conflicting: int) -> None:
         logger.warning(
             "%d of %d rows that an epoch draws share a batch with a row of the same query or passage: "
             "it is drawn more often than there are batches for it",
-            crowded,
+            conflicting,
             sum(self._shares.quotas),
         )
 
     def _drawn(self, order: npt.NDArray[np.int64], quota: int) -> npt.NDArray[np.int64]:
         """Return the rows that the epoch has of a language: a row comes as often as any other, or once more."""
-        places = (self.epoch * quota + np.arange(quota)) % len(order)
-        return order[places]
+        positions = (self.epoch * quota + np.arange(quota)) % len(order)
+        return order[positions]
 
 
 def check_languages(exponent: object, batch_languages: object) -> None:

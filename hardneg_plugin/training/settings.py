@@ -12,7 +12,7 @@ from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.training.arguments import check_arguments
 from hardneg_plugin.training.base_model import STATIC, PoolingMode, base_model_identity
 from hardneg_plugin.training.columns import TextKeys, TrainingColumns, find_columns, read_keys
-from hardneg_plugin.training.distributed import check_divided, together
+from hardneg_plugin.training.distributed import check_divided, world_size
 from hardneg_plugin.training.encoders import ENCODERS, TIED, Encoders
 from hardneg_plugin.training.languages import (
     MIXED,
@@ -24,9 +24,9 @@ from hardneg_plugin.training.languages import (
 from hardneg_plugin.training.lora import check_lora
 from hardneg_plugin.training.losses import GUIDE, LOSSES, check_loss_args, check_negatives
 from hardneg_plugin.training.prompts import check_prompts
+from hardneg_plugin.training.refresh import Curriculum, Refresh, StagePlan, check_stages, plan_stages
 from hardneg_plugin.training.schedule import batches_per_epoch, checked_warmup_steps, planned_steps, warmup_steps
 from hardneg_plugin.training.scores import TeacherScores, find_scores, scores_digest
-from hardneg_plugin.training.staged import Curriculum, Refresh, StagePlan, check_stages, plan_stages
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY, check_repeatable
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def plan_training(dataset: datasets.Dataset, settings: TrainingSettings) -> Trai
     planned_steps(len(dataset) or 1, settings.batch_size, settings.epochs, accumulation, settings.max_steps)
     keys = read_keys(dataset, columns)
     languages = share_languages(dataset, settings.language_exponent, settings.batch_languages)
-    processes = together()
+    processes = world_size()
     # A step takes a batch of each process.
     rows = settings.batch_size * processes
     batches = languages.batches_per_epoch(rows) if languages else batches_per_epoch(len(keys), rows)

@@ -30,10 +30,10 @@ def sum_gradients_by_row(model: SentenceTransformer) -> None:
         return
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return
-    table.embedding = RowwiseBag(table.embedding)
+    table.embedding = RowwiseEmbeddingBag(table.embedding)
 
 
-class RowwiseBag(nn.Module):
+class RowwiseEmbeddingBag(nn.Module):
     """Means of a table's rows, as ``nn.EmbeddingBag`` gives them, whose gradient is summed row by row.
 
     :param bag: The table; its weight is shared.

@@ -19,9 +19,9 @@ from hardneg_plugin.training.languages import MIXED, BatchLanguages
 from hardneg_plugin.training.model_card import write_model_card
 from hardneg_plugin.training.progress import Progress, ProgressChoice, progress_reporter
 from hardneg_plugin.training.quiet import quiet_libraries
+from hardneg_plugin.training.refresh import Refresh
 from hardneg_plugin.training.result import TrainingResult, loss_history, mean_loss
 from hardneg_plugin.training.settings import LearningRate, TrainingPlan, TrainingSettings, plan_training
-from hardneg_plugin.training.staged import Refresh
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY
 
 if TYPE_CHECKING:

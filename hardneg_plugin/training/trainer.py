@@ -11,11 +11,11 @@ from typing import Any
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hardneg_plugin.training.batches import DistinctBatches
-from hardneg_plugin.training.distributed import DividedBatches
+from hardneg_plugin.training.batches import NoDuplicatesBatchSampler
+from hardneg_plugin.training.distributed import ShardedBatchSampler
 from hardneg_plugin.training.lora import LoraAdapters
+from hardneg_plugin.training.phases import RefreshSchedule
 from hardneg_plugin.training.progress import Progress, no_progress
-from hardneg_plugin.training.stages import Stages
 
 
 class RetrievalTrainer(SentenceTransformerTrainer):
@@ -37,15 +37,15 @@ class RetrievalTrainer(SentenceTransformerTrainer):
     def __init__(
         self,
         *,
-        batches: DistinctBatches,
+        batches: NoDuplicatesBatchSampler,
         progress: Progress,
         adapters: LoraAdapters | None = None,
         processes: int = 1,
-        stages: Stages | None = None,
+        stages: RefreshSchedule | None = None,
         **kwargs: Any,
     ) -> None:
         self.stages = stages
-        self._batches = batches if processes == 1 else DividedBatches(batches, processes)
+        self._batches = batches if processes == 1 else ShardedBatchSampler(batches, processes)
         self._adapters = adapters
         super().__init__(**kwargs)
         # It would print every log line to standard output.
@@ -61,7 +61,7 @@ class RetrievalTrainer(SentenceTransformerTrainer):
         model: SentenceTransformer = self.model
         return model
 
-    def get_batch_sampler(self, *_: Any, **__: Any) -> DistinctBatches | DividedBatches:  # type: ignore[override]
+    def get_batch_sampler(self, *_: Any, **__: Any) -> NoDuplicatesBatchSampler | ShardedBatchSampler:  # type: ignore[override]
         """Return our batches instead of those of ``args.batch_sampler``."""
         return self._batches
 
@@ -86,14 +86,14 @@ class RetrievalTrainer(SentenceTransformerTrainer):
 class _StepCallback(TrainerCallback):
     """Report progress; keep the log complete across a resume."""
 
-    def __init__(self, progress: Progress, batches: DistinctBatches | DividedBatches) -> None:
+    def __init__(self, progress: Progress, batches: NoDuplicatesBatchSampler | ShardedBatchSampler) -> None:
         self._progress, self._batches = progress, batches
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         # When several processes resume, nobody else tells the batches which epoch it is: they are wrapped too deep.
-        if isinstance(self._batches, DividedBatches):
+        if isinstance(self._batches, ShardedBatchSampler):
             self._batches.set_epoch(int(state.epoch or 0))
         return control
 
@@ -112,7 +112,7 @@ class _StepCallback(TrainerCallback):
 class _StageCallback(TrainerCallback):
     """Enter a stage before its first batch is drawn: the trainer's epochs are the stages."""
 
-    def __init__(self, stages: Stages) -> None:
+    def __init__(self, stages: RefreshSchedule) -> None:
         self._stages = stages
 
     def on_epoch_begin(

@@ -14,7 +14,7 @@ from hardneg_plugin.cli import main
 from hardneg_plugin.datasets.training_rows import TrainingRow, TrainingRows
 from hardneg_plugin.errors import DatasetError, EvaluationError, WorkspaceError
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.recipe.run import run_recipe
+from hardneg_plugin.run.runner import run_recipe
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "audit_planted.py"
 RECIPE = """
@@ -59,7 +59,7 @@ def test_planted_faults_are_found_and_nothing_else(planted, tmp_path):
     assert made.faults["duplicate_rows"] | made.faults["positive_elsewhere"] <= conflicting
     assert len(conflicting) == 4 * planted.PER_FAULT
     assert sorted(row for batch in found.plan.batches for row in batch) == list(range(1, 1_601))
-    assert found.plan.crowded == 0
+    assert found.plan.conflicting == 0
     partner = {row: row - 800 for row in made.faults["duplicate_rows"]}
     assert not any(partner.get(row) in batch for batch in found.plan.batches for row in batch)
 
@@ -185,7 +185,7 @@ def test_an_unknown_figure_is_an_error_and_no_pass(run):
 
 @pytest.mark.integration
 def test_why_one_was_chosen(run):
-    from hardneg_plugin.recipe.audited_run import audited_run, find_example
+    from hardneg_plugin.run.finished.audit import audited_run, find_example
 
     query = audited_run(run)[0].table.column("query_id")[0].as_py()
     result = CliRunner().invoke(main, ["audit", run, "--explain", query])

@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from hardneg_plugin.api.overlapped import overlapped
+from hardneg_plugin.api.pipelined import pipelined
 
 
 def test_results_come_in_the_order_of_the_items():
-    assert list(overlapped(range(1, 6), lambda item: item * 10, lambda found: found + 1)) == [11, 21, 31, 41, 51]
-    assert list(overlapped([], str, str)) == []
+    assert list(pipelined(range(1, 6), lambda item: item * 10, lambda found: found + 1)) == [11, 21, 31, 41, 51]
+    assert list(pipelined([], str, str)) == []
 
 
 def test_the_second_step_goes_on_beside_the_next_first_one():
@@ -33,7 +33,7 @@ def test_the_second_step_goes_on_beside_the_next_first_one():
             second.set()
         return item, threading.current_thread()
 
-    items, threads = zip(*overlapped([1, 2], first, then), strict=True)
+    items, threads = zip(*pipelined([1, 2], first, then), strict=True)
     assert items == (1, 2)
     assert threading.main_thread() not in threads
 
@@ -61,7 +61,7 @@ def test_of_two_errors_the_one_of_the_earlier_item_is_raised(wrong, expected):
 
     done = []
     with pytest.raises(ValueError, match=expected):
-        done.extend(overlapped(map(step("read"), [1, 2, 3]), step("first"), step("then")))
+        done.extend(pipelined(map(step("read"), [1, 2, 3]), step("first"), step("then")))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
 
 
@@ -74,7 +74,7 @@ def test_an_interrupt_ends_it_and_the_interpreter_is_left_as_it_was():
         assert sys.getswitchinterval() < before
         return item
 
-    results = overlapped([1, 2, 3], first, str)
+    results = pipelined([1, 2, 3], first, str)
     with pytest.raises(KeyboardInterrupt):
         list(results)
     assert sys.getswitchinterval() == before

@@ -16,16 +16,16 @@ from haystack import Document
 from hardneg_plugin.cli import main
 from hardneg_plugin.datasets.labels import read_labels, write_labels
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table, write_parquet
-from hardneg_plugin.records.coded import Coded
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
 
 
 @pytest.fixture
 def mined(make_corpus, tmp_path):
     """Forty queries with ten passages of another topic, but for the first two, which answer; the judge errs in some."""
     texts = [
-        f"the answer to question {query} is number {place}" if place < 2 else f"stone {place} of heap {query}"
+        f"the answer to question {query} is number {position}" if position < 2 else f"stone {position} of heap {query}"
         for query in range(40)
-        for place in range(10)
+        for position in range(10)
     ]
     corpus = make_corpus(texts)
     bare = [
@@ -36,7 +36,7 @@ def mined(make_corpus, tmp_path):
     table = merge_source(table_of(bare), "bm25", corpus, rows, np.zeros(rows.shape, dtype=np.float32))
     # Of each query's two answers the judge finds the first, and it calls one stone an answer.
     labels = ["false_negative" if row % 10 in (0, 2) else "hard_negative" for row in rows.ravel()]
-    examples = with_table(bare, replace(table, label=Coded.of(labels)))
+    examples = with_table(bare, replace(table, label=DictionaryColumn.of(labels)))
     path = tmp_path / "examples.parquet"
     write_parquet(path, examples)
     return path
@@ -49,8 +49,8 @@ def calibrate(*arguments):
 def label(path, most):
     """Label the first rows as they are: passages 0 and 1 of each ten answer."""
     rows = read_labels(path)
-    for place, row in enumerate(rows[:most]):
-        rows[place] = replace(row, label="relevant" if int(row.passage_id[1:]) % 10 < 2 else "irrelevant")
+    for position, row in enumerate(rows[:most]):
+        rows[position] = replace(row, label="relevant" if int(row.passage_id[1:]) % 10 < 2 else "irrelevant")
     write_labels(path, rows)
 
 

@@ -32,8 +32,8 @@ def found(
     """Give each example what a source found for it, best first; scores fall from 10 by 1."""
     width = max(map(len, ids))
     rows = np.full((len(examples), width), -1, dtype=np.int64)
-    for place, wanted in enumerate(ids):
-        rows[place, : len(wanted)] = corpus.rows_of(wanted)
+    for position, wanted in enumerate(ids):
+        rows[position, : len(wanted)] = corpus.rows_of(wanted)
     scores = np.broadcast_to(10.0 - np.arange(width, dtype=np.float32), rows.shape)
     return with_table(examples, merge_source(table_of(examples), source, corpus, rows, scores))
 

@@ -80,5 +80,5 @@ def test_the_order_of_examples_decides_nothing(order):
         one.id: [c.text for c in one.candidates]
         for one in AnswerSwapGenerator(seed=3).run(examples=examples)["examples"]
     }
-    mixed = AnswerSwapGenerator(seed=3).run(examples=[examples[place] for place in order])["examples"]
+    mixed = AnswerSwapGenerator(seed=3).run(examples=[examples[position] for position in order])["examples"]
     assert {one.id: [c.text for c in one.candidates] for one in mixed} == once

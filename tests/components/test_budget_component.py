@@ -13,7 +13,7 @@ from hardneg_plugin.datasets.labels import LabelRow, write_labels
 from hardneg_plugin.errors import DatasetError, RecordError
 from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.records import table_of, with_scores, with_table
-from hardneg_plugin.records.coded import Coded
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
 
 QUERIES, EACH = 60, 10
 REASON = "over the false-negative budget"
@@ -27,7 +27,7 @@ def examples():
         MiningExample(f"q{number}", f"query {number}", (Document(id=f"pos{number}", content=f"answer {number}"),))
         for number in range(QUERIES)
     ]
-    ids = [[f"p{number * EACH + place + 1}" for place in range(EACH)] for number in range(QUERIES)]
+    ids = [[f"p{number * EACH + position + 1}" for position in range(EACH)] for number in range(QUERIES)]
     mined = found(bare, corpus, ids)
     scores = np.full((QUERIES, EACH), 0.3, dtype=np.float32)
     scores[:, 1:3] = 0.95
@@ -35,7 +35,7 @@ def examples():
 
 
 def false_ids(example):
-    return [candidate.id for place, candidate in enumerate(example.candidates) if place in (1, 2)]
+    return [candidate.id for position, candidate in enumerate(example.candidates) if position in (1, 2)]
 
 
 def label_file(path, examples, queries):
@@ -113,8 +113,8 @@ def test_qrels_are_labels_and_what_they_do_not_name_may_be_known_to_be_negative(
 
 def test_verdicts_on_some_foretell_those_on_others(examples):
     table = table_of(examples)
-    labels = ["false_negative" if place in (1, 2) else "hard_negative" for place in range(EACH)] * 40 + [""] * 200
-    judged = with_table(examples, replace(table, label=Coded.of(labels)))
+    labels = ["false_negative" if position in (1, 2) else "hard_negative" for position in range(EACH)] * 40 + [""] * 200
+    judged = with_table(examples, replace(table, label=DictionaryColumn.of(labels)))
     after = FalseNegativeBudget("verdicts", rate=0.02, texts=False).run(examples=judged)["examples"]
     assert_only_false(after)
 
@@ -125,9 +125,11 @@ def test_texts_tell_where_nothing_else_does(examples, tmp_path):
     for number in range(QUERIES):
         answer = f"the {words[number % 10]} number {number} is blue"
         bare.append(MiningExample(f"q{number}", f"colour of {number}", (Document(id=f"a{number}", content=answer),)))
-        ids.append([f"t{number}-{place}" for place in range(EACH)])
-        for place, identifier in enumerate(ids[-1]):
-            texts[identifier] = f"{answer} indeed {place}" if place in (1, 2) else f"{words[place]} of {place} years"
+        ids.append([f"t{number}-{position}" for position in range(EACH)])
+        for position, identifier in enumerate(ids[-1]):
+            texts[identifier] = (
+                f"{answer} indeed {position}" if position in (1, 2) else f"{words[position]} of {position} years"
+            )
     mined = found(bare, corpus_of(texts), ids)
     after = FalseNegativeBudget(label_file(tmp_path / "l.csv", mined, 50), rate=0.02).run(examples=mined)["examples"]
     out = [{i for i, reason in reasons(example).items() if reason == REASON} for example in after]

@@ -11,7 +11,7 @@ from haystack.core.serialization import component_to_dict
 from hardneg_plugin import BM25NegativeMiner, MiningExample, load_dataset
 from hardneg_plugin.components.dense_negative_miner import DenseNegativeMiner
 from hardneg_plugin.errors import ParameterError, RecordError
-from hardneg_plugin.search import flat_index
+from hardneg_plugin.search.dense import flat_index
 
 TYPE = "hardneg_plugin.components.dense_negative_miner.DenseNegativeMiner"
 PAIR = {"model": None, "similarity": "dot", "text_embedder": LetterTextEmbedder()}

@@ -20,7 +20,8 @@ def joined(*examples: MiningExample) -> list[MiningExample]:
 
 def sources(example: MiningExample) -> dict[str, dict[str, tuple[int, float | None]]]:
     return {
-        one.id: {name: tuple(vars(place).values()) for name, place in one.sources.items()} for one in example.candidates
+        one.id: {name: tuple(vars(position).values()) for name, position in one.sources.items()}
+        for one in example.candidates
     }
 
 

@@ -12,17 +12,17 @@ from haystack.components.generators.chat import MockChatGenerator
 
 from hardneg_plugin import LLMNegativeClassifier
 from hardneg_plugin.cli import main
-from hardneg_plugin.components.judge_check import check_judge, known_examples, known_languages, known_pairs
 from hardneg_plugin.errors import LLMError, ParameterError
-from hardneg_plugin.llm.fence import as_data
+from hardneg_plugin.llm.fence import escape_untrusted_text
 from hardneg_plugin.llm.verdicts import DECIDED, answer_of
+from hardneg_plugin.run.judge_check import check_judge, known_examples, known_languages, known_pairs
 from hardneg_plugin.text import detect_language
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "llm"))
 from ollama_server import OllamaServer
 
 KINDS = {
-    as_data(pair[kind], 300): kind
+    escape_untrusted_text(pair[kind], 300): kind
     for language in known_languages()
     for pair in known_pairs(language)
     for kind in DECIDED

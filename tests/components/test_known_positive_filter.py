@@ -5,7 +5,8 @@ from hand_made import corpus_of, drop, found, numbered_corpus, own_candidates, r
 from haystack import Document
 
 from hardneg_plugin import KnownPositiveFilter, MiningExample
-from hardneg_plugin.components import known_positive_filter, levelled_texts
+from hardneg_plugin.components import known_positive_filter
+from hardneg_plugin.mining import normalized_texts as levelled_texts
 from hardneg_plugin.records import table_of, with_table
 
 TEXTS = {

@@ -11,7 +11,7 @@ from hand_made import corpus_of, found
 from haystack import Document
 
 from hardneg_plugin import LLMNegativeClassifier, MiningExample, StrictOllamaChatGenerator
-from hardneg_plugin.llm.session import Retries, session
+from hardneg_plugin.llm.session import RetryPolicy, session
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "llm"))
 from ollama_server import OllamaServer
@@ -35,7 +35,7 @@ def mined():
         )
         for number in range(200)
     ]
-    return found(examples, corpus_of(texts), [[f"p{10 * q + place}" for place in range(10)] for q in range(200)])
+    return found(examples, corpus_of(texts), [[f"p{10 * q + position}" for position in range(10)] for q in range(200)])
 
 
 async def judged(mode, mined, server, waits):
@@ -56,7 +56,7 @@ async def test_every_candidate_is_decided_or_undecided_with_a_reason(mode, waits
 
     with (
         OllamaServer(fault=fault) as server,
-        session(retries=Retries(base=0.001, longest=0.01), say=said.append) as opened,
+        session(retries=RetryPolicy(base=0.001, longest=0.01), say=said.append) as opened,
     ):
         candidates = await judged(mode, mined, server, waits)
         answered, most = server.answered, server.most_at_once

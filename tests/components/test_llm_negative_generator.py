@@ -15,7 +15,7 @@ from hardneg_plugin.components.llm_negative_generator import LLMNegativeGenerato
 from hardneg_plugin.components.negative_sampler import NegativeSampler
 from hardneg_plugin.errors import LLMError, ParameterError
 from hardneg_plugin.records import MiningExample
-from hardneg_plugin.records.candidates import Found
+from hardneg_plugin.records.candidates import SourceHit
 
 DANUBE = "The Danube flows through ten countries of Europe."
 RHINE = "Barges carry coal and cars down the Rhine."
@@ -72,8 +72,8 @@ def test_passages_become_ranked_candidates_of_their_own():
     after = generated(generator(answer(DANUBE, RHINE)), example(language="en"))[0]
     assert [one.text for one in after.candidates.kept()] == [DANUBE, RHINE]
     assert [dict(one.sources) for one in after.candidates] == [
-        {"generated:mock-model": Found(1, None)},
-        {"generated:mock-model": Found(2, None)},
+        {"generated:mock-model": SourceHit(1, None)},
+        {"generated:mock-model": SourceHit(2, None)},
     ]
     meta = after.candidates[0].document.meta
     assert set(meta) == {"generated_by", "prompt", "language"}

@@ -190,7 +190,7 @@ def test_however_sharply_simans_weighs_no_dropped_candidate_takes_a_place():
     gap = np.array([-3e9, 0.0, 2.0, np.inf])
     order = negative_sampler.simans_order(np.arange(4, dtype=np.int64) << 40, gap, 1e300, 0.5)
     assert np.isfinite(order).all()
-    last = negative_sampler.last_but(np.array([True, False, True, True]), order)
+    last = negative_sampler.mask_last(np.array([True, False, True, True]), order)
     assert np.argsort(last, kind="stable")[-1] == 1
     ranks = np.array([3, 1, 2], np.int64)
-    assert np.argsort(negative_sampler.last_but(np.array([True, False, True]), ranks)).tolist() == [2, 0, 1]
+    assert np.argsort(negative_sampler.mask_last(np.array([True, False, True]), ranks)).tolist() == [2, 0, 1]

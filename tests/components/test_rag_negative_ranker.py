@@ -15,7 +15,7 @@ from haystack.dataclasses import ChatMessage
 
 from hardneg_plugin import MiningExample, RAGNegativeRanker
 from hardneg_plugin.errors import LLMError
-from hardneg_plugin.llm.fence import as_data
+from hardneg_plugin.llm.fence import escape_untrusted_text
 from hardneg_plugin.llm.session import session
 from hardneg_plugin.llm.verdicts import answer_of
 
@@ -148,7 +148,7 @@ def test_of_the_recorded_scores_exactly_half_is_kept(shared):
         for number, row in enumerate(rows)
     ]
     mined = found(examples, corpus, [[f"n{number}"] for number in range(len(rows))])
-    RECORDED.update({as_data(row["query"], 200): round(row["score"] * 100) for row in rows})
+    RECORDED.update({escape_untrusted_text(row["query"], 200): round(row["score"] * 100) for row in rows})
     judge = MockChatGenerator(response_fn=recorded_hardness)
     ranker = RAGNegativeRanker(tiny_model(), chat_generator=judge, context=0, scope="all")
     ranked = ranker.run(examples=mined)["examples"]

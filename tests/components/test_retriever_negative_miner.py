@@ -17,7 +17,7 @@ from haystack.document_stores.in_memory import InMemoryDocumentStore
 from hardneg_plugin import BM25NegativeMiner, KnownPositiveFilter, MiningExample, load_dataset
 from hardneg_plugin.components.retriever_negative_miner import RetrieverNegativeMiner
 from hardneg_plugin.errors import RecordError
-from hardneg_plugin.records.candidates import Found
+from hardneg_plugin.records.candidates import SourceHit
 
 TYPE = "hardneg_plugin.components.retriever_negative_miner.RetrieverNegativeMiner"
 
@@ -87,7 +87,7 @@ def test_a_bm25_retriever_over_the_in_memory_store(store, examples):
         expected = retriever.run(query=example.query, top_k=3)["documents"]
         assert ids(example) == [document.id for document in expected]
         found = [candidate.sources["store"] for candidate in example.candidates]
-        assert found == [Found(rank, pytest.approx(one.score)) for rank, one in enumerate(expected, 1)]
+        assert found == [SourceHit(rank, pytest.approx(one.score)) for rank, one in enumerate(expected, 1)]
     assert "extra" in ids(after[0])
 
 
@@ -140,9 +140,9 @@ def test_a_document_found_twice_counts_once_at_its_best_rank():
 
     example = mine(Stutter(), asked(1), top_k=3)[0]
     assert [(one.id, one.sources["retriever"]) for one in example.candidates] == [
-        ("x", Found(1, None)),
-        ("y", Found(2, None)),
-        ("z", Found(3, None)),
+        ("x", SourceHit(1, None)),
+        ("y", SourceHit(2, None)),
+        ("z", SourceHit(3, None)),
     ]
 
 

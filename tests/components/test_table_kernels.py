@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardneg_plugin.components.table_kernels import mark_first, mark_wanted
+from hardneg_plugin.mining.table_kernels import mark_first, mark_wanted
 
 # Few different values, so that many are equal.
 GROUPS = st.lists(st.lists(st.integers(-3, 3), max_size=6), max_size=5)
@@ -23,7 +23,7 @@ def test_the_lowest_of_each_example_are_marked_and_of_equal_ones_the_first(group
     expected = []
     for group in groups:
         lowest = sorted(range(len(group)), key=group.__getitem__)[:number]
-        expected += [place in lowest for place in range(len(group))]
+        expected += [position in lowest for position in range(len(group))]
     assert mask.tolist() == expected
 
 

@@ -5,8 +5,8 @@ from hand_made import drop, found, numbered_corpus, own_candidates
 from haystack import Document
 
 from hardneg_plugin import MiningExample, TripletBuilder
-from hardneg_plugin.components import text_columns
 from hardneg_plugin.errors import RecordError
+from hardneg_plugin.mining import text_columns
 
 
 def query(name: str, *positives: str) -> MiningExample:

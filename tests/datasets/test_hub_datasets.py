@@ -150,7 +150,7 @@ def test_a_column_that_is_not_there_is_named(hub):
 def test_a_partial_conversion_is_refused(hub):
     corpus = hub / "sentence-transformers/msmarco/corpus"
     (corpus / "partial-train").mkdir()
-    part = catalogue.Part(files="corpus/*/*.parquet", kind="parquet", repo="sentence-transformers/msmarco")
+    part = catalogue.HubPart(files="corpus/*/*.parquet", kind="parquet", repo="sentence-transformers/msmarco")
     (corpus / "train-00000-of-00002.parquet").rename(corpus / "partial-train/0000.parquet")
     from hardneg_plugin.datasets.hub.location import local_files
 

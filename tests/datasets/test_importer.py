@@ -10,7 +10,7 @@ import pytest
 
 from hardneg_plugin.cache import entries
 from hardneg_plugin.datasets import Passage, load_dataset
-from hardneg_plugin.datasets.importer import import_corpus, text_fault
+from hardneg_plugin.datasets.importer import import_corpus, validate_text
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.errors import DatasetError
 
@@ -195,7 +195,7 @@ def test_memory_does_not_grow_with_the_corpus():
     ],
 )
 def test_text_fault(text, kind):
-    fault = text_fault(text, 10)
+    fault = validate_text(text, 10)
     assert (fault and fault[0]) == kind
 
 

@@ -11,9 +11,9 @@ from hardneg_plugin.errors import DatasetError
 from hardneg_plugin.evaluation.audit.broken import broken_findings
 from hardneg_plugin.evaluation.audit.conflicts import conflict_finding, find_conflicts
 from hardneg_plugin.evaluation.audit.copies import copy_findings
+from hardneg_plugin.evaluation.audit.coverage import coverage_findings
 from hardneg_plugin.evaluation.audit.languages import LATIN, NONE, Languages, language_findings, text_language
 from hardneg_plugin.evaluation.audit.leaks import leakage_findings
-from hardneg_plugin.evaluation.audit.supply import supply_findings
 from hardneg_plugin.evaluation.audit.swapped import swapped_findings
 from hardneg_plugin.evaluation.audit.table import AuditTable
 
@@ -93,7 +93,7 @@ def test_rows_that_could_not_be_read_are_reported():
 
 def test_queries_with_few_negatives_count_different_ones_over_all_rows():
     rows = [("a", ["p"], ["1", "2"]), ("A!", ["p"], ["2.", "3"]), ("b", ["p"], ["1"]), ("c", ["p"], [])]
-    found = by_name(supply_findings(table(*rows), fewest=2))
+    found = by_name(coverage_findings(table(*rows), fewest=2))
     assert (found["queries_with_few_negatives"].rows, found["queries_without_negatives"].rows) == ((3,), (4,))
     assert found["queries_with_few_negatives"].of == 3
 

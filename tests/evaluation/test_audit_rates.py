@@ -8,7 +8,7 @@ from audit_rows import table
 
 from hardneg_plugin.datasets.labels import LabelRow
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.evaluation.audit.false_negatives import Known, rates_of
+from hardneg_plugin.evaluation.audit.false_negatives import LabelSources, rates_of
 from hardneg_plugin.evaluation.audit.gates import Gate, parse_gate
 from hardneg_plugin.evaluation.audit.judgements import (
     Judgements,
@@ -20,9 +20,9 @@ from hardneg_plugin.evaluation.audit.judgements import (
 from hardneg_plugin.evaluation.audit.measures import hardness, length_aucs, style_aucs
 from hardneg_plugin.evaluation.audit.pairs import Pairs
 from hardneg_plugin.evaluation.audit.positives import out_of_fold, positive_finding
-from hardneg_plugin.evaluation.audit.reading import rows_to_read
+from hardneg_plugin.evaluation.audit.sample_examples import sample_examples
 from hardneg_plugin.evaluation.audit.table import Provenance
-from hardneg_plugin.records.coded import Coded
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
 
 ROWS = [
     ("who wrote Faust", ["Goethe."], ["Johann Wolfgang von Goethe.", "Mann."]),
@@ -50,7 +50,7 @@ def test_judgements_are_matched_by_id_where_texts_differ():
 
 
 def test_verdicts_of_a_judge_without_undecided_ones():
-    verdicts = Coded.of(["false_negative", "undecided", "easy_negative"])
+    verdicts = DictionaryColumn.of(["false_negative", "undecided", "easy_negative"])
     rows = table(*ROWS, provenance=Provenance(verdicts=verdicts))
     assert verdict_labels(rows).tolist() == pytest.approx([1, np.nan, 0], nan_ok=True)
     assert verdict_labels(table(*ROWS)) is None
@@ -84,7 +84,7 @@ def rates(known, rows, languages=("en", "en")):
 def test_rates_by_source_language_and_rank():
     found = {"bm25": np.array([1, 0, 12]), "dense": np.array([0, 40, 0])}
     rows = table(*ROWS, provenance=Provenance(found))
-    estimates = rates(Known(qrels=np.array([1.0, 0.0, 0.0])), rows, ("en", "de"))
+    estimates = rates(LabelSources(qrels=np.array([1.0, 0.0, 0.0])), rows, ("en", "de"))
     assert estimates["false_negative_rate", "", ""].rate == pytest.approx(1 / 3)
     assert estimates["false_negative_rate", "", ""].method == "qrels"
     assert estimates["false_negative_rate", "source", "bm25"].rate == 1 / 2
@@ -95,7 +95,7 @@ def test_rates_by_source_language_and_rank():
 
 
 def test_verdicts_alone_are_the_judge_s_rate_and_answers_have_a_name_of_their_own():
-    known = Known(verdicts=np.array([1.0, 0.0, np.nan]), answers=np.array([1.0, 1.0, 0.0]))
+    known = LabelSources(verdicts=np.array([1.0, 0.0, np.nan]), answers=np.array([1.0, 1.0, 0.0]))
     estimates = rates(known, table(*ROWS))
     assert set(estimates) == {("judge_rate", "", ""), ("answer_rate", "", "")}
     assert estimates["judge_rate", "", ""].rate == 1 / 2
@@ -113,7 +113,7 @@ def test_a_few_labels_correct_the_verdicts():
             for n in range(0, 200, 3)
         ],
     )
-    found = rates(Known(gold=gold, verdicts=verdicts.astype(float)), rows, ["en"] * 200)
+    found = rates(LabelSources(gold=gold, verdicts=verdicts.astype(float)), rows, ["en"] * 200)
     estimate = found["false_negative_rate", "", ""]
     assert (estimate.method, estimate.samples, estimate.gold) == ("corrected", 200, 67)
     assert estimate.low < 0.1 < estimate.high < 0.2
@@ -128,7 +128,7 @@ def test_a_stratified_sample_counts_by_what_it_stands_for():
                  weight=1.0 if n < 20 else 9.0)
         for n in range(40)
     ]  # fmt: skip
-    estimate = rates(Known(gold=person_labels(rows, sample)), rows, ["en"] * 40)["false_negative_rate", "", ""]
+    estimate = rates(LabelSources(gold=person_labels(rows, sample)), rows, ["en"] * 40)["false_negative_rate", "", ""]
     assert (estimate.method, estimate.samples) == ("gold", 40)
     assert estimate.low <= 0.1 + 0.03
     assert estimate.rate == pytest.approx(0.12, abs=0.03)
@@ -189,15 +189,15 @@ def test_length_alone():
 
 
 def test_rows_to_read_are_half_suspicious_and_the_same_every_time():
-    from hardneg_plugin.datasets.findings import Finding
+    from hardneg_plugin.evaluation.audit.findings import Finding
 
     rows = table(*[(f"q{n}", ["p"], ["n"]) for n in range(100)])
     finding = Finding("fault", "", "", "error", 30, 100, "rows", tuple(range(1, 31)))
-    drawn = rows_to_read(rows, [finding], 20, seed=3)
+    drawn = sample_examples(rows, [finding], 20, seed=3)
     assert len(drawn) == 20
     assert list(drawn.values())[:10] == [("fault",)] * 10
-    assert drawn == rows_to_read(rows, [finding], 20, seed=3)
-    assert list(drawn) != list(rows_to_read(rows, [finding], 20, seed=4))
+    assert drawn == sample_examples(rows, [finding], 20, seed=3)
+    assert list(drawn) != list(sample_examples(rows, [finding], 20, seed=4))
 
 
 def test_only_generated_negatives_are_looked_at_for_style():

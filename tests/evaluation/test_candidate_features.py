@@ -8,7 +8,7 @@ from haystack import Document
 
 from hardneg_plugin.evaluation.candidate_features import BUDGET_SCORER, CandidateFeatures
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_scores, with_table
-from hardneg_plugin.records.coded import Coded
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
 
 
 class Letters:
@@ -34,7 +34,7 @@ def examples(make_corpus):
     table = with_scores(
         table, "m", np.array([0.9, 0.1, 0.5, np.nan, 0.3], np.float32), np.array([1.0, 0.4, 0.7], np.float32)
     )
-    labels = Coded.of(["false_negative", "hard_negative", "", "easy_negative", "undecided"])
+    labels = DictionaryColumn.of(["false_negative", "hard_negative", "", "easy_negative", "undecided"])
     return with_table(bare, replace(table, label=labels))
 
 

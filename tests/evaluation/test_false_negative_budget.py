@@ -29,7 +29,7 @@ def test_the_bound_without_a_false_negative_is_exact():
 
 def test_labels_of_few_queries_are_worth_less():
     labels = np.array([True] * 5 + [False] * 95)
-    together = [f"q{place // 5}" for place in range(100)]
+    together = [f"q{position // 5}" for position in range(100)]
     assert upper_bound(labels, together) > upper_bound(labels, each_its_own(100)) + 0.03
     assert upper_bound(labels, ["q"] * 100) == 1.0
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hardneg_plugin.errors import EvaluationError
-from hardneg_plugin.evaluation.false_negative_model import CrossFitted, reliability
+from hardneg_plugin.evaluation.false_negative_model import CrossFittedClassifier, reliability
 
 
 def made(queries=60, of_each=10, seed=0):
@@ -19,7 +19,7 @@ def made(queries=60, of_each=10, seed=0):
 
 def test_it_finds_what_there_is_to_find_and_is_calibrated():
     features, labels, ids = made()
-    probability = CrossFitted(features, labels, ids).probability(features, ids)
+    probability = CrossFittedClassifier(features, labels, ids).probability(features, ids)
     assert probability[features[:, 0] > 0.75].mean() > 0.8
     assert probability[features[:, 0] < 0.65].mean() < 0.2
     assert probability.mean() == pytest.approx(labels.mean(), abs=0.03)
@@ -32,38 +32,40 @@ def test_labels_of_a_query_do_not_touch_its_own_probabilities():
     looks = np.repeat(random.random((60, 3)), 10, axis=0)
     labels = np.repeat(random.random(60) < 0.5, 10)
     ids = [f"q{number}" for number in range(60) for _ in range(10)]
-    model = CrossFitted(looks, labels, ids)
+    model = CrossFittedClassifier(looks, labels, ids)
     probability = model.probability(looks, ids)
     assert abs(probability[labels].mean() - probability[~labels].mean()) < 0.15
     flipped = labels.copy()
     flipped[:10] = ~flipped[:10]
-    again = CrossFitted(looks, flipped, ids).probability(looks[:10], ids[:10])
+    again = CrossFittedClassifier(looks, flipped, ids).probability(looks[:10], ids[:10])
     np.testing.assert_array_equal(again, probability[:10])
 
 
 def test_a_query_without_labels_has_a_fold_too_and_the_same_call_gives_the_same():
     features, labels, ids = made()
-    model = CrossFitted(features, labels, ids)
+    model = CrossFittedClassifier(features, labels, ids)
     first = model.probability(features[:5], ["new"] * 5)
     assert len(set(model.folds(["new"] * 5).tolist())) == 1
-    np.testing.assert_array_equal(first, CrossFitted(features, labels, ids).probability(features[:5], ["new"] * 5))
+    np.testing.assert_array_equal(
+        first, CrossFittedClassifier(features, labels, ids).probability(features[:5], ["new"] * 5)
+    )
     assert ((first > 0) & (first < 1)).all()
 
 
 def test_too_few_labels_are_named():
     features, labels, ids = made(queries=8)
     with pytest.raises(EvaluationError, match="80 labelled candidates, .* of 8 queries: .* at least 10 queries"):
-        CrossFitted(features, labels, ids)
+        CrossFittedClassifier(features, labels, ids)
     features, labels, ids = made()
     with pytest.raises(EvaluationError, match="0 of them false negatives, .* at least 10 false negatives"):
-        CrossFitted(features, np.zeros(len(labels), dtype=bool), ids)
+        CrossFittedClassifier(features, np.zeros(len(labels), dtype=bool), ids)
 
 
 def test_false_negatives_of_one_query_alone_are_refused():
     features, labels, ids = made()
     alone = np.arange(len(labels)) < 10
     with pytest.raises(EvaluationError, match="label candidates of more queries"):
-        CrossFitted(features, alone, ids)
+        CrossFittedClassifier(features, alone, ids)
 
 
 def test_reliability_by_hand():

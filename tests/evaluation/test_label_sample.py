@@ -12,7 +12,7 @@ from haystack import Document
 from hardneg_plugin.errors import EvaluationError
 from hardneg_plugin.evaluation.label_sample import label_sample
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
-from hardneg_plugin.records.coded import Coded
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def examples(make_corpus):
     bare = [MiningExample(f"q{n}", f"query {n}", (Document(id=f"a{n}", content=f"answer {n}"),)) for n in range(10)]
     rows = np.arange(400).reshape(10, 40)
     table = merge_source(table_of(bare), "bm25", corpus, rows, -rows.astype(np.float32))
-    labels = ["false_negative" if place < 5 else "hard_negative" for place in range(40)] * 10
-    return with_table(bare, replace(table, label=Coded.of(labels)))
+    labels = ["false_negative" if position < 5 else "hard_negative" for position in range(40)] * 10
+    return with_table(bare, replace(table, label=DictionaryColumn.of(labels)))
 
 
 def test_every_stratum_has_its_share_and_stands_for_all_of_it(examples):
@@ -49,8 +49,8 @@ def test_a_row_says_what_a_person_must_know(examples):
 
 def test_a_small_stratum_has_two_labels(examples):
     table = table_of(examples)
-    labels = ["easy_negative" if place < 3 else "hard_negative" for place in range(400)]
-    rows = label_sample(with_table(examples, replace(table, label=Coded.of(labels))), 20)
+    labels = ["easy_negative" if position < 3 else "hard_negative" for position in range(400)]
+    rows = label_sample(with_table(examples, replace(table, label=DictionaryColumn.of(labels))), 20)
     small = [row for row in rows if row.verdict == "easy_negative"]
     assert [row.weight for row in small] == [1.5, 1.5]
     assert sum(row.weight for row in rows) == pytest.approx(400)

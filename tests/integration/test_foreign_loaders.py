@@ -110,7 +110,7 @@ def test_pylate_distils_from_the_folder(loader, export, tmp_path):
         found = list(train.map(processing.map))
     else:
         train.set_transform(processing.transform)
-        found = [train[place] for place in range(len(train))]
+        found = [train[position] for position in range(len(train))]
     assert [row["query"] for row in found] == [row.query for row in ROWS]
     assert [row["documents"] for row in found] == [[*row.positives, *row.negatives] for row in ROWS]
     assert [row["scores"] for row in found] == [[*row.positive_scores, *row.negative_scores] for row in ROWS]
@@ -153,8 +153,8 @@ def test_flagembedding_reads_its_rows(distil, export, tokenizer, tmp_path):
     )
     dataset = module.AbsEmbedderTrainDataset(arguments, tokenizer)
     assert len(dataset) == len(ROWS)
-    for place, row in enumerate(ROWS):
-        query, passages, scores = dataset[place]
+    for position, row in enumerate(ROWS):
+        query, passages, scores = dataset[position]
         expected = dict(
             zip((*row.positives, *row.negatives), (*row.positive_scores, *row.negative_scores), strict=True)
         )
@@ -214,8 +214,8 @@ def test_tevatron_2_groups_its_passages(name, export, tmp_path):
     )
     trainer = SimpleNamespace(state=SimpleNamespace(epoch=0), args=SimpleNamespace(seed=0))
     dataset = module.TrainDataset(arguments, trainer)
-    for place, row in enumerate(ROWS):
-        (query, *_), documents = dataset[place]
+    for position, row in enumerate(ROWS):
+        (query, *_), documents = dataset[position]
         assert query == row.query
         assert documents[0][0] == row.positives[0]
         assert {document[0] for document in documents[1:]} == set(row.negatives)

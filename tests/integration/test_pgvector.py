@@ -21,7 +21,7 @@ from haystack.utils import Secret
 from hardneg_plugin import BM25NegativeMiner, KnownPositiveFilter, MiningExample, load_dataset
 from hardneg_plugin.components.dense_negative_miner import DenseNegativeMiner
 from hardneg_plugin.components.retriever_negative_miner import RetrieverNegativeMiner
-from hardneg_plugin.search.dense import exact_search
+from hardneg_plugin.search.dense.search import exact_search
 
 pytestmark = pytest.mark.integration
 PASSAGES, QUERIES, DIMS = 3_000, 40, 128

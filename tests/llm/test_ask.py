@@ -17,9 +17,9 @@ from hardneg_plugin.errors import BudgetError, LLMError
 from hardneg_plugin.llm.ask import ask
 from hardneg_plugin.llm.ask_async import ask_async
 from hardneg_plugin.llm.budget import Budget
-from hardneg_plugin.llm.session import Retries, current_session, session
+from hardneg_plugin.llm.session import RetryPolicy, current_session, session
 
-QUICK = Retries(base=0.001, longest=0.01)
+QUICK = RetryPolicy(base=0.001, longest=0.01)
 
 
 def with_threads(client, requests, workers=4, total=None):
@@ -253,7 +253,7 @@ def test_a_wait_takes_no_place_away():
         order.append(text)
         return ServerError(500) if number == 1 and text in ("question 0", "question 1") else None
 
-    with session(retries=Retries(base=0.2)):
+    with session(retries=RetryPolicy(base=0.2)):
         with_threads(Echo(fail), questions(6), workers=1)
     assert order[:6] == [f"question {number}" for number in range(6)]
 

@@ -16,8 +16,8 @@ from fake_clients import Echo, ServerError, questions
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.ask import ask
 from hardneg_plugin.llm.ask_async import ask_async
-from hardneg_plugin.llm.session import Retries, session
-from hardneg_plugin.llm.turns import Turns
+from hardneg_plugin.llm.concurrency import PrioritySemaphore
+from hardneg_plugin.llm.session import RetryPolicy, session
 
 
 def with_threads(client, requests, workers=2):
@@ -38,7 +38,7 @@ both = pytest.mark.parametrize("ask_all", [with_threads, in_a_loop])
 def test_a_server_that_hangs_is_found_out_within_a_few_timeouts(ask_all):
     """Five questions with five tries are 25 calls; had each new question its turn first, there would be over 400."""
     hangs = Echo(lambda text, number: TimeoutError() if int(text.split()[1]) >= 20 else None, seconds=0.005)
-    with session(retries=Retries(base=0.001, longest=0.002)), pytest.raises(LLMError, match="timed out, "):
+    with session(retries=RetryPolicy(base=0.001, longest=0.002)), pytest.raises(LLMError, match="timed out, "):
         ask_all(hangs, questions(2000))
     assert 25 <= hangs.calls.total() - 20 <= 100
 
@@ -47,7 +47,7 @@ def test_a_server_that_hangs_is_found_out_within_a_few_timeouts(ask_all):
 def test_after_a_stop_the_same_session_starts_to_count_anew(ask_all):
     state = {"gone": False}
     client = Echo(lambda text, number: ServerError(500) if state["gone"] else None)
-    with session(retries=Retries(tries=1, breaker=3)):
+    with session(retries=RetryPolicy(tries=1, breaker=3)):
         ask_all(client, questions(1))
         state["gone"] = True
         with pytest.raises(LLMError, match="3 questions in a row"):
@@ -76,7 +76,7 @@ class SlowThenMissing(Echo):
 @both
 def test_a_stop_does_not_wait_for_the_next_try_of_another_question(ask_all):
     started = time.monotonic()
-    with session(retries=Retries(base=20)), pytest.raises(LLMError, match="model 'x' not found"):
+    with session(retries=RetryPolicy(base=20)), pytest.raises(LLMError, match="model 'x' not found"):
         ask_all(SlowThenMissing(), questions(2))
     assert time.monotonic() - started < 8
 
@@ -186,7 +186,7 @@ def test_no_thread_is_started_for_what_the_cache_answers():
 
 
 async def test_a_question_that_was_tried_before_has_its_turn_first():
-    turns, order = Turns(1), []
+    turns, order = PrioritySemaphore(1), []
 
     async def call(name, tries):
         await turns.take(tries)
@@ -203,7 +203,7 @@ async def test_a_question_that_was_tried_before_has_its_turn_first():
 
 @pytest.mark.parametrize("given_first", [False, True])
 async def test_a_place_is_not_lost_with_who_waited_for_it(given_first):
-    turns = Turns(1)
+    turns = PrioritySemaphore(1)
     await turns.take(0)
     waiting = asyncio.create_task(turns.take(0))
     await asyncio.sleep(0)

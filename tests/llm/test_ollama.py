@@ -19,11 +19,11 @@ from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.ask import ask
 from hardneg_plugin.llm.ask_async import ask_async
 from hardneg_plugin.llm.prompt import load_prompt
-from hardneg_plugin.llm.session import Retries, session
+from hardneg_plugin.llm.session import RetryPolicy, session
 from hardneg_plugin.llm.verdicts import read_pointwise
 
 pytestmark = pytest.mark.integration
-QUICK = Retries(base=0.001, longest=0.01)
+QUICK = RetryPolicy(base=0.001, longest=0.01)
 
 
 def pairs(count):

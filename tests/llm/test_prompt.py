@@ -7,8 +7,8 @@ import math
 import pytest
 
 from hardneg_plugin.errors import DatasetError, ParameterError
-from hardneg_plugin.llm.fence import as_data
-from hardneg_plugin.llm.prompt import Shown, load_prompt, shipped_prompts
+from hardneg_plugin.llm.fence import escape_untrusted_text
+from hardneg_plugin.llm.prompt import PromptPassage, load_prompt, shipped_prompts
 from hardneg_plugin.llm.recording import known_keys
 from hardneg_plugin.llm.request import LLMReply, LLMRequest, Message, TokenLogprob, request_key
 from hardneg_plugin.llm.verdicts import label_probability, read_pointwise
@@ -29,13 +29,13 @@ from hardneg_plugin.llm.verdicts import label_probability, read_pointwise
     ],
 )
 def test_text_becomes_data(text, data):
-    assert as_data(text) == data
-    assert as_data(data) == data
+    assert escape_untrusted_text(text) == data
+    assert escape_untrusted_text(data) == data
 
 
 @pytest.mark.parametrize(("length", "cut"), [(9, "one two…"), (7, "one tw…"), (3, "on…"), (1, "…")])
 def test_data_is_cut_at_a_word_where_one_is_near(length, cut):
-    assert as_data("one two three", length) == cut
+    assert escape_untrusted_text("one two three", length) == cut
 
 
 def test_the_shipped_prompts_state_what_they_ask_for():
@@ -50,7 +50,7 @@ def test_the_shipped_prompts_state_what_they_ask_for():
 
 def test_a_prompt_makes_data_of_everything_that_is_filled_in():
     request = load_prompt("classify_listwise").request(
-        {"query": "a <b>", "positive": "", "passages": [Shown(1, "x\n</1>"), Shown(2, "{{ query }}")]},
+        {"query": "a <b>", "positive": "", "passages": [PromptPassage(1, "x\n</1>"), PromptPassage(2, "{{ query }}")]},
         max_tokens=10,
         about={},
     )

@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from hardneg_plugin.errors import WorkspaceError
-from hardneg_plugin.recipe.calibration import candidates_of
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.recipe.progress import Progress
-from hardneg_plugin.recipe.run import run_recipe
+from hardneg_plugin.run.finished.calibration import candidates_of
+from hardneg_plugin.run.progress import Progress
+from hardneg_plugin.run.runner import run_recipe
 
 pytestmark = pytest.mark.integration
 

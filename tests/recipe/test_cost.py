@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from hardneg_plugin.cli import main
 from hardneg_plugin.datasets import dataset_sizes
-from hardneg_plugin.recipe.cost import duration, size
-from hardneg_plugin.recipe.estimate import estimate
 from hardneg_plugin.recipe.load import load_recipe
+from hardneg_plugin.run.cost import duration, size
+from hardneg_plugin.run.estimate import estimate
 
 RECIPE = """
 name: asked

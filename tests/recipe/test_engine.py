@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hardneg_plugin import MiningExample
-from hardneg_plugin.recipe.engine import compute_part
-from hardneg_plugin.recipe.workspace import StageFolder
+from hardneg_plugin.run.local import compute_part
+from hardneg_plugin.run.workspace import StageFolder
 
 
 class Told:

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.recipe.progress import Progress
-from hardneg_plugin.recipe.run import run_recipe
 from hardneg_plugin.records import read_parquet
+from hardneg_plugin.run.progress import Progress
+from hardneg_plugin.run.runner import run_recipe
 
 pytestmark = pytest.mark.integration
 

@@ -15,8 +15,8 @@ from component_case import tiny_model  # noqa: E402
 from ollama_server import OllamaServer  # noqa: E402
 
 from hardneg_plugin.recipe.load import load_recipe  # noqa: E402
-from hardneg_plugin.recipe.progress import Progress  # noqa: E402
-from hardneg_plugin.recipe.run import run_recipe  # noqa: E402
+from hardneg_plugin.run.progress import Progress  # noqa: E402
+from hardneg_plugin.run.runner import run_recipe  # noqa: E402
 
 pytestmark = pytest.mark.integration
 SMALL = [

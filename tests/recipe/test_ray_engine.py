@@ -15,11 +15,11 @@ from rich.console import Console
 from hardneg_plugin.errors import BudgetError, DatasetError, ParameterError
 from hardneg_plugin.llm.budget import Budget
 from hardneg_plugin.llm.session import session
-from hardneg_plugin.recipe.engine import LocalEngine, StageJob
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.recipe.progress import Progress
-from hardneg_plugin.recipe.run import run_recipe
-from hardneg_plugin.recipe.workspace import StageFolder
+from hardneg_plugin.run.local import LocalEngine, StageJob
+from hardneg_plugin.run.progress import Progress
+from hardneg_plugin.run.runner import run_recipe
+from hardneg_plugin.run.workspace import StageFolder
 
 pytestmark = pytest.mark.integration
 
@@ -109,7 +109,7 @@ def test_a_run_goes_on_with_another_engine(ray, recipe, tmp_path):
 
 def test_what_a_component_says_comes_back_as_it_is(ray, tmp_path, tiny_beir):
     from hardneg_plugin.datasets import ExampleShards, load_dataset
-    from hardneg_plugin.recipe.ray_engine import RayEngine
+    from hardneg_plugin.run.ray_engine import RayEngine
 
     shards = ExampleShards(load_dataset(f"beir:{tiny_beir}"), "train")
     (tmp_path / "stage").mkdir()
@@ -121,7 +121,7 @@ def test_what_a_component_says_comes_back_as_it_is(ray, tmp_path, tiny_beir):
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):
-    from hardneg_plugin.recipe import ray_engine
+    from hardneg_plugin.run import ray_engine
 
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(ParameterError, match=r"pip install 'hardneg\[ray\]'"):
@@ -132,10 +132,10 @@ def test_what_workers_ask_counts_in_the_runs_budget():
     usage = {"judge": {"calls": 3, "cached": 1, "prompt_tokens": 40, "completion_tokens": 2, "reasons": {"timeout": 1}}}
     with session(budget=Budget(calls=5)) as opened:
         assert opened.remaining() == Budget(calls=5)
-        opened.asked_elsewhere(usage)
+        opened.merge_usage(usage)
         assert opened.remaining() == Budget(calls=2)
         assert opened.usage.of("judge").prompt_tokens == 40
         assert opened.usage.to_dict()["judge"]["reasons"] == {"timeout": 1}
-        opened.asked_elsewhere({"judge": {"calls": 2}})
+        opened.merge_usage({"judge": {"calls": 2}})
         with pytest.raises(BudgetError, match="5 calls of 5"):
             opened.remaining()

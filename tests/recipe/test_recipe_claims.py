@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hardneg_plugin.errors import WorkspaceError
-from hardneg_plugin.recipe.claims import Claim
+from hardneg_plugin.run.training_lock import TrainingLock
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def folder(tmp_path):
 
 
 def test_a_training_that_never_began_does_not_bind(folder):
-    claim = Claim(folder)
+    claim = TrainingLock(folder)
     assert claim.check("mined", "a") is False
     claim.take("a")
     (folder / "training.json").write_text("{}")
@@ -28,24 +28,24 @@ def test_a_training_that_never_began_does_not_bind(folder):
 
 
 def test_the_same_training_keeps_its_record(folder):
-    Claim(folder).take("a")
+    TrainingLock(folder).take("a")
     (folder / "training.json").write_text("{}")
-    Claim(folder).take("a")
+    TrainingLock(folder).take("a")
     assert (folder / "training.json").is_file()
 
 
 @pytest.mark.parametrize("left", ["model", "checkpoints/checkpoint-5"])
 def test_what_was_trained_binds(folder, left):
-    Claim(folder).take("a")
+    TrainingLock(folder).take("a")
     (folder / left).mkdir(parents=True)
-    assert Claim(folder).check("mined", "a") is (left == "model")
+    assert TrainingLock(folder).check("mined", "a") is (left == "model")
     with pytest.raises(WorkspaceError, match="another recipe or other data"):
-        Claim(folder).check("mined", "b")
+        TrainingLock(folder).check("mined", "b")
 
 
 def test_without_training_the_triplets_under_a_model_stay(folder):
-    Claim(folder).take("a")
+    TrainingLock(folder).take("a")
     (folder / "model").mkdir()
-    assert Claim(folder).check("mined", None) is False
+    assert TrainingLock(folder).check("mined", None) is False
     with pytest.raises(WorkspaceError, match="another recipe or other data"):
-        Claim(folder).check("other", None)
+        TrainingLock(folder).check("other", None)

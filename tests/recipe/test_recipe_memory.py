@@ -10,14 +10,14 @@ from rich.console import Console
 
 from hardneg_plugin.datasets import ExampleShards, load_dataset
 from hardneg_plugin.errors import RecipeError, WorkspaceError
-from hardneg_plugin.memory_limit import held_memory, memory_room, promised_memory
-from hardneg_plugin.recipe.blocks import block_size, bytes_per_example, check_fits, run_in_blocks
+from hardneg_plugin.memory import available_memory, memory_budget, private_memory
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.recipe.memory_watch import MemoryWatch, watched_memory
-from hardneg_plugin.recipe.progress import Progress
-from hardneg_plugin.recipe.run import run_recipe
 from hardneg_plugin.recipe.stages import build_stage
 from hardneg_plugin.records import read_parquet, write_parquet
+from hardneg_plugin.run.chunking import block_size, bytes_per_example, check_fits, run_in_blocks
+from hardneg_plugin.run.memory_watch import MemoryWatch, watched_memory
+from hardneg_plugin.run.progress import Progress
+from hardneg_plugin.run.runner import run_recipe
 
 RECIPE = """
 name: small
@@ -89,7 +89,7 @@ def test_blocks_give_the_same_bytes_as_a_whole_shard(shards, tmp_path, monkeypat
         sizes.append(len(examples))
         return type(component).run(component, examples=examples)
 
-    monkeypatch.setattr("hardneg_plugin.recipe.blocks.memory_room", lambda share: 70_000)
+    monkeypatch.setattr("hardneg_plugin.run.chunking.available_memory", lambda share: 70_000)
     monkeypatch.setattr(component, "run", run)
     write_parquet(tmp_path / "blocks", run_in_blocks(component, shards[0])["examples"])
     assert len(sizes) > 3
@@ -103,17 +103,17 @@ def test_a_block_holds_what_there_is_room_for(shards, monkeypatch):
     assert block_size(component, shards[0]) == 40
     each = bytes_per_example(shards[0], 100)
     assert each > 6_000 + 100 * 400
-    with promised_memory(held_memory() + 100_000_000_000):
+    with memory_budget(private_memory() + 100_000_000_000):
         assert block_size(component, shards[0]) == 40
-    monkeypatch.setattr("hardneg_plugin.recipe.blocks.memory_room", lambda share: 7 * each + 1)
+    monkeypatch.setattr("hardneg_plugin.run.chunking.available_memory", lambda share: 7 * each + 1)
     assert block_size(component, shards[0]) == 7
-    monkeypatch.setattr("hardneg_plugin.recipe.blocks.memory_room", lambda share: 1)
+    monkeypatch.setattr("hardneg_plugin.run.chunking.available_memory", lambda share: 1)
     assert block_size(component, shards[0]) == 1
 
 
 def test_a_stage_that_needs_all_examples_says_before_it_starts_that_they_do_not_fit(shards):
     check_fits("answer_swap", shards)
-    with promised_memory(held_memory() + 1_000_000_000):
+    with memory_budget(private_memory() + 1_000_000_000):
         check_fits("answer_swap", shards)
         many = [shards[0]] * 10_000
         with pytest.raises(
@@ -125,17 +125,17 @@ def test_a_stage_that_needs_all_examples_says_before_it_starts_that_they_do_not_
 
 def test_what_was_taken_before_the_run_and_more_than_was_promised_are_said(monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("hardneg_plugin.recipe.memory_watch.held_memory", lambda: 3_000_000_000)
+        patch.setattr("hardneg_plugin.run.memory_watch.private_memory", lambda: 3_000_000_000)
         with pytest.raises(RecipeError, match=r"memory: 1GB is promised, but 3\.0 GB are taken"):
             watched_memory("1GB", quiet()).__enter__()
     said = []
     progress = quiet()
     monkeypatch.setattr(progress, "say", said.append)
     # What the test run itself holds is no part of this.
-    monkeypatch.setattr("hardneg_plugin.recipe.memory_watch.held_memory", lambda: 500_000_000)
+    monkeypatch.setattr("hardneg_plugin.run.memory_watch.private_memory", lambda: 500_000_000)
     with watched_memory("1GB", progress) as watch:
-        assert memory_room() < 1_000_000_000
-        monkeypatch.setattr("hardneg_plugin.recipe.memory_watch.held_memory", lambda: 1_234_000_000)
+        assert available_memory() < 1_000_000_000
+        monkeypatch.setattr("hardneg_plugin.run.memory_watch.private_memory", lambda: 1_234_000_000)
     assert said == ["WARNING: memory: 1GB was promised, and 1.23 GB were taken at the peak"]
     assert watch.facts() == {"promised_bytes": 1_000_000_000, "peak_held_bytes": 1_234_000_000, "kept": False}
 

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from hardneg_plugin.errors import DatasetError, RecipeError, TrainingError, WorkspaceError
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.recipe.progress import Progress
-from hardneg_plugin.recipe.run import run_recipe
+from hardneg_plugin.run.progress import Progress
+from hardneg_plugin.run.runner import run_recipe
 from hardneg_plugin.training.base_model import base_model_identity
 
 pytestmark = pytest.mark.integration

@@ -11,10 +11,10 @@ from rich.console import Console
 from hardneg_plugin import load_dataset
 from hardneg_plugin.errors import RecipeError, WorkspaceError
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.recipe.progress import Progress
-from hardneg_plugin.recipe.run import run_recipe
-from hardneg_plugin.recipe.splits import check_splits
 from hardneg_plugin.report import render_markdown
+from hardneg_plugin.run.progress import Progress
+from hardneg_plugin.run.runner import run_recipe
+from hardneg_plugin.run.splits import check_splits
 from hardneg_plugin.training.base_model import base_model_identity
 
 RECIPE = """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hardneg_plugin.errors import ParameterError, WorkspaceError
-from hardneg_plugin.recipe.workspace import Workspace, read_json, write_json
+from hardneg_plugin.run.workspace import Workspace, read_json, write_json
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_of_two_runs_at_the_same_time_the_second_is_refused(finished):
 def test_the_lock_of_a_killed_run_does_not_block(finished):
     code = (
         "import os, pathlib, signal, sys\n"
-        "from hardneg_plugin.recipe.workspace import Workspace\n"
+        "from hardneg_plugin.run.workspace import Workspace\n"
         "Workspace.open(pathlib.Path(sys.argv[1]), 'reuse')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

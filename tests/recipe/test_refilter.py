@@ -20,10 +20,10 @@ from ollama_server import OllamaServer
 from hardneg_plugin.cli import main
 from hardneg_plugin.errors import RecipeError, RecordError, WorkspaceError
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.recipe.progress import Progress
-from hardneg_plugin.recipe.refilter import refilter
-from hardneg_plugin.recipe.run import run_recipe
-from hardneg_plugin.recipe.triplets import write_triplets
+from hardneg_plugin.run.finished.refilter import refilter
+from hardneg_plugin.run.progress import Progress
+from hardneg_plugin.run.runner import run_recipe
+from hardneg_plugin.run.triplets import write_triplets
 
 pytestmark = pytest.mark.integration
 

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from hardneg_plugin.cli import main
 from hardneg_plugin.errors import RecipeError, WorkspaceError
-from hardneg_plugin.recipe.benchmark import run_suite
 from hardneg_plugin.recipe.find import builtin_suites
-from hardneg_plugin.recipe.suite import load_suite
+from hardneg_plugin.run.benchmark import run_suite
+from hardneg_plugin.run.suite import load_suite
 
 SUITE = """
 name: tiny
@@ -56,7 +56,7 @@ class Said:
 
         from rich.console import Console
 
-        from hardneg_plugin.recipe.progress import Progress
+        from hardneg_plugin.run.progress import Progress
 
         self.text = StringIO()
         self.progress = Progress(Console(file=self.text, width=200))

@@ -5,7 +5,7 @@ import pytest
 from haystack.dataclasses import Document
 
 from hardneg_plugin.records import CandidateTable, MiningExample, merge_source, with_table
-from hardneg_plugin.records.coded import Coded
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
 
 TEXTS = ["red wine", "blue sky", "green grass", "white snow", "검은 밤", "ليل أسود"]
 
@@ -63,10 +63,10 @@ def rich_examples(corpus):
         scores={"ce": floats(0.1, np.nan, -2.5, np.nan, 1e-20, np.nan, np.nan)},
         positive_scores={"ce": floats(0.9, np.nan, 0.5, np.nan)},
         label_score=floats(0.75, *[np.nan] * 6),
-        label=Coded.of(["false_negative", "hard", "", "", "", "", "hard"]),
-        judge=Coded.of(["llama", "llama", "", "", "", "", "gpt"]),
-        prompt=Coded.of(["ab12", "ab12", "", "", "", "", ""]),
-        dropped=Coded.of(["positive: text", "", "", "margin", "", "", ""]),
+        label=DictionaryColumn.of(["false_negative", "hard", "", "", "", "", "hard"]),
+        judge=DictionaryColumn.of(["llama", "llama", "", "", "", "", "gpt"]),
+        prompt=DictionaryColumn.of(["ab12", "ab12", "", "", "", "", ""]),
+        dropped=DictionaryColumn.of(["positive: text", "", "", "margin", "", "", ""]),
     )
     return with_table(examples, table)
 

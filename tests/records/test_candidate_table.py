@@ -8,8 +8,8 @@ from haystack.dataclasses import Document
 
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records import CandidateTable, MiningExample, merge_source, table_of, with_table
-from hardneg_plugin.records.coded import Coded
-from hardneg_plugin.records.table import concat, offsets_of, places, ranges, same_corpus
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
+from hardneg_plugin.records.table import concat, concat_ranges, index_within_group, lengths_to_offsets, same_corpus
 
 
 def ids(example):
@@ -17,15 +17,15 @@ def ids(example):
 
 
 def test_offsets_and_ranges():
-    assert offsets_of([2, 0, 3]).tolist() == [0, 2, 2, 5]
-    assert offsets_of([]).tolist() == [0]
-    assert ranges(np.array([5, 0, 9]), np.array([2, 0, 3])).tolist() == [5, 6, 9, 10, 11]
-    assert ranges(np.array([], dtype=np.int64), np.array([], dtype=np.int64)).tolist() == []
+    assert lengths_to_offsets([2, 0, 3]).tolist() == [0, 2, 2, 5]
+    assert lengths_to_offsets([]).tolist() == [0]
+    assert concat_ranges(np.array([5, 0, 9]), np.array([2, 0, 3])).tolist() == [5, 6, 9, 10, 11]
+    assert concat_ranges(np.array([], dtype=np.int64), np.array([], dtype=np.int64)).tolist() == []
 
 
 def test_places_count_anew_in_each_list():
-    assert places(np.array([0, 2, 2, 5])).tolist() == [0, 1, 0, 1, 2]
-    assert places(np.array([0])).tolist() == []
+    assert index_within_group(np.array([0, 2, 2, 5])).tolist() == [0, 1, 0, 1, 2]
+    assert index_within_group(np.array([0])).tolist() == []
 
 
 @pytest.mark.parametrize("rows", [None, [0, 1, 2, 3, 4, 5, 6], [1, 3, 4, 6], []])
@@ -126,7 +126,7 @@ def test_concat_renumbers_own_documents():
             passages=-1 - np.arange(rows),
             own=tuple(Document(content=text) for text in texts),
             label_score=np.full(rows, np.nan, dtype=np.float32),
-            **{name: Coded.empty(rows) for name in ("label", "judge", "prompt", "dropped")},
+            **{name: DictionaryColumn.empty(rows) for name in ("label", "judge", "prompt", "dropped")},
         )
 
     table = concat([generated("a", "b"), generated("c"), generated("d", "e")])
@@ -186,26 +186,28 @@ def test_table_of_gives_new_examples_their_place_for_scores():
 
 class TestCoded:
     def test_of_and_strings(self):
-        column = Coded.of(["b", "", "a", "b"])
+        column = DictionaryColumn.of(["b", "", "a", "b"])
         assert column.values == ("", "b", "a")
         assert column.codes.tolist() == [1, 0, 2, 1]
         assert column.strings() == ["b", "", "a", "b"]
 
     def test_concat_merges_values(self):
-        column = Coded.concat([Coded.of(["a"]), Coded.empty(1), Coded.of(["b", "a"])])
+        column = DictionaryColumn.concat(
+            [DictionaryColumn.of(["a"]), DictionaryColumn.empty(1), DictionaryColumn.of(["b", "a"])]
+        )
         assert column.strings() == ["a", "", "b", "a"]
         assert column.values == ("", "a", "b")
 
     def test_take_and_where(self):
-        column = Coded.of(["a", "b"])
+        column = DictionaryColumn.of(["a", "b"])
         assert column.take(np.array([1, -1, 0])).strings() == ["b", "", "a"]
         assert column.where(np.array([True, False]), "c").strings() == ["c", "b"]
         assert column.where(np.array([False, True]), "a").values == ("", "a", "b")
-        assert Coded.empty(0).take(np.array([-1, -1])).strings() == ["", ""]
+        assert DictionaryColumn.empty(0).take(np.array([-1, -1])).strings() == ["", ""]
 
     def test_too_many_values_are_an_error_and_do_not_wrap(self):
         strings = [str(number) for number in range(40_000)]
         with pytest.raises(RecordError, match="40,001"):
-            Coded.of(strings)
+            DictionaryColumn.of(strings)
         with pytest.raises(RecordError, match="40,001"):
-            Coded.concat([Coded.of(strings[:20_000]), Coded.of(strings[20_000:])])
+            DictionaryColumn.concat([DictionaryColumn.of(strings[:20_000]), DictionaryColumn.of(strings[20_000:])])

@@ -42,8 +42,8 @@ def test_a_column_of_texts_has_each_once_titles_included(tmp_path, titles):
     write(tmp_path / "c", [(name, f"text {name}", title, "") for name, title in zip("abc", titles, strict=True)])
     corpus = Corpus(tmp_path / "c")
     rows = np.array([2, 0, 2, 1])
-    texts, places = corpus.text_column(rows)
-    assert texts.take(places).to_pylist() == corpus.texts(rows)
+    texts, positions = corpus.text_column(rows)
+    assert texts.take(positions).to_pylist() == corpus.texts(rows)
     assert sorted(texts.to_pylist()) == sorted(corpus.texts([0, 1, 2]))
     nothing, nowhere = corpus.text_column(np.zeros(0, np.int64))
     assert len(nothing) == len(nowhere) == 0
@@ -52,8 +52,8 @@ def test_a_column_of_texts_has_each_once_titles_included(tmp_path, titles):
 def test_a_column_of_texts_over_several_batches(make_corpus):
     corpus = make_corpus([f"text {number}" for number in range(2 * BATCH_ROWS + 3)])
     rows = np.array([2 * BATCH_ROWS, 0, BATCH_ROWS - 1, BATCH_ROWS, 2 * BATCH_ROWS + 2, 0])
-    texts, places = corpus.text_column(rows)
-    assert texts.take(places).to_pylist() == [f"text {row}" for row in rows]
+    texts, positions = corpus.text_column(rows)
+    assert texts.take(positions).to_pylist() == [f"text {row}" for row in rows]
     with pytest.raises(IndexError, match="not all of 0 to 16387"):
         corpus.text_column(np.array([0, 2 * BATCH_ROWS + 3]))
 

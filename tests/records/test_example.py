@@ -11,7 +11,7 @@ from haystack.dataclasses import Document
 
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records import Candidates, Corpus, MiningExample, table_of, with_table
-from hardneg_plugin.records.candidates import Found, Verdict
+from hardneg_plugin.records.candidates import SourceHit, Verdict
 
 
 def test_equality_compares_values_not_tables(rich_examples):
@@ -94,9 +94,9 @@ def test_views_of_candidates(rich_examples):
     first = rich_examples[0].candidates
     assert [candidate.id for candidate in first] == ["d0", "d1", "d3"]
     assert [candidate.text for candidate in first] == ["red wine", "blue sky", "white snow"]
-    assert first[0].sources == {"bm25": Found(1, 9.5), "dense:m/x": Found(2, None)}
+    assert first[0].sources == {"bm25": SourceHit(1, 9.5), "dense:m/x": SourceHit(2, None)}
     assert list(first[0].sources) == ["bm25", "dense:m/x"]
-    assert first[2].sources == {"dense:m/x": Found(1, None)}
+    assert first[2].sources == {"dense:m/x": SourceHit(1, None)}
     assert first[0].scores == {"ce": pytest.approx(0.1)}
     assert first[1].scores == {}
     assert first[0].verdict == Verdict("false_negative", 0.75, "llama", "ab12")

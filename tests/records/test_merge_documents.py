@@ -14,7 +14,7 @@ from hardneg_plugin.records import (
     with_scores,
     with_table,
 )
-from hardneg_plugin.records.candidates import Found
+from hardneg_plugin.records.candidates import SourceHit
 
 
 def doc(identifier, score=None, **others):
@@ -49,11 +49,11 @@ def test_a_document_of_the_corpus_becomes_its_row_with_the_corpus_s_text(plain_e
     table = merge_documents(table_of(plain_examples), "store", found)
     after = with_table(plain_examples, table)
     assert ids(after) == [["d0", "d1", "d2", "new"], ["d1", "d2"]]
-    assert dict(after[0].candidates[1].sources) == {"bm25": Found(2, 1.0), "store": Found(2, 4.0)}
-    assert dict(after[0].candidates[2].sources) == {"store": Found(1, 5.0)}
+    assert dict(after[0].candidates[1].sources) == {"bm25": SourceHit(2, 1.0), "store": SourceHit(2, 4.0)}
+    assert dict(after[0].candidates[2].sources) == {"store": SourceHit(1, 5.0)}
     assert after[0].candidates[2].text == "green grass"
     assert after[0].candidates[3].text == "text of new"
-    assert dict(after[1].candidates[0].sources) == {"bm25": Found(1, 4.0), "store": Found(1, 1.0)}
+    assert dict(after[1].candidates[0].sources) == {"bm25": SourceHit(1, 4.0), "store": SourceHit(1, 1.0)}
 
 
 def test_two_stores_that_find_one_id_share_a_row():
@@ -92,7 +92,7 @@ def test_what_was_known_of_rows_stays(rich_examples):
     table = merge_documents(before, "store", [[], [doc("d0")], [doc("empty"), doc("o3")], [doc("o3")]])
     after = with_table(rich_examples, table)
     assert after[0].candidates[0].dropped == "positive: text"
-    assert after[2].candidates[2].sources["store"] == Found(1, None)
+    assert after[2].candidates[2].sources["store"] == SourceHit(1, None)
     assert [candidate.id for candidate in after[2].candidates][3] == "o3"
     assert list(after[3].candidates[0].sources) == ["generated:l", "store"]
     assert after[0].candidates.positive_scores == rich_examples[0].candidates.positive_scores
@@ -130,7 +130,7 @@ def test_a_round_trip_keeps_own_documents_and_sources(plain_examples):
     after = with_table(plain_examples, merge_documents(table_of(plain_examples), "s", [[doc("n", 1.5)], []]))
     again = [MiningExample.from_dict(example.to_dict()) for example in after]
     assert again == after
-    assert again[0].candidates[2].sources["s"] == Found(1, 1.5)
+    assert again[0].candidates[2].sources["s"] == SourceHit(1, 1.5)
 
 
 # Scores by one scorer

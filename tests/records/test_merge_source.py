@@ -8,7 +8,7 @@ from haystack.dataclasses import Document
 
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records import CandidateTable, MiningExample, merge_source, table_of, with_table
-from hardneg_plugin.records.candidates import Found
+from hardneg_plugin.records.candidates import SourceHit
 
 
 def floats(values):
@@ -54,8 +54,8 @@ def test_merging_changes_no_table(corpus):
     second = merge_source(first, "b", corpus, np.array([[0]]), floats([[2]]))
     assert list(first.ranks) == ["a"]
     assert with_table([MiningExample(id="x", query="q")], second)[0].candidates[0].sources == {
-        "a": Found(1, 1.0),
-        "b": Found(1, 2.0),
+        "a": SourceHit(1, 1.0),
+        "b": SourceHit(1, 2.0),
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from haystack import Document
 
 from hardneg_plugin.records import MiningExample, merge_documents, table_of, with_scores
-from hardneg_plugin.records.coded import Coded
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
 from hardneg_plugin.records.relabel import as_positives
 
 
@@ -21,7 +21,7 @@ def test_a_candidate_becomes_a_positive_behind_those_that_were_there():
     table = merge_documents(table_of(examples), "store", found)
     scores = np.array([0.1, 0.2, 0.3], dtype=np.float32)
     table = with_scores(table, "m", scores, np.array([0.7, 0.8, 0.9], dtype=np.float32))
-    table = replace(table, judge=Coded.of(["judge", "judge", "judge"]))
+    table = replace(table, judge=DictionaryColumn.of(["judge", "judge", "judge"]))
     first, second = as_positives(examples, table, np.array([False, True, True]), "verdict: positive")
     assert [positive.id for positive in first.positives] == ["a", "b", "y"]
     assert [positive.id for positive in second.positives] == ["c", "z"]

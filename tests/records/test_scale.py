@@ -92,7 +92,7 @@ def test_shuffled_examples_of_many_tables_are_gathered_in_one_go(large_corpus, e
         )
         for start in range(0, EXAMPLES, 100)
     ]
-    mixed = [shard[place] for place in range(100) for shard in shards]
+    mixed = [shard[position] for position in range(100) for shard in shards]
     table = table_of(mixed)
     rows = hits(1)[0].reshape(100, 100, DEPTH).swapaxes(0, 1).reshape(-1)
     assert np.array_equal(table.passages, rows)

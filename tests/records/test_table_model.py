@@ -74,9 +74,9 @@ def apply_merge(examples, source, found, corpus):
     width = max(len(hits) for hits in found.values())
     rows, values = np.full((len(examples), width), -1), np.full((len(examples), width), np.nan, dtype=np.float32)
     for number, example in enumerate(examples):
-        for place, (passage, score) in enumerate(found[example.id]):
-            rows[number, place] = passage
-            values[number, place] = np.nan if score is None else score
+        for position, (passage, score) in enumerate(found[example.id]):
+            rows[number, position] = passage
+            values[number, position] = np.nan if score is None else score
     return with_table(examples, merge_source(table_of(examples), source, corpus, rows, values))
 
 

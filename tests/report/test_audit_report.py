@@ -8,12 +8,12 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from hardneg_plugin.datasets.findings import Finding
+from hardneg_plugin.evaluation.audit.findings import Finding
 from hardneg_plugin.report.audit import (
     AuditRate,
     AuditReport,
+    Breakdown,
     Distribution,
-    Mix,
     ReadingExample,
     render_audit_markdown,
     render_audit_terminal,
@@ -54,7 +54,7 @@ def report():
                 "length", "Length", (1.0, 10.0, 100.0), {"queries": (3, 1), HOSTILE: (0, 2)}, {"queries": {"50 %": 8.0}}
             ),
         ),
-        mixes=(Mix("languages", "Languages", {"queries": {"ko": 3, HOSTILE: 1}}),),
+        mixes=(Breakdown("languages", "Languages", {"queries": {"ko": 3, HOSTILE: 1}}),),
         examples=(ReadingExample(7, (), "en", HOSTILE, (HOSTILE,), ((HOSTILE, f"rank 1 {HOSTILE}"),)),),
         notes=("A note.",),
     )

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.search import approximate
-from hardneg_plugin.search.approximate import approximate_search
-from hardneg_plugin.search.dense import exact_search, search_space
+from hardneg_plugin.search import ann as approximate
+from hardneg_plugin.search.ann import approximate_search
+from hardneg_plugin.search.dense.search import exact_search, search_space
 
 pytest.importorskip("faiss", reason="FAISS is not installed (extra `cpu` or `gpu`)")
 KINDS = pytest.mark.parametrize("kind", ["ivf", "hnsw"])

@@ -8,8 +8,8 @@ import pytest
 from hardneg_plugin import cache
 from hardneg_plugin.datasets import load_dataset
 from hardneg_plugin.errors import DatasetError, ParameterError
-from hardneg_plugin.search import bm25
-from hardneg_plugin.search.bm25 import BM25Index
+from hardneg_plugin.search.bm25 import index as bm25
+from hardneg_plugin.search.bm25.index import BM25Index
 
 
 class WordAnalyzer:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardneg_plugin.search.bm25_keys import BINS, cut, keep, key_of_rank, select
+from hardneg_plugin.search.bm25.topk_kernels import BINS, cut, keep, key_of_rank, select
 
 SCORES = st.one_of(
     st.floats(2.0**-100, 2.0**100, width=32),

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardneg_plugin.search import bm25_postings
-from hardneg_plugin.search.bm25_build import IndexBuilder
-from hardneg_plugin.search.bm25_postings import Postings
+from hardneg_plugin.search.bm25 import postings as bm25_postings
+from hardneg_plugin.search.bm25.build import IndexBuilder
+from hardneg_plugin.search.bm25.postings import Postings
 
 K1, B = 1.2, 0.75
 
@@ -194,7 +194,7 @@ def test_no_queries_find_nothing(compiled, tmp_path):
 
 
 def test_terms_are_cut_into_ranges_that_threads_fill(tmp_path, monkeypatch):
-    from hardneg_plugin.search import bm25_build
+    from hardneg_plugin.search.bm25 import build as bm25_build
 
     passages = skewed(np.random.default_rng(1), 500, 50, 20)
     whole = build(tmp_path / "whole", passages, 50, compiled=False, batch=100)
@@ -208,7 +208,7 @@ def test_terms_are_cut_into_ranges_that_threads_fill(tmp_path, monkeypatch):
 
 @pytest.mark.integration
 def test_a_batch_that_fails_does_not_leave_the_next_waiting(large, monkeypatch):
-    from hardneg_plugin.search import bm25_kernels
+    from hardneg_plugin.search.bm25 import search_kernels as bm25_kernels
 
     batches, third, in_time = itertools.count(), threading.Event(), []
 

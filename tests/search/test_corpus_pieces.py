@@ -7,7 +7,7 @@ import pytest
 
 from hardneg_plugin.cache import cache_root
 from hardneg_plugin.evaluation import model_retriever
-from hardneg_plugin.search.corpus_pieces import KIND, corpus_pieces, encode_pieces, is_lookup_table
+from hardneg_plugin.search.token_cache import KIND, corpus_pieces, encode_tokens, is_static_embedding
 
 TEXTS = ["red wine", "the sky is blue", "", "green grass is the green of the sea", "apple", "zzz 東京 wine"]
 
@@ -26,38 +26,38 @@ def test_the_vectors_are_those_of_the_model_bit_for_bit(make_static, make_corpus
     # More passages than are looked up at once.
     texts = TEXTS * 700
     expected = model.encode_document(texts, batch_size=512, show_progress_bar=False)
-    assert encode_pieces(model, make_corpus(texts)).tobytes() == expected.tobytes()
+    assert encode_tokens(model, make_corpus(texts)).tobytes() == expected.tobytes()
 
 
 def test_a_real_model_gives_its_own_vectors(shared, make_corpus):
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(shared / "models/potion-base-4m"))
-    assert is_lookup_table(model)
+    assert is_static_embedding(model)
     texts = [text for text in TEXTS if text]
     expected = model.encode_document(texts, show_progress_bar=False)
-    assert encode_pieces(model, make_corpus(texts)).tobytes() == expected.tobytes()
+    assert encode_tokens(model, make_corpus(texts)).tobytes() == expected.tobytes()
 
 
 def test_models_of_one_tokenizer_share_the_pieces(make_static, make_corpus):
     corpus = make_corpus(TEXTS)
-    first, second = encode_pieces(make_static(seed=1), corpus), encode_pieces(make_static(seed=2), corpus)
+    first, second = encode_tokens(make_static(seed=1), corpus), encode_tokens(make_static(seed=2), corpus)
     assert not np.array_equal(first, second)
     assert len(list((cache_root() / KIND).iterdir())) == 1
-    encode_pieces(make_static(max_length=1), corpus)
+    encode_tokens(make_static(max_length=1), corpus)
     assert len(list((cache_root() / KIND).iterdir())) == 2
 
 
 def test_only_a_bare_table_is_one(make_static, small_bert, tmp_path):
     model = make_static()
-    assert is_lookup_table(model)
-    assert not is_lookup_table(small_bert(tmp_path / "bert"))
-    assert not is_lookup_table("a folder")
+    assert is_static_embedding(model)
+    assert not is_static_embedding(small_bert(tmp_path / "bert"))
+    assert not is_static_embedding("a folder")
     model.prompts = {"document": "passage: "}
-    assert not is_lookup_table(model)
+    assert not is_static_embedding(model)
     model.prompts = {}
     model.truncate_dim = 4
-    assert not is_lookup_table(model)
+    assert not is_static_embedding(model)
 
 
 def test_evaluation_takes_the_pieces_and_finds_the_same(make_static, make_corpus):

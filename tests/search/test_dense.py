@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.search import dense
-from hardneg_plugin.search.dense import encode, encode_corpus, exact_search, similarity_of
+from hardneg_plugin.search.dense import search as dense
+from hardneg_plugin.search.dense.search import encode, encode_corpus, exact_search, similarity_of
 
 PASSAGES = np.array([[1, 0], [0, 2], [3, 4], [0, 0]], dtype=np.float32)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.search.dense import encode, similarity_of
-from hardneg_plugin.search.dual_encoder import DualEncoder, load_model
+from hardneg_plugin.search.dense.search import encode, similarity_of
+from hardneg_plugin.search.encoder import DualEncoder, load_model
 
 
 def vectors(encoder, kind, *texts):

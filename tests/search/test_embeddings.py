@@ -6,11 +6,11 @@ from filelock import FileLock
 
 from hardneg_plugin.cache import entries
 from hardneg_plugin.errors import CacheError, DatasetError
-from hardneg_plugin.search import embeddings
-from hardneg_plugin.search.dense import exact_search, search_space
-from hardneg_plugin.search.dual_encoder import DualEncoder, load_model
-from hardneg_plugin.search.embeddings import StoredVectors, store_key, stored_embeddings
-from hardneg_plugin.search.flat_index import nearest
+from hardneg_plugin.search.dense import embedding_store as embeddings
+from hardneg_plugin.search.dense.embedding_store import StoredVectors, store_key, stored_embeddings
+from hardneg_plugin.search.dense.flat_index import nearest
+from hardneg_plugin.search.dense.search import exact_search, search_space
+from hardneg_plugin.search.encoder import DualEncoder, load_model
 
 TEXTS = ["red wine", "blue sky", "green grass", "the sea is blue", "a tea", "red apple", "water"]
 

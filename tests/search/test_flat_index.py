@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.search import dense, flat_index, gpu
-from hardneg_plugin.search.dense import exact_search, search_space
-from hardneg_plugin.search.flat_index import nearest
-from hardneg_plugin.search.vector_space import VectorSpace
+from hardneg_plugin.search.dense import flat_index, gpu
+from hardneg_plugin.search.dense import search as dense
+from hardneg_plugin.search.dense.flat_index import nearest
+from hardneg_plugin.search.dense.search import exact_search, search_space
+from hardneg_plugin.search.dense.vector_space import VectorSpace
 
 pytest.importorskip("faiss", reason="FAISS is not installed (extra `cpu` or `gpu`)")
 SIMILARITIES = pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from hardneg_plugin.search.lanes import LANES, at_least, lowest_bit, prefetch, scaled_at_least, unsigned_at_most
+from hardneg_plugin.search.simd_kernels import LANES, at_least, lowest_bit, prefetch, scaled_at_least, unsigned_at_most
 
 
 @numba.njit
@@ -32,9 +32,9 @@ def lowest(bits):
 @numba.njit
 def summed(values):
     total = 0
-    for place in range(len(values)):
-        prefetch(values, place + 1_000_000)
-        total += values[place]
+    for position in range(len(values)):
+        prefetch(values, position + 1_000_000)
+        total += values[position]
     return total
 
 
@@ -52,15 +52,15 @@ def test_numbers_are_compared_64_at_once(start, floor):
 
 
 @pytest.mark.parametrize("kind", [np.int16, np.int32])
-@pytest.mark.parametrize("place", [5, 64, 90])
-def test_integers_are_compared_as_signed_and_as_unsigned(kind, place):
+@pytest.mark.parametrize("position", [5, 64, 90])
+def test_integers_are_compared_as_signed_and_as_unsigned(kind, position):
     limits = np.iinfo(kind)
     values = np.random.default_rng(4).integers(limits.min, limits.max, 160, kind, endpoint=True)
     values[[5, 64, 90]] = limits.min, 0, limits.max
     seen = values[32 : 32 + LANES]
-    assert answers(compared(values, 32, values[place])) == (seen >= values[place]).tolist()
-    as_unsigned = seen.view(f"u{seen.itemsize}") <= values[place : place + 1].view(f"u{seen.itemsize}")
-    assert answers(unsigned(values, 32, values[place])) == as_unsigned.tolist()
+    assert answers(compared(values, 32, values[position])) == (seen >= values[position]).tolist()
+    as_unsigned = seen.view(f"u{seen.itemsize}") <= values[position : position + 1].view(f"u{seen.itemsize}")
+    assert answers(unsigned(values, 32, values[position])) == as_unsigned.tolist()
 
 
 def test_integers_are_compared_by_their_scales_in_rows_of_a_matrix():
@@ -72,10 +72,10 @@ def test_integers_are_compared_by_their_scales_in_rows_of_a_matrix():
     assert answers(scaled(values, 2 * 128 + 64, scales, 64, np.float32(100))) == expected.tolist()
 
 
-@pytest.mark.parametrize("place", [0, 1, 31, 32, 63])
-def test_the_lowest_bit(place):
-    assert lowest(np.uint64(1 << place)) == place
-    assert lowest(np.uint64((1 << 63) | (1 << place))) == place
+@pytest.mark.parametrize("position", [0, 1, 31, 32, 63])
+def test_the_lowest_bit(position):
+    assert lowest(np.uint64(1 << position)) == position
+    assert lowest(np.uint64((1 << 63) | (1 << position))) == position
 
 
 @pytest.mark.parametrize("kind", [np.int32, np.float32, np.int64])

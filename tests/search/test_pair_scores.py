@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.search import pair_scores
-from hardneg_plugin.search.pair_scores import score_pairs
+from hardneg_plugin.search.dense import pair_scores
+from hardneg_plugin.search.dense.pair_scores import score_pairs
 
 
 class Points:

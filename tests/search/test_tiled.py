@@ -10,15 +10,18 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.search import flat_index, matrix_products, product_choice, tiled, vector_space
-from hardneg_plugin.search.dense import exact_search, search_space
-from hardneg_plugin.search.flat_index import nearest
+from hardneg_plugin.search.dense import blocked_exact as tiled
+from hardneg_plugin.search.dense import flat_index, vector_space
+from hardneg_plugin.search.dense import gemm as matrix_products
+from hardneg_plugin.search.dense import gemm_autotune as product_choice
+from hardneg_plugin.search.dense.blocked_exact import tiled_search
+from hardneg_plugin.search.dense.flat_index import nearest
+from hardneg_plugin.search.dense.gemm import Float32Product, Int8Product
+from hardneg_plugin.search.dense.gemm_autotune import benchmark_backends, has_product
+from hardneg_plugin.search.dense.search import exact_search, search_space
+from hardneg_plugin.search.dense.vector_space import VectorSpace
 from hardneg_plugin.search.hits import Hits
-from hardneg_plugin.search.matrix_products import Float32Product, Int8Product
-from hardneg_plugin.search.product_choice import has_product, measured_rates
 from hardneg_plugin.search.threads import Threads
-from hardneg_plugin.search.tiled import tiled_search
-from hardneg_plugin.search.vector_space import VectorSpace
 
 SIMILARITIES = ("cosine", "dot", "euclidean")
 PRODUCTS = [product for product in matrix_products.PRODUCTS if has_product(product)]
@@ -212,11 +215,11 @@ def test_vectors_on_disk_are_searched_as_those_in_memory(tmp_path, monkeypatch):
 )
 def test_products_are_taken_where_they_are_measured_to_be_faster(rates, precision, expected, monkeypatch):
     named = dict(zip((product.name for product in matrix_products.PRODUCTS), rates, strict=True))
-    monkeypatch.setattr(product_choice, "measured_rates", lambda: named)
+    monkeypatch.setattr(product_choice, "benchmark_backends", lambda: named)
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)
     try:
-        assert [product.name for product in product_choice.products()] == expected
+        assert [product.name for product in product_choice.gemm_backends()] == expected
     finally:
         torch.set_float32_matmul_precision(before)
 
@@ -227,7 +230,7 @@ def test_a_product_that_is_wrong_is_not_taken(product, monkeypatch, caplog):
     monkeypatch.setattr(
         type(product), "multiply", lambda self, left, right_, room=None: right(self, left, right_) + 300
     )
-    assert measured_rates.__wrapped__()[product.name] == 0
+    assert benchmark_backends.__wrapped__()[product.name] == 0
     assert f"{product.name} products of this processor are not what they should be" in caplog.text
 
 
@@ -236,14 +239,14 @@ def test_a_torch_without_a_product_goes_without_it(monkeypatch):
         raise RuntimeError("not implemented for this processor")
 
     monkeypatch.setattr(Int8Product, "multiply", refuse)
-    assert measured_rates.__wrapped__()["int8"] == 0
+    assert benchmark_backends.__wrapped__()["int8"] == 0
 
 
 @BY_NAME
 def test_a_program_in_inference_mode_searches_as_any_other(product):
     queries, passages = random_vectors(13, 300, 16), random_vectors(14, 900, 16)
     with torch.inference_mode():
-        assert measured_rates.__wrapped__()[product.name] > 0
+        assert benchmark_backends.__wrapped__()[product.name] > 0
         found = tiled_search(search_space(queries, passages, 12, "cosine"), 12, by=[product])
     same(found.hits, exact_search(queries, passages, 12, "cosine"))
 
@@ -262,7 +265,7 @@ def test_products_are_filled_however_many_processors_there_are(product, count, m
 @BY_NAME
 def test_nearest_takes_the_fastest_way_for_large_searches(product, monkeypatch):
     monkeypatch.setattr(flat_index, "_LARGE", 0)
-    monkeypatch.setattr(flat_index, "products", lambda: (product,))
+    monkeypatch.setattr(flat_index, "gemm_backends", lambda: (product,))
     queries, passages = random_vectors(11, 6, 5), random_vectors(12, 900, 5)
     for installed in (None, object()):
         monkeypatch.setattr(flat_index, "find_spec", lambda _, installed=installed: installed)

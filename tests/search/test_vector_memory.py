@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hardneg_plugin.errors import CacheError
-from hardneg_plugin.search import vector_memory
-from hardneg_plugin.search.dense import encode_corpus, exact_search
-from hardneg_plugin.search.vector_memory import empty_vectors
+from hardneg_plugin.search.dense import buffers as vector_memory
+from hardneg_plugin.search.dense.buffers import empty_vectors
+from hardneg_plugin.search.dense.search import encode_corpus, exact_search
 
 
 def test_few_vectors_lie_in_memory_and_many_on_disk(monkeypatch, cache_folder):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hardneg_plugin.text.characters import dense_characters, has_control_characters
+from hardneg_plugin.text.characters import count_cjk_characters, has_control_characters
 from hardneg_plugin.text.mojibake import has_mojibake, repair_mojibake
 
 
@@ -56,5 +56,5 @@ def test_white_space_and_invisible_characters_are_no_control_characters(text):
 
 
 def test_characters_that_write_syllables_and_words():
-    assert dense_characters("abc") == 0
-    assert dense_characters("ab 漢字かなカナ한글 é") == 8
+    assert count_cjk_characters("abc") == 0
+    assert count_cjk_characters("ab 漢字かなカナ한글 é") == 8

@@ -10,24 +10,24 @@ from rapidfuzz.distance import Indel
 
 from hardneg_plugin.cache import entries
 from hardneg_plugin.text import normalise
-from hardneg_plugin.text.levelled_marks import GROUPS, corpus_marks, marks_of, may_be_near
+from hardneg_plugin.text.text_signatures import GROUPS, corpus_marks, passes_length_and_count_filter, signatures
 
 TEXTS = ["Red wine!", "red  WINE", "Grüne Äpfel", "", "a" * 300, "青い空", "red wines"]
 
 
 def pairs_of(one: str, other: str, lowest: float) -> bool:
     zero = np.zeros(1, np.int64)
-    return bool(may_be_near(marks_of([one]), zero, marks_of([other]), zero, lowest)[0])
+    return bool(passes_length_and_count_filter(signatures([one]), zero, signatures([other]), zero, lowest)[0])
 
 
 def test_marks_by_hand():
-    marks = marks_of(["abba", "", "a" * 300])
+    marks = signatures(["abba", "", "a" * 300])
     assert marks.lengths.tolist() == [4, 0, 300]
     assert marks.counts.shape == (3, GROUPS)
     # a and b are 97 and 98: 1 and 2 in their last five bits.
     assert marks.counts[0].tolist() == [0, 2, 2] + [0] * (GROUPS - 3)
     assert (marks.counts[1].any(), marks.counts[2, 1]) == (False, 255)
-    same = marks_of(map(normalise, TEXTS)).hashes
+    same = signatures(map(normalise, TEXTS)).hashes
     assert same[0] == same[1]
     assert len(set(same.tolist())) == len(TEXTS) - 1
 
@@ -55,8 +55,8 @@ words = st.text(alphabet="abcde äö青\U0001f600", max_size=40)
 @given(one=words, edits=st.lists(st.tuples(st.integers(0, 40), st.sampled_from(["", "a", "xy"])), max_size=6))
 def test_no_pair_that_is_similar_enough_is_ruled_out(one, edits):
     other = one
-    for place, text in edits:
-        other = other[:place] + text + other[place + 1 :]
+    for position, text in edits:
+        other = other[:position] + text + other[position + 1 :]
     similarity = Indel.normalized_similarity(one, other)
     if other and similarity > 0:
         assert pairs_of(one, other, similarity - 1e-9)
@@ -68,7 +68,7 @@ def test_marks_of_a_corpus_are_those_of_its_texts_and_kept_where_many_are_asked_
     corpus, rows = make_corpus(texts), np.array(rows)
     for _ in range(2):
         found = corpus_marks(corpus, rows)
-        expected = marks_of(normalise(texts[row]) for row in rows.tolist())
+        expected = signatures(normalise(texts[row]) for row in rows.tolist())
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_array_equal(one, other)
             assert one.dtype == other.dtype

@@ -51,8 +51,8 @@ def test_pairs_are_found_as_comparing_all_finds_them():
     texts = [" ".join(chance.choices(words, k=12)) + f" {number}" for number in range(150)]
     changed = []
     for text in texts:
-        place = chance.randrange(len(text))
-        changed.append(text[:place] + "q" + text[place + 1 :])
+        position = chance.randrange(len(text))
+        changed.append(text[:position] + "q" + text[position + 1 :])
     records = [(text,) for text in [*texts, *changed]]
     found = first_alike(records, 0.8)
     expected = [

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from hardneg_plugin.text.passage_checks import PassageChecks, Written
+from hardneg_plugin.text.passage_checks import GeneratedPassage, PassageChecks
 
 CHECKS = PassageChecks(min_words=5, max_words=20)
-GOOD = Written("The Danube flows through ten countries of Europe.", query="longest river of South America")
+GOOD = GeneratedPassage("The Danube flows through ten countries of Europe.", query="longest river of South America")
 
 
 def fault(text: str, **given) -> str:

@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 import yaml
 
-from hardneg_plugin.text.preamble import DATA_FILE, is_preamble, is_refusal, speaks_of_task
+from hardneg_plugin.text.preamble import DATA_FILE, is_preamble, is_refusal, mentions_task
 
 PREAMBLES = [
     "Here are three HARD NEGATIVE passages that meet the requirements:",
@@ -101,11 +101,11 @@ def test_a_curly_apostrophe_counts_like_a_straight_one():
     ],
 )
 def test_talk_about_the_task_is_told(text):
-    assert speaks_of_task(text)
+    assert mentions_task(text)
 
 
 def test_a_passage_about_databases_does_not_talk_about_the_task():
-    assert not speaks_of_task("The database runs the query and returns rows. Each query has a plan.")
+    assert not mentions_task("The database runs the query and returns rows. Each query has a plan.")
 
 
 def test_every_language_of_mr_tydi_and_mmarco_has_its_lists():
@@ -126,7 +126,7 @@ def test_hardly_a_passage_of_a_corpus_is_taken_for_a_preamble(shared, name):
     # Lists with a number in front are the most of them, in MS MARCO.
     assert sum(map(is_preamble, texts)) / len(texts) < 0.015
     assert sum(map(is_refusal, texts)) / len(texts) < 0.002
-    assert sum(map(speaks_of_task, texts)) / len(texts) < 0.002
+    assert sum(map(mentions_task, texts)) / len(texts) < 0.002
 
 
 @pytest.mark.integration

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardneg_plugin.text import Analyzer, term_numbers
+from hardneg_plugin.text import Analyzer
+from hardneg_plugin.text import vocabulary as term_numbers
 from hardneg_plugin.text.language import detect_language
-from hardneg_plugin.text.term_numbers import CompiledNumbering, PlainNumbering
+from hardneg_plugin.text.vocabulary import NumbaVectorizer, PythonVectorizer
 
 
 def tokens_of(numbering, batch):
@@ -35,7 +36,7 @@ MIXED = [
 ]
 
 
-@pytest.mark.parametrize("numbering", [PlainNumbering, CompiledNumbering])
+@pytest.mark.parametrize("numbering", [PythonVectorizer, NumbaVectorizer])
 def test_the_terms_are_the_tokens(numbering):
     expected = Analyzer().tokenize(MIXED)
     ours = numbering(Analyzer())
@@ -47,7 +48,7 @@ def test_the_terms_are_the_tokens(numbering):
 
 
 def test_the_first_terms_have_the_first_numbers():
-    ours = PlainNumbering(Analyzer())
+    ours = PythonVectorizer(Analyzer())
     batch = ours.number(["red wine", "wine red blue"], None)
     assert batch.ids.tolist() == [0, 1, 1, 0, 2]
     assert batch.lengths.tolist() == [2, 3]
@@ -56,7 +57,7 @@ def test_the_first_terms_have_the_first_numbers():
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.text(max_size=60), max_size=8))
 def test_any_text(texts):
-    ours = CompiledNumbering(Analyzer())
+    ours = NumbaVectorizer(Analyzer())
     assert tokens_of(ours, ours.number(texts, None)) == Analyzer().tokenize(texts)
 
 
@@ -66,7 +67,7 @@ def test_a_full_memory_begins_anew(monkeypatch):
     monkeypatch.setattr(term_numbers, "_LONGEST_TEXT", 60)
     texts = [f"word{number} other{number} café{number} the" for number in range(100)]
     texts.insert(50, "a text that is longer than the memory of words can ever hold, so that it goes the plain way")
-    ours = CompiledNumbering(Analyzer())
+    ours = NumbaVectorizer(Analyzer())
     assert tokens_of(ours, ours.number(texts, None)) == Analyzer().tokenize(texts)
 
 
@@ -75,7 +76,7 @@ def test_a_full_memory_begins_anew(monkeypatch):
 def test_real_texts(shared, name):
     lines = (shared / "data" / name / "corpus.jsonl").read_text("utf-8").splitlines()[:4000]
     texts = [json.loads(line)["text"] for line in lines]
-    ours = CompiledNumbering(Analyzer())
+    ours = NumbaVectorizer(Analyzer())
     assert tokens_of(ours, ours.number(texts, None)) == Analyzer().tokenize(texts)
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hardneg_plugin.text.writing import script_share, scripts_of
+from hardneg_plugin.text.script_check import script_share, scripts_of
 
 
 @pytest.mark.parametrize(

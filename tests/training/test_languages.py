@@ -12,7 +12,7 @@ from tiny_trainings import TEXTS, coloured_things
 
 from hardneg_plugin.errors import ParameterError, RecordError, TrainingError
 from hardneg_plugin.training.assembly import assemble_trainer
-from hardneg_plugin.training.batches import DistinctBatches
+from hardneg_plugin.training.batches import NoDuplicatesBatchSampler
 from hardneg_plugin.training.columns import TextKeys, find_columns, read_keys
 from hardneg_plugin.training.folder import TrainingFolder
 from hardneg_plugin.training.languages import LanguageBatches, LanguageShares, language_quotas, share_languages
@@ -255,7 +255,7 @@ def test_the_trainer_takes_the_announced_steps(tmp_path, settings):
     # Nine rows each: two batches of Korean, and three of Telugu with at most four rows.
     assert planned.steps == (10 if settings else 6)
     trainer = assemble_trainer(dataset, asked, planned, TrainingFolder(tmp_path), lambda done, total: None)
-    assert type(trainer.get_batch_sampler()) is (LanguageBatches if settings else DistinctBatches)
+    assert type(trainer.get_batch_sampler()) is (LanguageBatches if settings else NoDuplicatesBatchSampler)
     trainer.train()
     assert (trainer.state.global_step, trainer.state.epoch) == (planned.steps, 2.0)
 

@@ -6,7 +6,7 @@ import datasets
 import numpy as np
 import pytest
 
-from hardneg_plugin.training.batches import DistinctBatches
+from hardneg_plugin.training.batches import NoDuplicatesBatchSampler
 from hardneg_plugin.training.columns import TextKeys, find_columns, read_keys
 
 
@@ -38,7 +38,7 @@ def conflicts(rows: list[tuple[str, ...]], batch: list[int]) -> int:
     ("count", "batch_size", "sizes"), [(10, 4, [4, 3, 3]), (9, 3, [3, 3, 3]), (129, 128, [65, 64]), (2, 8, [2])]
 )
 def test_every_row_once_in_the_announced_number_of_even_batches(count, batch_size, sizes):
-    batches = DistinctBatches(keys_of([(f"q{row}", f"p{row}") for row in range(count)]), batch_size, seed=1)
+    batches = NoDuplicatesBatchSampler(keys_of([(f"q{row}", f"p{row}") for row in range(count)]), batch_size, seed=1)
     packed = list(batches)
     assert len(batches) == len(packed) == len(sizes)
     assert sorted(map(len, packed), reverse=True) == sizes
@@ -48,7 +48,7 @@ def test_every_row_once_in_the_announced_number_of_even_batches(count, batch_siz
 def test_rows_with_a_common_query_or_passage_are_kept_apart():
     # Ten queries with three positives each; the positive of one query is a negative of the next.
     rows = [(f"q{row // 3}", f"p{row}", f"p{(row + 3) % 30}") for row in range(30)]
-    batches = DistinctBatches(keys_of(rows), 5, seed=3)
+    batches = NoDuplicatesBatchSampler(keys_of(rows), 5, seed=3)
     for epoch in range(5):
         batches.set_epoch(epoch)
         packed = list(batches)
@@ -58,7 +58,7 @@ def test_rows_with_a_common_query_or_passage_are_kept_apart():
 
 def test_a_shared_negative_and_missing_negatives_are_no_conflict():
     rows = [("a", "b", "same"), ("c", "d", "same"), ("e", "f"), ("g", "h")]
-    assert [sorted(batch) for batch in DistinctBatches(keys_of(rows), 4, seed=0)] == [[0, 1, 2, 3]]
+    assert [sorted(batch) for batch in NoDuplicatesBatchSampler(keys_of(rows), 4, seed=0)] == [[0, 1, 2, 3]]
 
 
 def test_a_late_row_takes_the_place_of_one_that_can_move():
@@ -66,12 +66,12 @@ def test_a_late_row_takes_the_place_of_one_that_can_move():
     rows = [("q", "p1"), ("q", "p2"), *((f"a{row}", f"b{row}") for row in range(8))]
     keys = keys_of(rows)
     for seed in range(50):
-        assert sum(conflicts(rows, batch) for batch in DistinctBatches(keys, 5, seed)) == 0
+        assert sum(conflicts(rows, batch) for batch in NoDuplicatesBatchSampler(keys, 5, seed)) == 0
 
 
 def test_a_query_with_more_rows_than_batches_loses_none_and_says_so(caplog):
     rows = [("q", f"p{row}") for row in range(6)]
-    batches = DistinctBatches(keys_of(rows), 3, seed=0)
+    batches = NoDuplicatesBatchSampler(keys_of(rows), 3, seed=0)
     with caplog.at_level(logging.WARNING):
         packed = [list(batches), list(batches)]
     assert [sorted(row for batch in epoch for row in batch) for epoch in packed] == [[0, 1, 2, 3, 4, 5]] * 2
@@ -82,9 +82,9 @@ def test_a_query_with_more_rows_than_batches_loses_none_and_says_so(caplog):
 
 def test_the_order_depends_on_seed_and_epoch_only():
     keys = keys_of([(f"q{row}", f"p{row}") for row in range(40)])
-    first, second = DistinctBatches(keys, 8, seed=5), DistinctBatches(keys, 8, seed=5)
+    first, second = NoDuplicatesBatchSampler(keys, 8, seed=5), NoDuplicatesBatchSampler(keys, 8, seed=5)
     np.random.seed(0)
     assert list(first) == list(second) == list(first)
     second.set_epoch(1)
     assert list(first) != list(second)
-    assert list(first) != list(DistinctBatches(keys, 8, seed=6))
+    assert list(first) != list(NoDuplicatesBatchSampler(keys, 8, seed=6))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hardneg_plugin.errors import TrainingError
-from hardneg_plugin.training.distributed import DividedBatches, check_divided, together
+from hardneg_plugin.training.distributed import ShardedBatchSampler, check_divided, world_size
 
 # Each process writes what it trained on and a digest of its weights.
 PROGRAM = """
@@ -104,7 +104,7 @@ class Given:
 
 def test_batches_are_divided_evenly():
     given = Given([[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11], [12, 13, 14]])
-    divided = DividedBatches(given, 2)
+    divided = ShardedBatchSampler(given, 2)
     assert list(divided) == [[1, 2, 3], [4, 5, 6], [7, 8], [9, 10], [12], [13]]
     assert len(divided) == 6
     divided.set_epoch(3)
@@ -122,9 +122,9 @@ def test_what_cannot_be_divided_is_refused():
 
 def test_how_many_train_together_is_what_the_launcher_says(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert together() == 1
+    assert world_size() == 1
     monkeypatch.setenv("WORLD_SIZE", "4")
-    assert together() == 4
+    assert world_size() == 4
     monkeypatch.setenv("WORLD_SIZE", "many")
     with pytest.raises(TrainingError, match="WORLD_SIZE must be the number"):
-        together()
+        world_size()

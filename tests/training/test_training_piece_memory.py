@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hardneg_plugin.training import piece_memory
-from hardneg_plugin.training.piece_memory import PieceMemory, preprocess_of
+from hardneg_plugin.training import tokenization_cache as piece_memory
+from hardneg_plugin.training.tokenization_cache import TokenizationCache, preprocess_of
 
 TEXTS = ["red wine", "the sky is blue", "", "red wine"]
 
@@ -35,7 +35,7 @@ def test_features_are_those_of_the_model(tiny_static, prompt):
 
 def test_each_text_is_split_once(tiny_static):
     tokenizer = Counting(tiny_static[0].tokenizer)
-    memory = PieceMemory(tokenizer)
+    memory = TokenizationCache(tokenizer)
     first = memory(TEXTS)
     second = memory(["the sky is blue", "a"])
     assert tokenizer.split == ["red wine", "the sky is blue", "", "a"]
@@ -48,7 +48,7 @@ def test_each_text_is_split_once(tiny_static):
 def test_beyond_its_room_texts_are_split_whenever_they_come(tiny_static, monkeypatch):
     monkeypatch.setattr(piece_memory, "_KEPT", 1)
     tokenizer = Counting(tiny_static[0].tokenizer)
-    memory = PieceMemory(tokenizer)
+    memory = TokenizationCache(tokenizer)
     memory(["red wine", "the sky is blue"])
     features = memory(["red wine", "the sky is blue"])
     assert tokenizer.split == ["red wine", "the sky is blue", "the sky is blue"]

@@ -10,14 +10,14 @@ from tiny_trainings import TEXTS, train_tiny
 
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.training.columns import TextKeys
-from hardneg_plugin.training.stage_batches import StageBatches
-from hardneg_plugin.training.staged import Curriculum, Mined, Refresh, StagePlan, plan_stages
+from hardneg_plugin.training.phase_batches import StageBatches
+from hardneg_plugin.training.refresh import Curriculum, Mined, Refresh, StagePlan, plan_stages
 
 
 def keys(rows: int, negatives: int = 0) -> TextKeys:
     """Rows that share no text; the negatives of row r are 1000 + 10 r, 1001 + 10 r, ..."""
     own = np.arange(2 * rows, dtype=np.uint64).reshape(-1, 2)
-    hard = np.array([1000 + 10 * row + place for row in range(rows) for place in range(negatives)], np.uint64)
+    hard = np.array([1000 + 10 * row + position for row in range(rows) for position in range(negatives)], np.uint64)
     return TextKeys(own, hard, np.arange(rows + 1, dtype=np.int64) * negatives)
 
 

@@ -7,8 +7,8 @@ import copy
 import pytest
 import torch
 
-from hardneg_plugin.training.piece_memory import PieceMemory
-from hardneg_plugin.training.table_gradient import RowwiseBag, sum_gradients_by_row
+from hardneg_plugin.training.table_gradient import RowwiseEmbeddingBag, sum_gradients_by_row
+from hardneg_plugin.training.tokenization_cache import TokenizationCache
 
 BATCHES = [["red wine", "the sky is blue", ""], ["red red red apple", "a", "zzz"]]
 
@@ -22,7 +22,7 @@ def models(tiny_static):
 
 
 def loss_of(model, texts):
-    features = PieceMemory(model[0].tokenizer)(texts)
+    features = TokenizationCache(model[0].tokenizer)(texts)
     return (model(features)["sentence_embedding"] * torch.arange(8)).square().sum()
 
 
@@ -40,7 +40,7 @@ def steps(model, number, *, accumulate=1):
 
 def test_weights_and_names_stay_as_they_are(models):
     plain, changed = models
-    assert isinstance(changed[0].embedding, RowwiseBag)
+    assert isinstance(changed[0].embedding, RowwiseEmbeddingBag)
     assert list(changed.state_dict()) == list(plain.state_dict())
     assert torch.equal(changed[0].embedding.weight, plain[0].embedding.weight)
     assert (changed.encode(BATCHES[0]) == plain.encode(BATCHES[0])).all()

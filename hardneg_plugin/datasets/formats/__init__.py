@@ -2,6 +2,6 @@
 
 from hardneg_plugin.datasets.formats.read import read_training_rows
 from hardneg_plugin.datasets.formats.registry import FORMATS
-from hardneg_plugin.datasets.formats.write import Written, write_training_rows
+from hardneg_plugin.datasets.formats.write import WriteResult, write_training_rows
 
-__all__ = ["FORMATS", "Written", "read_training_rows", "write_training_rows"]
+__all__ = ["FORMATS", "WriteResult", "read_training_rows", "write_training_rows"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hardneg_plugin.datasets.base import MAX_TEXT_CHARS
-from hardneg_plugin.datasets.importer import text_fault
+from hardneg_plugin.datasets.importer import validate_text
 
 Row = Mapping[str, Any]
 
@@ -31,7 +31,7 @@ def sound(value: Any, name: str) -> str:
         kind = "no text"
         message = f"expected a text in {name!r}, got {value!r:.60}"
         raise BadRowError(kind, message)
-    fault = text_fault(value, MAX_TEXT_CHARS)
+    fault = validate_text(value, MAX_TEXT_CHARS)
     if fault is not None:
         raise BadRowError(fault[0], f"{name!r}: {fault[1]}")
     return value
@@ -57,7 +57,7 @@ def texts(row: Row, name: str) -> tuple[str, ...]:
         kind = "no list"
         message = f"expected a list of texts in {name!r}, got {value!r:.60}"
         raise BadRowError(kind, message)
-    return tuple(sound(item, f"{name}[{place}]") for place, item in enumerate(value))
+    return tuple(sound(item, f"{name}[{location}]") for location, item in enumerate(value))
 
 
 def needed(values: tuple[str, ...], name: str) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ def numbers(row: Row, name: str, count: int) -> tuple[float, ...]:
         kind = "wrong scores"
         message = f"expected {count} numbers in {name!r}, one per passage, got {got}"
         raise BadRowError(kind, message)
-    return tuple(number(item, f"{name}[{place}]") for place, item in enumerate(value))
+    return tuple(number(item, f"{name}[{location}]") for location, item in enumerate(value))
 
 
 def identifier(value: Any, name: str) -> str:
@@ -131,7 +131,7 @@ def identifiers(row: Row, name: str, count: int) -> tuple[str, ...]:
         kind = "wrong ids"
         message = f"expected {count} ids in {name!r}, one per passage, got {value!r:.60}"
         raise BadRowError(kind, message)
-    return tuple(identifier(item, f"{name}[{place}]") for place, item in enumerate(value))
+    return tuple(identifier(item, f"{name}[{location}]") for location, item in enumerate(value))
 
 
 def _present(row: Row, name: str) -> Any:

@@ -37,7 +37,7 @@ def labelled_reader(layout: Layout) -> Callable[[int, Row], TrainingRow]:
     query_id = next((name for name in QUERY_IDS if name in layout.names), None)
     language = next((name for name in KNOWN_NAMES["language"] if name in layout.names), None)
 
-    def read(place: int, row: Row) -> TrainingRow:
+    def read(location: int, row: Row) -> TrainingRow:
         listed = isinstance(row.get(passage), list)
         found = needed(texts(row, passage), passage) if listed else (text(row, passage),)
         values = _values(row, label, len(found), listed)
@@ -50,7 +50,7 @@ def labelled_reader(layout: Layout) -> Callable[[int, Row], TrainingRow]:
 
         scores = values if graded else ()
         return TrainingRow(
-            place,
+            location,
             text(row, anchor),
             those(found, True),
             those(found, False),
@@ -165,7 +165,7 @@ def _positive(values: tuple[float, ...], limit: float | None, label: str, listed
     if limit is not None:
         return [value >= limit for value in values]
     if listed and label == "scores":
-        return [place == 0 for place in range(len(values))]
+        return [location == 0 for location in range(len(values))]
     graded = next((value for value in values if value not in (0, 1)), None)
     if graded is not None:
         kind = "graded label"

@@ -83,4 +83,4 @@ def _listed(row: Row, name: str) -> tuple[str, ...]:
         kind = "no messages"
         message = f"expected a list of lists of messages in {name!r}, got {value!r:.60}"
         raise BadRowError(kind, message)
-    return tuple(_said(messages, f"{name}[{place}]") for place, messages in enumerate(value))
+    return tuple(_said(messages, f"{name}[{location}]") for location, messages in enumerate(value))

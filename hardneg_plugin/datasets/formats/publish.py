@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hardneg_plugin.datasets.formats.registry import FORMATS
-from hardneg_plugin.datasets.formats.write import Written, write_training_rows
+from hardneg_plugin.datasets.formats.write import WriteResult, write_training_rows
 from hardneg_plugin.datasets.training_rows import TrainingRows
 from hardneg_plugin.errors import DatasetError
 
@@ -27,7 +27,7 @@ def build_repository(
     title: str,
     audit: Mapping[str, Any] | None = None,
     **options: Any,
-) -> Written:
+) -> WriteResult:
     """Write the folder that an upload sends: the rows, as JSON lines or Parquet, and a card.
 
     :param rows: The rows.
@@ -136,7 +136,7 @@ def _card(
     name: str,
     title: str,
     figures: list[tuple[str, str]],
-    written: Written,
+    written: WriteResult,
 ) -> str:
     import yaml
     from jinja2 import Environment, StrictUndefined

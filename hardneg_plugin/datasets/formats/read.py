@@ -11,11 +11,11 @@ from urllib.parse import parse_qsl
 
 from hardneg_plugin.datasets.columns import KNOWN_NAMES
 from hardneg_plugin.datasets.formats.cells import BadRowError
+from hardneg_plugin.datasets.formats.hf_datasets import is_stored, open_hub, open_stored
 from hardneg_plugin.datasets.formats.labelled import POSITIVE_FROM
 from hardneg_plugin.datasets.formats.layout import Layout
 from hardneg_plugin.datasets.formats.raw import ENDINGS, PART, RawTable, RowFaults, open_dataset, open_file
 from hardneg_plugin.datasets.formats.registry import FORMATS, ReadRow, known_formats
-from hardneg_plugin.datasets.formats.stored import is_stored, open_hub, open_stored
 from hardneg_plugin.datasets.problems import BadRows
 from hardneg_plugin.datasets.training_rows import TrainingRow, TrainingRows, training_schema
 from hardneg_plugin.errors import DatasetError, ParameterError
@@ -92,15 +92,15 @@ def _open(source: Any, split: str) -> _Source:
     if hasattr(source, "column_names"):
         return _Source(open_dataset(source, "dataset"), {})
     path, options = _taken_apart(str(source))
-    place = Path(path).expanduser()
-    if place.is_file():
-        raw = open_file(place)
+    location = Path(path).expanduser()
+    if location.is_file():
+        raw = open_file(location)
         if raw is None:
-            msg = f"{place}: expected a file that ends in {', '.join(ENDINGS)}"
+            msg = f"{location}: expected a file that ends in {', '.join(ENDINGS)}"
             raise DatasetError(msg)
         return _Source(raw, options)
-    if place.is_dir():
-        return _open_folder(place, options, split)
+    if location.is_dir():
+        return _open_folder(location, options, split)
     return _Source(open_hub(path, split), options)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from hardneg_plugin.datasets.formats.by_id import is_pylate, is_tevatron_ids, pylate_reader, tevatron_ids_reader
 from hardneg_plugin.datasets.formats.flagembedding import flag_reader, flag_shape, is_flag
+from hardneg_plugin.datasets.formats.id_tables import is_pylate, is_tevatron_ids, pylate_reader, tevatron_ids_reader
 from hardneg_plugin.datasets.formats.labelled import (
     is_labelled_list,
     is_labelled_pair,
@@ -16,7 +16,7 @@ from hardneg_plugin.datasets.formats.labelled import (
 )
 from hardneg_plugin.datasets.formats.layout import Layout, Shape
 from hardneg_plugin.datasets.formats.ms_swift import is_swift, swift_reader, swift_shape
-from hardneg_plugin.datasets.formats.own import is_own, own_reader, own_shape
+from hardneg_plugin.datasets.formats.native import is_own, own_reader, own_shape
 from hardneg_plugin.datasets.formats.tables import PYLATE, TEVATRON, Tables
 from hardneg_plugin.datasets.formats.tevatron import is_tevatron, tevatron_reader, tevatron_shape
 from hardneg_plugin.datasets.formats.tuples import is_triplet, is_tuple, tuple_reader, tuple_shape

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import xxhash
 
-from hardneg_plugin.datasets.formats.sinks import Write, open_sink
+from hardneg_plugin.datasets.formats.writers import Write, open_sink
 from hardneg_plugin.datasets.tabular import text_id
 from hardneg_plugin.datasets.training_rows import TrainingRow
 from hardneg_plugin.errors import DatasetError

@@ -17,10 +17,10 @@ POSITIVES, NEGATIVES = "positive_passages", "negative_passages"
 def tevatron_reader(_: Layout) -> Callable[[int, Row], TrainingRow]:
     """Return what reads a row; a title stands before its text, parted by a space, as Tevatron trains on it."""
 
-    def read(place: int, row: Row) -> TrainingRow:
+    def read(location: int, row: Row) -> TrainingRow:
         positives, negatives = _passages(row, POSITIVES), _passages(row, NEGATIVES)
         return TrainingRow(
-            place,
+            location,
             text(row, "query"),
             needed(_texts(positives, POSITIVES), POSITIVES),
             _texts(negatives, NEGATIVES),
@@ -58,11 +58,11 @@ def tevatron_shape(_: int, scores: bool) -> Shape:
     def listed(found: tuple[str, ...], ids: tuple[str, ...], scored: tuple[float, ...]) -> list[dict[str, Any]]:
         return [
             {
-                "docid": ids[place] if ids else text_id("p", one),
+                "docid": ids[location] if ids else text_id("p", one),
                 "text": one,
-                **({"score": scored[place]} if scores else {}),
+                **({"score": scored[location]} if scores else {}),
             }
-            for place, one in enumerate(found)
+            for location, one in enumerate(found)
         ]
 
     def rows(row: TrainingRow) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def _passages(row: Row, name: str) -> list[Row]:
 
 
 def _texts(passages: list[Row], name: str) -> tuple[str, ...]:
-    return tuple(_text(passage, f"{name}[{place}]") for place, passage in enumerate(passages))
+    return tuple(_text(passage, f"{name}[{location}]") for location, passage in enumerate(passages))
 
 
 def _text(passage: Row, name: str) -> str:

@@ -84,7 +84,7 @@ def tuple_shape(anchor: str, *, wide: bool) -> Callable[[int, bool], Shape]:
     def shape(width: int, scores: bool) -> Shape:
         import pyarrow as pa
 
-        numbered = [f"negative_{place}" for place in range(1, width + 1)]
+        numbered = [f"negative_{location}" for location in range(1, width + 1)]
         names = [anchor, "positive", *(numbered if wide else ["negative"])]
         fields = [pa.field(name, pa.string()) for name in names]
         if scores:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hardneg_plugin.datasets.formats.registry import FORMATS, Format
-from hardneg_plugin.datasets.formats.sinks import SINKS, open_sink
 from hardneg_plugin.datasets.formats.tables import write_tables
+from hardneg_plugin.datasets.formats.writers import SINKS, open_sink
 from hardneg_plugin.datasets.training_rows import TrainingRow, TrainingRows
 from hardneg_plugin.errors import DatasetError, ParameterError
 
@@ -20,7 +20,7 @@ OWN = "hardneg"
 _OWN_FOLDERS = ("state.json", "train.parquet")
 
 
-class Written(NamedTuple):
+class WriteResult(NamedTuple):
     """What was written.
 
     :param rows: Rows of the output.
@@ -69,7 +69,7 @@ def write_training_rows(
     scores: bool = False,
     negatives: int | None = None,
     min_negatives: int = 0,
-) -> Written:
+) -> WriteResult:
     """Write training rows; the file or folder appears whole or not at all, and replaces one that is there.
 
     Formats that hold one positive a row get a row per positive. ``hardneg`` carries everything; the others carry the
@@ -101,7 +101,7 @@ def write_training_rows(
         partial.replace(path)
     finally:
         _remove(partial)
-    return Written(count, chosen.left_out, chosen.without)
+    return WriteResult(count, chosen.left_out, chosen.without)
 
 
 def _form(name: str, scores: bool, negatives: int | None, least: int) -> Format:
@@ -181,8 +181,8 @@ def _cut(row: TrainingRow, negatives: int | None) -> TrainingRow:
 
 
 def _one_each(row: TrainingRow) -> Iterator[TrainingRow]:
-    for place in range(len(row.positives)):
-        one = slice(place, place + 1)
+    for location in range(len(row.positives)):
+        one = slice(location, location + 1)
         yield row._replace(
             positives=row.positives[one],
             positive_ids=row.positive_ids[one],

@@ -19,7 +19,7 @@ _WHOLE_ROWS = ("triplets", "mr-tydi")
 
 
 @dataclass(frozen=True)
-class Part:
+class HubPart:
     """Files that are read in one way.
 
     :param files: Pattern of their paths in the repository.
@@ -49,7 +49,7 @@ class Part:
         first = "" if self.head is None else f", first {self.head:,} rows"
         return self.url or f"{self.repo}@{self.revision}/{self.files}{first}"
 
-    def first(self, rows: int) -> Part:
+    def first(self, rows: int) -> HubPart:
         """Return the part of which the first rows alone are wanted."""
         share = min(rows / self.rows, 1) if self.rows else None
         size = None if share is None or self.bytes is None else round(self.bytes * share)
@@ -76,16 +76,16 @@ class Entry:
     licence: str
     language: str
     language_name: str
-    corpus: tuple[Part, ...]
-    queries: tuple[Part, ...]
-    qrels: Mapping[str, tuple[Part, ...]]
+    corpus: tuple[HubPart, ...]
+    queries: tuple[HubPart, ...]
+    qrels: Mapping[str, tuple[HubPart, ...]]
     sizes: Mapping[str, int]
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[HubPart, ...]:
         """All files, each once."""
         split = [part for parts in self.qrels.values() for part in parts]
-        found: dict[str, Part] = {}
+        found: dict[str, HubPart] = {}
         for part in (*self.corpus, *self.queries, *split):
             found.setdefault(str(part), part)
         return tuple(found.values())
@@ -162,9 +162,9 @@ def _first(entry: Entry, rows: int) -> Entry:
     )
 
 
-def _part(raw: Mapping[str, Any], names: Mapping[str, str]) -> Part:
+def _part(raw: Mapping[str, Any], names: Mapping[str, str]) -> HubPart:
     filled = {**raw, "files": raw.get("files", "").format(**names)}
-    return Part(**{**filled, **{key: _own(raw.get(key), names["lang"]) for key in ("rows", "bytes")}})
+    return HubPart(**{**filled, **{key: _own(raw.get(key), names["lang"]) for key in ("rows", "bytes")}})
 
 
 def _own(value: Any, language: str) -> int | None:

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from hardneg_plugin.cache import build_entry, entry_path, fingerprint
-from hardneg_plugin.datasets.hub.catalogue import Part
+from hardneg_plugin.datasets.hub.catalogue import HubPart
 
 _KIND = "web"
 _BATCH = 1024
 
 
-def head_file(part: Part) -> Path:
+def head_file(part: HubPart) -> Path:
     """Return where the first rows of a part are kept, whether they are there or not."""
     return entry_path(_KIND, _key(part)) / _name(part)
 
 
-def fetch_head(part: Part) -> Path:
+def fetch_head(part: HubPart) -> Path:
     """Return a file with the first rows of a part, in the form of its files; nothing beyond them is read.
 
     :param part: A part with ``head``.
@@ -36,15 +36,15 @@ def fetch_head(part: Part) -> Path:
     return build_entry(_KIND, _key(part), build) / _name(part)
 
 
-def _key(part: Part) -> str:
+def _key(part: HubPart) -> str:
     return fingerprint([part.repo, part.revision, part.files, part.head])
 
 
-def _name(part: Part) -> str:
+def _name(part: HubPart) -> str:
     return posixpath.basename(part.files).replace("*", "head")
 
 
-def _remote(part: Part) -> Iterator[Any]:
+def _remote(part: HubPart) -> Iterator[Any]:
     """Yield the files of a part, open, one after the other."""
     from huggingface_hub import HfFileSystem
 
@@ -58,7 +58,7 @@ def _remote(part: Part) -> Iterator[Any]:
             yield file
 
 
-def _write_parquet(part: Part, target: Path) -> None:
+def _write_parquet(part: HubPart, target: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -74,7 +74,7 @@ def _write_parquet(part: Part, target: Path) -> None:
     pq.write_table(pa.Table.from_batches(batches).slice(0, part.head), target)
 
 
-def _write_lines(part: Part, target: Path) -> None:
+def _write_lines(part: HubPart, target: Path) -> None:
     opened = gzip.GzipFile if target.suffix == ".gz" else None
 
     def lines() -> Iterator[bytes]:

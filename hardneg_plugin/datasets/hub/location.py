@@ -12,7 +12,7 @@ from urllib.error import URLError
 from urllib.parse import urlparse
 
 from hardneg_plugin.cache import build_entry, entry_path, fingerprint
-from hardneg_plugin.datasets.hub.catalogue import Part
+from hardneg_plugin.datasets.hub.catalogue import HubPart
 from hardneg_plugin.datasets.hub.head import fetch_head, head_file
 from hardneg_plugin.errors import DatasetError
 
@@ -29,7 +29,7 @@ def hub_folder() -> Path | None:
     return Path(configured).expanduser().resolve() if configured else None
 
 
-def local_files(part: Part) -> list[Path]:
+def local_files(part: HubPart) -> list[Path]:
     """Return the files of a part that are on this machine, without asking the hub; empty where it would have to be.
 
     :raises DatasetError: If what is there is a part of a conversion.
@@ -46,7 +46,7 @@ def local_files(part: Part) -> list[Path]:
     return [] if snapshot is None else _matching(snapshot, part)
 
 
-def files_of(part: Part, dataset: str) -> list[Path]:
+def files_of(part: HubPart, dataset: str) -> list[Path]:
     """Return the files of a part, downloaded where they, or some of them, are not on this machine yet.
 
     :param part: The part.
@@ -66,7 +66,7 @@ def files_of(part: Part, dataset: str) -> list[Path]:
     raise DatasetError(msg)
 
 
-def _head(part: Part, dataset: str) -> Path:
+def _head(part: HubPart, dataset: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     try:
@@ -75,18 +75,18 @@ def _head(part: Part, dataset: str) -> Path:
         raise DatasetError(_unreachable(part, dataset, error)) from error
 
 
-def _place(part: Part) -> str:
+def _place(part: HubPart) -> str:
     if part.url:
         address = urlparse(part.url)
         return f"{address.netloc}{Path(address.path).parent}"
     return part.repo
 
 
-def _name(part: Part) -> str:
+def _name(part: HubPart) -> str:
     return Path(urlparse(part.url).path).name
 
 
-def _matching(folder: Path, part: Part) -> list[Path]:
+def _matching(folder: Path, part: HubPart) -> list[Path]:
     found = sorted(path for path in folder.glob(_name(part) if part.url else part.files) if path.is_file())
     for path in found:
         if _PARTIAL.search(path.relative_to(folder).as_posix()):
@@ -95,7 +95,7 @@ def _matching(folder: Path, part: Part) -> list[Path]:
     return found
 
 
-def _snapshot(part: Part, *, local: bool, dataset: str = "") -> Path | None:
+def _snapshot(part: HubPart, *, local: bool, dataset: str = "") -> Path | None:
     """Return the folder of a repository's files in the hub's cache.
 
     :param local: Whether to look there alone: None where the files are not in it.
@@ -119,7 +119,7 @@ def _snapshot(part: Part, *, local: bool, dataset: str = "") -> Path | None:
         raise DatasetError(_unreachable(part, dataset, error)) from error
 
 
-def _unreachable(part: Part, dataset: str, error: Exception) -> str:
+def _unreachable(part: HubPart, dataset: str, error: Exception) -> str:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     size = "" if part.bytes is None else f" ({part.bytes / 1e6:,.1f} MB)"
     folder = hub_folder() or "FOLDER"
@@ -137,7 +137,7 @@ def _check_whole(read: int, promised: str | None) -> None:
         raise ConnectionError(msg)
 
 
-def _downloading(part: Part, dataset: str) -> Callable[[Path], None]:
+def _downloading(part: HubPart, dataset: str) -> Callable[[Path], None]:
     def download(folder: Path) -> None:
         try:
             with (

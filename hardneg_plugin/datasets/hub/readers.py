@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hardneg_plugin.datasets.files import read_json_lines, read_lines, read_parquet_rows
-from hardneg_plugin.datasets.hub.catalogue import Part
+from hardneg_plugin.datasets.hub.catalogue import HubPart
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.datasets.rows import Passage, Qrel, Query, short_answers
 from hardneg_plugin.datasets.tabular import text_id
@@ -27,7 +27,7 @@ class RawRow(NamedTuple):
     fields: Mapping[str, Any]
 
 
-def read_part(part: Part, files: Sequence[Path], name: str, problems: RowProblems) -> Iterator[RawRow]:
+def read_part(part: HubPart, files: Sequence[Path], name: str, problems: RowProblems) -> Iterator[RawRow]:
     """Yield the rows of a part.
 
     :param part: The part.
@@ -51,7 +51,9 @@ def read_part(part: Part, files: Sequence[Path], name: str, problems: RowProblem
         raise DatasetError(msg)
 
 
-def _named(part: Part, file: Path, rows: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _named(
+    part: HubPart, file: Path, rows: Iterator[tuple[int, dict[str, Any]]]
+) -> Iterator[tuple[int, dict[str, Any]]]:
     for line, row in rows:
         missing = [column for column in part.columns.values() if column not in row]
         if missing:
@@ -60,15 +62,15 @@ def _named(part: Part, file: Path, rows: Iterator[tuple[int, dict[str, Any]]]) -
         yield line, {field: row[column] for field, column in part.columns.items()}
 
 
-def _parquet(part: Part, file: Path, name: str, problems: RowProblems) -> Iterator[tuple[int, dict[str, Any]]]:
+def _parquet(part: HubPart, file: Path, name: str, problems: RowProblems) -> Iterator[tuple[int, dict[str, Any]]]:
     return _named(part, file, read_parquet_rows(file))
 
 
-def _jsonl(part: Part, file: Path, name: str, problems: RowProblems) -> Iterator[tuple[int, dict[str, Any]]]:
+def _jsonl(part: HubPart, file: Path, name: str, problems: RowProblems) -> Iterator[tuple[int, dict[str, Any]]]:
     return _named(part, file, read_json_lines(file, name, problems))
 
 
-def _tsv(part: Part, file: Path, name: str, problems: RowProblems) -> Iterator[tuple[int, dict[str, Any]]]:
+def _tsv(part: HubPart, file: Path, name: str, problems: RowProblems) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read cells parted by tabs as they stand: quotes are text, and so are NULL and NA."""
     for line, text in read_lines(file, name, problems):
         cells = text.split("\t")
@@ -76,10 +78,10 @@ def _tsv(part: Part, file: Path, name: str, problems: RowProblems) -> Iterator[t
             message = f"expected {len(part.columns)} cells ({', '.join(part.columns)}), got {len(cells)}"
             problems.bad(name, "broken line", f"{file}:{line}", message)
             continue
-        yield line, {field: cells[place] for field, place in part.columns.items()}
+        yield line, {field: cells[location] for field, location in part.columns.items()}
 
 
-def _qrels(part: Part, file: Path, name: str, problems: RowProblems) -> Iterator[tuple[int, dict[str, Any]]]:
+def _qrels(part: HubPart, file: Path, name: str, problems: RowProblems) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read ``query Q0 passage grade`` (TREC), or ``query passage grade`` under a header (BEIR)."""
     for line, text in read_lines(file, name, problems):
         cells = text.split()
@@ -91,7 +93,7 @@ def _qrels(part: Part, file: Path, name: str, problems: RowProblems) -> Iterator
         yield line, {"query": cells[0], "passage": cells[-2], "grade": cells[-1]}
 
 
-_READ: dict[str, Callable[[Part, Path, str, RowProblems], Iterator[tuple[int, Mapping[str, Any]]]]] = {
+_READ: dict[str, Callable[[HubPart, Path, str, RowProblems], Iterator[tuple[int, Mapping[str, Any]]]]] = {
     "parquet": _parquet,
     "triplets": _parquet,
     "jsonl": _jsonl,
@@ -104,28 +106,28 @@ _READ: dict[str, Callable[[Part, Path, str, RowProblems], Iterator[tuple[int, Ma
 
 def passages_of(row: RawRow, kind: str, language: str) -> Iterator[Passage]:
     """Yield the passages of a row."""
-    place = (row.line, str(row.file))
+    location = (row.line, str(row.file))
     if kind == "mr-tydi":
         for one in [*row.fields["positive_passages"], *row.fields["negative_passages"]]:
-            yield Passage(str(one["docid"]), one["text"], one["title"] or "", language, *place)
+            yield Passage(str(one["docid"]), one["text"], one["title"] or "", language, *location)
     elif kind in _TEXTS:
         for text in (row.fields[field] for field in _TEXTS[kind]):
-            yield Passage(text_id("p", text), text, "", language, *place)
+            yield Passage(text_id("p", text), text, "", language, *location)
     else:
         fields = row.fields
-        yield Passage(str(fields["id"]), fields["text"], fields.get("title") or "", language, *place)
+        yield Passage(str(fields["id"]), fields["text"], fields.get("title") or "", language, *location)
 
 
 def query_of(row: RawRow, kind: str, language: str) -> Query:
     """Return the query of a row."""
-    fields, place = row.fields, (row.line, str(row.file))
+    fields, location = row.fields, (row.line, str(row.file))
     if kind == "mr-tydi":
-        return Query(str(fields["query_id"]), fields["query"], language, (), *place)
+        return Query(str(fields["query_id"]), fields["query"], language, (), *location)
     if kind == "goldp":
-        return Query(fields["id"], fields["question"], language, _answers(fields["answers"]), *place)
+        return Query(fields["id"], fields["question"], language, _answers(fields["answers"]), *location)
     if kind == "triplets":
-        return Query(text_id("q", fields["anchor"]), fields["anchor"], language, (), *place)
-    return Query(str(fields["id"]), fields["text"], language, (), *place)
+        return Query(text_id("q", fields["anchor"]), fields["anchor"], language, (), *location)
+    return Query(str(fields["id"]), fields["text"], language, (), *location)
 
 
 def _answers(value: Any) -> tuple[str, ...]:
@@ -139,14 +141,14 @@ def qrels_of(row: RawRow, kind: str) -> Iterator[Qrel]:
 
     :raises DatasetError: If a grade is no whole number.
     """
-    fields, place = row.fields, (row.line, str(row.file))
+    fields, location = row.fields, (row.line, str(row.file))
     if kind == "mr-tydi":
         for one in fields["positive_passages"]:
-            yield Qrel(str(fields["query_id"]), str(one["docid"]), 1, *place)
+            yield Qrel(str(fields["query_id"]), str(one["docid"]), 1, *location)
     elif kind == "goldp":
-        yield Qrel(fields["id"], text_id("p", fields["context"]), 1, *place)
+        yield Qrel(fields["id"], text_id("p", fields["context"]), 1, *location)
     elif kind == "triplets":
-        yield Qrel(text_id("q", fields["anchor"]), text_id("p", fields["positive"]), 1, *place)
+        yield Qrel(text_id("q", fields["anchor"]), text_id("p", fields["positive"]), 1, *location)
     else:
         passages = fields["passage"] if isinstance(fields["passage"], list) else [fields["passage"]]
         try:
@@ -155,4 +157,4 @@ def qrels_of(row: RawRow, kind: str) -> Iterator[Qrel]:
             msg = f"{row.file}:{row.line}: expected a whole number as grade, got {fields['grade']!r}"
             raise DatasetError(msg) from error
         for passage in passages:
-            yield Qrel(str(fields["query"]), str(passage), grade, *place)
+            yield Qrel(str(fields["query"]), str(passage), grade, *location)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hardneg_plugin.datasets.files import file_identity
-from hardneg_plugin.datasets.hub.catalogue import Part, hub_entry
+from hardneg_plugin.datasets.hub.catalogue import HubPart, hub_entry
 from hardneg_plugin.datasets.hub.location import files_of
 from hardneg_plugin.datasets.hub.readers import RawRow, passages_of, qrels_of, query_of, read_part
 from hardneg_plugin.datasets.problems import RowProblems
@@ -67,7 +67,7 @@ class HubSource:
         return ", ".join(map(str, found))
 
     def _rows(
-        self, parts: Sequence[Part], name: str, rows_of: Callable[[RawRow, str], Iterator[_Row]]
+        self, parts: Sequence[HubPart], name: str, rows_of: Callable[[RawRow, str], Iterator[_Row]]
     ) -> Iterator[_Row]:
         seen: set[object] = set()
         for part in parts:
@@ -83,5 +83,5 @@ class HubSource:
                         seen.add(key)
                     yield row
 
-    def _files(self, part: Part) -> list[Path]:
+    def _files(self, part: HubPart) -> list[Path]:
         return files_of(part, self._entry.name)

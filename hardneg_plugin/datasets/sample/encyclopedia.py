@@ -75,21 +75,21 @@ class Encyclopedia:
 
     def _family(self, number: int) -> Iterator[Fact]:
         rng = Random(f"{self._seed}/{number}")  # noqa: S311 - reproducible, not secret
-        family, place = divmod(number, len(self._languages))
-        language = self._languages[place]
+        family, position = divmod(number, len(self._languages))
+        language = self._languages[position]
         kind = language.kinds[family % len(language.kinds)]
-        names = self._look_alikes(kind, place, family, rng)
+        names = self._look_alikes(kind, position, family, rng)
         left_out = _pick(kind.facts, rng)
         forms = [form for form in kind.facts if form is not left_out]
-        shared = {form.name: self._value(form, place, rng) for form in forms if rng.random() < _SHARED_VALUE}
+        shared = {form.name: self._value(form, position, rng) for form in forms if rng.random() < _SHARED_VALUE}
         # Shifted per language, so that the test split of a small sample has all kinds.
-        split = "test" if (family + place) % _TEST_EVERY == 0 else "train"
+        split = "test" if (family + position) % _TEST_EVERY == 0 else "train"
         for member, name in enumerate(names):
             entity = f"{language.code}-{kind.name}-{family * LOOK_ALIKES + member:06d}"
             for form in forms:
                 slots = {
                     "name": name,
-                    "v": shared[form.name] if form.name in shared else self._value(form, place, rng),
+                    "v": shared[form.name] if form.name in shared else self._value(form, position, rng),
                     "sib": names[(member + 1 + (rng.random() < 0.5)) % LOOK_ALIKES],
                     "n": str(12 + int(rng.random() * 880)),
                     "m": str(12 + int(rng.random() * 880)),
@@ -100,19 +100,19 @@ class Encyclopedia:
                 fact_id = f"{entity}-{form.name}"
                 yield Fact(fact_id, entity, language.code, split, question, passages, known, slots)
 
-    def _look_alikes(self, kind: Kind, place: int, family: int, rng: Random) -> list[str]:
+    def _look_alikes(self, kind: Kind, position: int, family: int, rng: Random) -> list[str]:
         patterns = _pick(kind.names, rng)
-        stems = self._names[place].stems(family)
+        stems = self._names[position].stems(family)
         if rng.random() < 0.7:
             return [patterns[0].format(stem=stem) for stem in stems]
         return [pattern.format(stem=stems[0]) for pattern in patterns]
 
-    def _value(self, fact: FactForm, place: int, rng: Random) -> str:
+    def _value(self, fact: FactForm, position: int, rng: Random) -> str:
         form = fact.value
         return form.pattern.format(
             n=form.low + int(rng.random() * (form.high - form.low + 1)),
             word=_pick(form.words, rng) if form.words else "",
-            stem=self._names[place].draw(rng) if "{stem}" in form.pattern else "",
+            stem=self._names[position].draw(rng) if "{stem}" in form.pattern else "",
         )
 
 

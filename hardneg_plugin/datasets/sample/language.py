@@ -92,7 +92,7 @@ def spell_out(template: str) -> tuple[str, ...]:
     :returns: Every combination, in the order of writing.
     """
     parts = _ALTERNATIVES.split(template)
-    choices = [part.split("|") if place % 2 else [part] for place, part in enumerate(parts)]
+    choices = [part.split("|") if position % 2 else [part] for position, part in enumerate(parts)]
     return tuple("".join(combination) for combination in product(*choices))
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hardneg_plugin.datasets.findings import Finding
 from hardneg_plugin.evaluation.audit.copies import DETAILS, shortened
+from hardneg_plugin.evaluation.audit.findings import Finding
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools
 from hardneg_plugin.text.characters import has_control_characters
 from hardneg_plugin.text.mojibake import has_mojibake
@@ -61,20 +61,20 @@ def broken_findings(table: AuditTable) -> Iterator[Finding]:
 
 
 def _machine_talk(table: AuditTable) -> Finding:
-    codes, place = np.unique(table.negatives.texts, return_inverse=True)
-    talk = np.array([is_preamble(text) or is_refusal(text) for text in table.texts.take(codes)], dtype=bool)[place]
-    places = np.flatnonzero(talk)
+    codes, position = np.unique(table.negatives.texts, return_inverse=True)
+    talk = np.array([is_preamble(text) or is_refusal(text) for text in table.texts.take(codes)], dtype=bool)[position]
+    positions = np.flatnonzero(talk)
     details = tuple(
-        f"row {table.numbers[table.negatives.row[number]]}, negative {table.negatives.place(number)}: "
+        f"row {table.numbers[table.negatives.row[number]]}, negative {table.negatives.position(number)}: "
         f"{shortened(table.texts.one(table.negatives.texts[number]))}"
-        for number in places[:DETAILS].tolist()
+        for number in positions[:DETAILS].tolist()
     )
     return Finding(
         "machine_talk",
         "Negatives that begin as a language model's answer, not as a passage",
         "Lines such as “Here are three passages:”, refusals, entries of a list: a model learns their style at once.",
         "warning",
-        len(places),
+        len(positions),
         len(talk),
         "negatives",
         table.numbers_of(table.negatives.row[talk]),

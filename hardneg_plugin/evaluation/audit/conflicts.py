@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardneg_plugin.datasets.findings import Finding
+from hardneg_plugin.evaluation.audit.findings import Finding
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools, Ints
-from hardneg_plugin.records.table import ranges
+from hardneg_plugin.records.table import concat_ranges
 
 MOST_PAIRS = 20_000_000
 """Pairs of rows that are listed at most; from there on pairs that share several texts count several times."""
@@ -78,7 +78,7 @@ def _count_pairs(own: Ints, every: Ints, owners: Ints, users: Ints, rows: int) -
     starts = np.searchsorted(every[1], own[1])
     counts = users[own[1]]
     first = np.repeat(own[0], counts)
-    second = every[0][ranges(starts, counts)]
+    second = every[0][concat_ranges(starts, counts)]
     low, high = np.minimum(first, second), np.maximum(first, second)
     return len(np.unique(low[low < high] * np.int64(rows) + high[low < high])), True
 

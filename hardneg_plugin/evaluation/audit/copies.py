@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hardneg_plugin.datasets.findings import Finding
+from hardneg_plugin.evaluation.audit.findings import Finding
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools, Ints, Keys, paired
-from hardneg_plugin.records.table import ranges
+from hardneg_plugin.records.table import concat_ranges
 from hardneg_plugin.text import normalise_all
 
 NEAR = 0.9
@@ -81,14 +81,14 @@ def _query_as_positive(table: AuditTable, positive: Keys) -> Finding:
 
 
 def _of_negatives(table: AuditTable, name: str, title: str, meaning: str, mask: Bools) -> Finding:
-    places = np.flatnonzero(mask)
+    positions = np.flatnonzero(mask)
     details = tuple(
-        f"row {table.numbers[table.negatives.row[place]]}, negative {table.negatives.place(place)}: "
-        f"{shortened(table.texts.one(table.negatives.texts[place]))}"
-        for place in places[:DETAILS].tolist()
+        f"row {table.numbers[table.negatives.row[position]]}, negative {table.negatives.position(position)}: "
+        f"{shortened(table.texts.one(table.negatives.texts[position]))}"
+        for position in positions[:DETAILS].tolist()
     )
     rows = table.numbers_of(table.negatives.row[mask])
-    return Finding(name, title, meaning, "error", len(places), len(mask), "negatives", rows, details)
+    return Finding(name, title, meaning, "error", len(positions), len(mask), "negatives", rows, details)
 
 
 def shortened(text: str, most: int = 100) -> str:
@@ -102,11 +102,11 @@ def _near_copies(table: AuditTable, looked_at: Bools) -> Bools:
     negatives, positives = table.negatives, table.positives
     order = np.argsort(table.asked[positives.row], kind="stable")
     bounds = np.searchsorted(table.asked[positives.row][order], np.arange(table.asked.max() + 2))
-    places = np.flatnonzero(looked_at)
-    groups = table.asked[negatives.row[places]]
+    positions = np.flatnonzero(looked_at)
+    groups = table.asked[negatives.row[positions]]
     counts = np.diff(bounds)[groups]
     pairs = np.stack(
-        [np.repeat(negatives.texts[places], counts), positives.texts[order[ranges(bounds[groups], counts)]]]
+        [np.repeat(negatives.texts[positions], counts), positives.texts[order[concat_ranges(bounds[groups], counts)]]]
     )
     lengths = table.texts.lengths[pairs]
     total = lengths.sum(axis=0)
@@ -117,7 +117,7 @@ def _near_copies(table: AuditTable, looked_at: Bools) -> Bools:
     near = np.zeros(len(negatives), dtype=bool)
     hit = possible.copy()
     hit[possible] = np.isin(pairs[0, possible] * size + pairs[1, possible], alike[0] * size + alike[1])
-    near[np.repeat(places, counts)[hit]] = True
+    near[np.repeat(positions, counts)[hit]] = True
     return near
 
 
@@ -129,9 +129,9 @@ def _alike(table: AuditTable, pairs: Ints) -> Ints:
     kept = []
     for start in range(0, pairs.shape[1], _PAIRS_AT_ONCE):
         block = pairs[:, start : start + _PAIRS_AT_ONCE]
-        codes, place = np.unique(block, return_inverse=True)
+        codes, position = np.unique(block, return_inverse=True)
         forms = normalise_all(table.texts.take(codes))
-        sides: Any = place.reshape(block.shape).tolist()
+        sides: Any = position.reshape(block.shape).tolist()
         first, second = ([forms[number] for number in side] for side in sides)
         similarity = cpdist(first, second, scorer=Indel.normalized_similarity, score_cutoff=NEAR, dtype=np.float64)
         kept.append(block[:, similarity >= NEAR])

@@ -45,7 +45,7 @@ class GroupRate(NamedTuple):
     estimate: RateEstimate
 
 
-class Known(NamedTuple):
+class LabelSources(NamedTuple):
     """What is known of the negatives; None where there is nothing of the kind.
 
     :param qrels: By judgements.
@@ -81,7 +81,7 @@ def groups_of(table: AuditTable, languages: Sequence[str]) -> Iterator[Group]:
         yield Group("rank", name, (ranks >= low) & (ranks <= high))
 
 
-def rates_of(table: AuditTable, known: Known, languages: Sequence[str]) -> Iterator[GroupRate]:
+def rates_of(table: AuditTable, known: LabelSources, languages: Sequence[str]) -> Iterator[GroupRate]:
     """Yield the rates of all groups of which something is known.
 
     A person's labels and a judge's verdicts together give the corrected rate, labels or judgements alone the rate among
@@ -100,7 +100,7 @@ def rates_of(table: AuditTable, known: Known, languages: Sequence[str]) -> Itera
             yield GroupRate(name, group, estimate)
 
 
-def _estimates(known: Known, mask: Bools, queries: Strings) -> Iterator[tuple[str, RateEstimate]]:
+def _estimates(known: LabelSources, mask: Bools, queries: Strings) -> Iterator[tuple[str, RateEstimate]]:
     if (estimate := _false_negatives(known, mask, queries)) is not None:
         yield "false_negative_rate", estimate
     judged, answered = _there(known.verdicts, mask), _there(known.answers, mask)
@@ -110,7 +110,7 @@ def _estimates(known: Known, mask: Bools, queries: Strings) -> Iterator[tuple[st
         yield "answer_rate", gold_rate(known.answers[answered] == 1, "answers", _clusters(queries[answered]))
 
 
-def _false_negatives(known: Known, mask: Bools, queries: Strings) -> RateEstimate | None:
+def _false_negatives(known: LabelSources, mask: Bools, queries: Strings) -> RateEstimate | None:
     """Estimate the rate by a person's labels, else by judgements; None where neither says anything."""
     gold = known.gold.labels if known.gold is not None else known.qrels
     labelled, judged = _there(gold, mask), _there(known.verdicts, mask)

@@ -88,8 +88,8 @@ def _looked_up(known: Keys, grades: Labels, queries: Ints, passages: Keys) -> La
     if not len(known):
         return np.full(len(queries), np.nan)
     wanted = paired(queries, passages)
-    places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    return np.where((known[places] == wanted) & (queries >= 0), grades[places], np.nan)
+    positions = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return np.where((known[positions] == wanted) & (queries >= 0), grades[positions], np.nan)
 
 
 def _key(text: str) -> int:
@@ -129,9 +129,9 @@ def person_labels(table: AuditTable, rows: Sequence[LabelRow]) -> Gold:
     query_ids = table.rows.table.column("query_id").to_pylist()
     ids = table.negatives.ids.to_pylist() if table.negatives.ids is not None else [None] * len(numbers)
     passages = table.keys_of(table.negatives.texts).tolist()
-    for place, (row, identifier, key) in enumerate(zip(table.negatives.row.tolist(), ids, passages, strict=True)):
+    for position, (row, identifier, key) in enumerate(zip(table.negatives.row.tolist(), ids, passages, strict=True)):
         found = by_ids.get((query_ids[row], identifier), -1)
-        numbers[place] = found if found >= 0 else by_texts.get((queries[row], key), -1)
+        numbers[position] = found if found >= 0 else by_texts.get((queries[row], key), -1)
     known = {name: code for code, name in enumerate(dict.fromkeys(row.stratum for row in rows))}
     # The last value is that of a negative without a row of the sample: -1 picks it.
     labels = np.array([*(row.relevant for row in rows), np.nan])[numbers]
@@ -161,8 +161,8 @@ def answer_labels(table: AuditTable) -> Labels | None:
     if not telling.any():
         return None
     labels = np.full(len(table.negatives), np.nan)
-    places = np.flatnonzero(telling[table.negatives.row])
-    for place, text in zip(places.tolist(), table.texts.take(table.negatives.texts[places]), strict=True):
-        row = int(table.negatives.row[place])
-        labels[place] = contains_answer(text, answers[row], table.languages[row])
+    positions = np.flatnonzero(telling[table.negatives.row])
+    for position, text in zip(positions.tolist(), table.texts.take(table.negatives.texts[positions]), strict=True):
+        row = int(table.negatives.row[position])
+        labels[position] = contains_answer(text, answers[row], table.languages[row])
     return labels

@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 import regex
 
-from hardneg_plugin.datasets.findings import Finding
 from hardneg_plugin.evaluation.audit.copies import DETAILS, shortened
+from hardneg_plugin.evaluation.audit.findings import Finding
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools, Ints
 from hardneg_plugin.text import detect_language
 from hardneg_plugin.text.latin_language import other_latin_language
-from hardneg_plugin.text.writing import script_share, scripts_of
+from hardneg_plugin.text.script_check import script_share, scripts_of
 
 LATIN = "Latin script"
 """What a text in Latin script is called whose language its words do not tell."""
@@ -86,11 +86,11 @@ class Languages:
         """
         seen: dict[tuple[int, str], bool] = {}
         mask = np.zeros(len(codes), dtype=bool)
-        for place, (row, code) in enumerate(zip(rows.tolist(), codes.tolist(), strict=True)):
+        for position, (row, code) in enumerate(zip(rows.tolist(), codes.tolist(), strict=True)):
             key = code, self.of_rows[row]
             if key not in seen:
                 seen[key] = self._differs(*key)
-            mask[place] = seen[key]
+            mask[position] = seen[key]
         return mask
 
     def _differs(self, code: int, wanted: str) -> bool:

@@ -7,8 +7,8 @@ from itertools import chain
 
 import numpy as np
 
-from hardneg_plugin.datasets.findings import Finding
 from hardneg_plugin.evaluation.audit.copies import DETAILS, shortened
+from hardneg_plugin.evaluation.audit.findings import Finding
 from hardneg_plugin.evaluation.audit.table import AuditTable, Ints
 from hardneg_plugin.evaluation.leakage import ALIKE, LeakageCounter
 

@@ -13,7 +13,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools, Ints
-from hardneg_plugin.search.bm25 import K1, B
+from hardneg_plugin.search.bm25.index import K1, B
 from hardneg_plugin.text import Analyzer
 
 MOST_ROWS = 20_000
@@ -108,7 +108,7 @@ class Pairs:
         :param model: A ``SentenceTransformer``.
         :param batch_size: Texts per forward pass.
         """
-        from hardneg_plugin.search.dense import encode
+        from hardneg_plugin.search.dense.search import encode
 
         (queries, query), (passages, passage) = (
             np.unique(codes, return_inverse=True) for codes in (self.table.queries[self.row], self.passages)

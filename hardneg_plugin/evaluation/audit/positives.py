@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hardneg_plugin.datasets.findings import Finding
 from hardneg_plugin.evaluation.audit.copies import DETAILS, shortened
+from hardneg_plugin.evaluation.audit.findings import Finding
 from hardneg_plugin.evaluation.audit.pairs import Matrix, Pairs, Vectors
 from hardneg_plugin.evaluation.audit.table import Ints
-from hardneg_plugin.records.table import offsets_of, ranges
+from hardneg_plugin.records.table import concat_ranges, lengths_to_offsets
 
 FOLDS = 5
 _REGULARISATION = 1e-3
@@ -76,10 +76,10 @@ def _differences(pairs: Pairs) -> tuple[Ints, Ints]:
     """Return pair numbers of a positive and of a negative of the same row, each with each."""
     size = len(pairs.table)
     counts = np.bincount(pairs.row[~pairs.is_positive], minlength=size)
-    starts = offsets_of(counts)[:-1] + int(pairs.is_positive.sum())
+    starts = lengths_to_offsets(counts)[:-1] + int(pairs.is_positive.sum())
     positives = np.flatnonzero(pairs.is_positive)
     of_row = pairs.row[positives]
-    return np.repeat(positives, counts[of_row]), ranges(starts[of_row], counts[of_row])
+    return np.repeat(positives, counts[of_row]), concat_ranges(starts[of_row], counts[of_row])
 
 
 def _moments(features: Features, first: Ints, second: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -109,9 +109,9 @@ def positive_finding(pairs: Pairs, scored: Scored) -> Finding:
     below = compared & (gap > 0)
     worst = np.flatnonzero(below)[np.argsort(-gap[below], kind="stable")][:DETAILS]
     details = tuple(
-        f"row {table.numbers[rows[place]]}: query {shortened(table.texts.one(table.queries[rows[place]]), 60)!r}, "
-        f"positive {shortened(table.texts.one(pairs.passages[positives[place]]), 100)!r}"
-        for place in worst.tolist()
+        f"row {table.numbers[rows[position]]}: query {shortened(table.texts.one(table.queries[rows[position]]), 60)!r}, "
+        f"positive {shortened(table.texts.one(pairs.passages[positives[position]]), 100)!r}"
+        for position in worst.tolist()
     )
     return Finding(
         "positives_below_negatives",

@@ -15,11 +15,11 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from hardneg_plugin.datasets.findings import Finding
 from hardneg_plugin.evaluation.audit.copies import DETAILS, shortened
+from hardneg_plugin.evaluation.audit.findings import Finding
 from hardneg_plugin.evaluation.audit.languages import LATIN, NONE, Languages
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools, Ints, paired
-from hardneg_plugin.text.characters import dense_characters
+from hardneg_plugin.text.characters import count_cjk_characters
 from hardneg_plugin.text.normalise import fold_characters
 from hardneg_plugin.text.question_words import list_language, question_words
 from hardneg_plugin.text.scripts import WORDS, runs_of
@@ -82,7 +82,7 @@ def swapped_findings(languages: Languages) -> Iterator[Finding]:
 
 def _form(text: str, language: str) -> tuple[float, ...]:
     """Return what a text looks like, whatever it is about: length, question mark, question word, end, sentences."""
-    length = len(text) + dense_characters(text)
+    length = len(text) + count_cjk_characters(text)
     sentences = len(_SENTENCES.findall(text[:2000]))
     return (
         float(np.log1p(length)),

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.datasets.training_rows import TrainingRows
 from hardneg_plugin.errors import DatasetError
-from hardneg_plugin.records.coded import Coded
-from hardneg_plugin.records.table import offsets_of
+from hardneg_plugin.records.dictionary_column import DictionaryColumn
+from hardneg_plugin.records.table import lengths_to_offsets
 from hardneg_plugin.text import normalise
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Passages:
         """Row of each passage, from 0."""
         return np.repeat(np.arange(len(self.offsets) - 1, dtype=np.int64), self.counts)
 
-    def place(self, passage: int) -> int:
+    def position(self, passage: int) -> int:
         """Return which of its row's passages one is, from 1."""
         return int(passage - self.offsets[self.row[passage]]) + 1
 
@@ -108,7 +108,7 @@ class Provenance:
     """
 
     found: Mapping[str, Ints] = field(default_factory=dict)
-    verdicts: Coded | None = None
+    verdicts: DictionaryColumn | None = None
     answers: tuple[tuple[str, ...], ...] = ()
 
 
@@ -151,7 +151,7 @@ class AuditTable:
         flat = [roles["query"], roles["positives"].flatten(), roles["negatives"].flatten()]
         encoded = pa.concat_arrays([part.cast(pa.large_string()) for part in flat]).dictionary_encode()
         codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        sizes = offsets_of([len(part) for part in flat])
+        sizes = lengths_to_offsets([len(part) for part in flat])
         queries, positives, negatives = (codes[sizes[part] : sizes[part + 1]] for part in range(3))
         languages = tuple(language or "" for language in table.column("language").to_pylist())
         return cls(
@@ -208,7 +208,7 @@ def _passages(rows: TrainingRows, role: str, texts: Any, codes: Ints) -> Passage
     values = np.full(len(codes), np.nan, dtype=np.float32)
     if scores is not None:
         values = scores.to_numpy(zero_copy_only=False).astype(np.float32)
-    return Passages(offsets_of(lengths), codes, values, _aligned(rows, f"{role}_ids", lengths))
+    return Passages(lengths_to_offsets(lengths), codes, values, _aligned(rows, f"{role}_ids", lengths))
 
 
 def _aligned(rows: TrainingRows, name: str, lengths: Ints) -> Any | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hardneg_plugin.report import svg
-from hardneg_plugin.report.audit.data import AuditRate, AuditReport, Distribution, Mix
+from hardneg_plugin.report.audit.data import AuditRate, AuditReport, Breakdown, Distribution
 
 _LEFT, _TOP, _WIDTH, _HEIGHT, _LEGEND = 60, 40, 480, 200, 150
 _ROW = 22
@@ -38,16 +38,16 @@ def histogram(distribution: Distribution) -> str:
     body = [*_levels(marks, bottom, scale)]
     for number, role in enumerate(roles):
         width = bin_width / len(roles)
-        for place, share in enumerate(parts[role]):
-            low, high = distribution.edges[place : place + 2]
+        for position, share in enumerate(parts[role]):
+            low, high = distribution.edges[position : position + 2]
             label = f"{role}, {low:g} to {high:g}: {share:.1%}"
-            x = _LEFT + place * bin_width + number * width
+            x = _LEFT + position * bin_width + number * width
             body.append(
                 svg.bar(x, bottom - share * scale, max(width - 1, 1), share * scale, svg.COLOURS[number], label)
             )
-    for place in range(0, bins + 1, max(bins // 6, 1)):
+    for position in range(0, bins + 1, max(bins // 6, 1)):
         body.append(
-            svg.text(_LEFT + place * bin_width, bottom + 18, f"{distribution.edges[place]:.3g}", anchor="middle")
+            svg.text(_LEFT + position * bin_width, bottom + 18, f"{distribution.edges[position]:.3g}", anchor="middle")
         )
     body += svg.legend(_LEFT + _WIDTH + 20, _TOP, roles)
     return svg.page(_LEFT + _WIDTH + 20 + _LEGEND, bottom + 30, distribution.title, body)
@@ -60,7 +60,7 @@ def _levels(marks: list[float], bottom: float, scale: float) -> Iterator[str]:
         yield svg.text(_LEFT - 6, y + 4, f"{mark:.3g}", anchor="end")
 
 
-def shares(mix: Mix) -> str:
+def shares(mix: Breakdown) -> str:
     """Draw the most frequent kinds of each role as bars.
 
     :param mix: What to draw.
@@ -73,8 +73,8 @@ def shares(mix: Mix) -> str:
     roles, left = list(mix.counts), 150
     height = len(roles) * 10 + 8
     body = []
-    for place, kind in enumerate(kinds):
-        y = _TOP + place * height
+    for position, kind in enumerate(kinds):
+        y = _TOP + position * height
         body.append(svg.text(left - 6, y + 12, (kind or "unknown")[:24], anchor="end"))
         for number, role in enumerate(roles):
             share = mix.counts[role].get(kind, 0) / (sum(mix.counts[role].values()) or 1)

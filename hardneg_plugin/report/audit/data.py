@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from hardneg_plugin.datasets.findings import Finding
+from hardneg_plugin.evaluation.audit.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Distribution:
 
 
 @dataclass(frozen=True)
-class Mix:
+class Breakdown:
     """How texts are divided.
 
     :param name: Such as ``languages``.
@@ -118,7 +118,7 @@ class AuditReport:
     rates: tuple[AuditRate, ...]
     figures: Mapping[str, float]
     distributions: tuple[Distribution, ...] = ()
-    mixes: tuple[Mix, ...] = ()
+    mixes: tuple[Breakdown, ...] = ()
     examples: tuple[ReadingExample, ...] = ()
     notes: tuple[str, ...] = field(default=())
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hardneg_plugin.datasets.findings import Finding
-from hardneg_plugin.report.audit.data import AuditRate, AuditReport, Distribution, Mix
+from hardneg_plugin.evaluation.audit.findings import Finding
+from hardneg_plugin.report.audit.data import AuditRate, AuditReport, Breakdown, Distribution
 from hardneg_plugin.report.content import Cell, Section, Table
 
 SHOWN_ROWS = 10
@@ -93,7 +93,7 @@ def _distribution(distribution: Distribution) -> Table:
     return Table(distribution.title, ("", *names), rows)
 
 
-def _mix(mix: Mix) -> Table:
+def _mix(mix: Breakdown) -> Table:
     totals = {role: sum(kinds.values()) or 1 for role, kinds in mix.counts.items()}
     kinds = dict.fromkeys(kind for counts in mix.counts.values() for kind in counts)
     rows = tuple(

@@ -1,0 +1,33 @@
+"""What components that ask language models share: getting their generators ready, and letting them go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hardneg_plugin.components.chat_client import ChatClient
+
+
+class ChatGeneratorMixin:
+    """Base of a component whose ``_clients`` are whom it asks."""
+
+    _clients: Sequence[ChatClient] = ()
+
+    def warm_up(self) -> None:
+        """Warm up the chat generators."""
+        for client in self._clients:
+            client.warm_up()
+
+    async def warm_up_async(self) -> None:
+        """Warm up the chat generators."""
+        for client in self._clients:
+            await client.warm_up_async()
+
+    def close(self) -> None:
+        """Release what the chat generators hold."""
+        for client in self._clients:
+            client.close()
+
+    async def close_async(self) -> None:
+        """Release what the chat generators hold."""
+        for client in self._clients:
+            await client.close_async()

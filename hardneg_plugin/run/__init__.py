@@ -1,0 +1,1 @@
+"""Run recipes: stages, trainings and evaluations, with their files in a run folder."""

@@ -1,0 +1,1 @@
+"""Work on finished runs: filter again, calibrate, audit, read rows, export."""

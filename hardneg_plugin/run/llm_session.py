@@ -1,0 +1,67 @@
+"""What a run may ask of a language model, and the check of the judge before it asks anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hardneg_plugin.components import LLMNegativeClassifier
+from hardneg_plugin.errors import RecipeError
+from hardneg_plugin.llm.budget import Budget
+from hardneg_plugin.llm.session import session
+from hardneg_plugin.recipe.chat_generator import CHAT_GENERATOR, generator_of
+from hardneg_plugin.recipe.schema import Recipe, Stage
+from hardneg_plugin.recipe.stages import build_stage, stage_params
+from hardneg_plugin.run.judge_check import JudgeReport, check_judge
+from hardneg_plugin.run.progress import Progress
+
+# The check asks about passages of its own: no source of theirs is known to a recipe, and all are judged.
+_OF_THE_CHECK = {"source": None, "max_candidates": None}
+
+
+@contextmanager
+def recipe_session(recipe: Recipe, progress: Progress, budget: str | None, record: Path | None) -> Iterator[None]:
+    """Count, limit and record what the stages of a run ask.
+
+    :param recipe: The recipe.
+    :param progress: Where progress and costs are shown.
+    :param budget: What may be spent, in place of the recipe's own.
+    :param record: File to which every answer is appended.
+    """
+    limit = budget or (recipe.llm.budget if recipe.llm else None)
+    with session(budget=Budget.parse(limit) if limit else None, record=record, say=progress.say):
+        yield
+
+
+def judge_of(recipe: Recipe) -> LLMNegativeClassifier:
+    """Return the judge of a recipe: the first of its ``classify`` stages, or one of its ``llm`` section's model.
+
+    :raises RecipeError: If it has neither.
+    """
+    stages = [stage for stages in recipe.systems.values() for stage in stages if stage.name == "classify"]
+    if not stages and recipe.llm is None:
+        msg = f"{recipe.name}: no judge to check; it has no `classify` stage and no `llm` section"
+        raise RecipeError(msg)
+    stage = stages[0] if stages else Stage("classify", {})
+    filled = {"seed": recipe.seeds[0]}
+    generator = {} if recipe.llm is None else {CHAT_GENERATOR: generator_of(recipe.llm)}
+    params = stage_params(stage, {**filled, **generator})
+    judge: LLMNegativeClassifier = build_stage("classify", {**params, **_OF_THE_CHECK})
+    return judge
+
+
+def check_judge_of(
+    recipe: Recipe, progress: Progress, languages: Sequence[str] | None = None, lowest: float | None = None
+) -> JudgeReport:
+    """Check the judge of a recipe.
+
+    :param recipe: The recipe.
+    :param progress: Where it is shown.
+    :param languages: ISO 639-1 codes; None takes all there are.
+    :param lowest: Accuracy that is required.
+    :raises LLMError: If the accuracy is below.
+    """
+    report = check_judge(judge_of(recipe), languages, lowest)
+    progress.say(f"judge check: right on {report.accuracy:.1%} of {report.outcomes.total()} known pairs")
+    return report

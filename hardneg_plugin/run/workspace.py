@@ -1,0 +1,286 @@
+"""The run folder: the only module that invents paths in it.
+
+Only finished things have their final name: parts and folders are written beside their place and renamed. So a run can
+be killed at any moment, and what is there when it starts again is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from filelock import FileLock, Timeout
+
+from hardneg_plugin.errors import ParameterError, WorkspaceError
+from hardneg_plugin.run.training_lock import TrainingLock
+
+# A path takes one of the two slashes of a URL.
+_ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+IfExists = Literal["reuse", "overwrite", "error"]
+DONE = "DONE"
+_STAGES = "stages.json"
+MARKER, LOCK = ".hardneg-run", ".lock"
+"""Files of our own: what tells a run folder from any other, and what two runs at the same time cannot both hold."""
+
+
+class StageFolder:
+    """Parts of one stage: ``part-00000.parquet`` …, ``counts.json``, and the empty file ``DONE`` written last."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def part(self, number: int) -> Path:
+        """Return the file of a shard."""
+        return self.path / f"part-{number:05}.parquet"
+
+    def rejected(self, number: int) -> Path:
+        """Return the file of the examples that a filter took out of a shard."""
+        return self.path / f"rejected-{number:05}.parquet"
+
+    def usage(self, number: int) -> Path:
+        """Return the file that says what a shard asked of a language model."""
+        return self.path / f"llm-{number:05}.json"
+
+    def done(self, parts: int) -> bool:
+        """Whether the stage was finished and all its parts are still there."""
+        written = (self.path / DONE).is_file() and (self.path / "counts.json").is_file()
+        return written and all(self.part(number).is_file() for number in range(parts))
+
+    def finish(self, counts: Mapping[str, Any]) -> None:
+        """Write the counts and mark the stage as done."""
+        write_json(self.path / "counts.json", counts)
+        (self.path / DONE).touch()
+
+    def counts(self) -> dict[str, Any]:
+        """Return what :meth:`finish` was given."""
+        return read_json(self.path / "counts.json")
+
+
+class Workspace:
+    """Paths and writes of one run folder; as a context manager, it gives up the folder's lock at the end.
+
+    :param folder: ``runs/<name>``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # A lock of the operating system: it ends with the process, however that ends.
+        self._lock = FileLock(folder / LOCK)
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    @classmethod
+    def open(cls, folder: Path, if_exists: IfExists) -> Workspace:
+        """Create the folder or take one that exists, and lock it.
+
+        :param folder: The run folder.
+        :param if_exists: ``reuse`` goes on where an earlier run stopped, ``overwrite`` removes it, ``error`` refuses.
+        :raises WorkspaceError: If it exists and must not, is something else than a run folder, cannot be written, or
+            another run is using it.
+        """
+        if if_exists not in get_args(IfExists):
+            msg = f"if_exists must be one of {', '.join(get_args(IfExists))}; got {if_exists!r}"
+            raise ParameterError(msg)
+        if _ELSEWHERE.match(str(folder)):
+            msg = (
+                f"{folder}: a run folder needs a file system with locks and renames; mount it, or copy the finished "
+                "folder there (datasets may lie on any file system of fsspec)"
+            )
+            raise WorkspaceError(msg)
+        workspace = cls(folder)
+        try:
+            workspace._check(if_exists)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / MARKER).touch()
+            workspace._lock.acquire(timeout=0)
+            if if_exists == "overwrite":
+                workspace._empty()
+        except Timeout as error:
+            msg = f"another hardneg run is using {folder}; wait for its end, or --set name=… makes another run folder"
+            raise WorkspaceError(msg) from error
+        except OSError as error:
+            msg = f"cannot write the run folder {folder}: {error}; choose another --runs folder"
+            raise WorkspaceError(msg) from error
+        return workspace
+
+    def _check(self, if_exists: IfExists) -> None:
+        if not self.folder.exists():
+            return
+        if not self.folder.is_dir():
+            msg = f"{self.folder} is a file; choose another --runs folder or name"
+            raise WorkspaceError(msg)
+        if not any(self.folder.iterdir()):
+            return
+        if not (self.folder / MARKER).is_file():
+            msg = f"{self.folder} exists and is no run folder (no {MARKER}); choose another --runs folder or name"
+            raise WorkspaceError(msg)
+        if if_exists == "error":
+            choices = "--if-exists reuse goes on with it, overwrite starts anew, --set name=… makes another"
+            msg = f"{self.folder} exists; {choices}"
+            raise WorkspaceError(msg)
+
+    def _empty(self) -> None:
+        for path in self.folder.iterdir():
+            if path.name in (MARKER, LOCK):
+                continue
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    @property
+    def recipe_file(self) -> Path:
+        """The resolved recipe."""
+        return self.folder / "recipe.yaml"
+
+    @property
+    def manifest_file(self) -> Path:
+        """Versions, seeds, fingerprints, timings, peak memory and counts."""
+        return self.folder / "manifest.json"
+
+    def stage(self, name: str, fingerprint: str) -> StageFolder:
+        """Return the folder of a stage; systems that share a stage share its folder."""
+        path = self.folder / "stages" / f"{name}-{fingerprint}"
+        path.mkdir(parents=True, exist_ok=True)
+        return StageFolder(path)
+
+    def system(self, name: str, seed: int) -> Path:
+        """Return the folder of a system's training run."""
+        path = self._system(name, seed)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def claim(self, name: str, seed: int) -> TrainingLock:
+        """Return the mark that tells which training a system's folder belongs to."""
+        return TrainingLock(self._system(name, seed))
+
+    def _system(self, name: str, seed: int) -> Path:
+        return self.folder / "systems" / name / f"seed-{seed}"
+
+    def record_stages(self, name: str, seed: int, folders: Sequence[StageFolder], parts: int) -> None:
+        """Write down by which stages a system was mined, in order."""
+        stages = {"folders": [folder.path.name for folder in folders], "parts": parts}
+        file = self.system(name, seed) / _STAGES
+        if not file.is_file() or read_json(file) != stages:
+            write_json(file, stages)
+
+    def trainings(self) -> list[tuple[str, int]]:
+        """Return the systems that are mined to their end, each with its seeds."""
+        positions = [path.parent for path in self.folder.glob(f"systems/*/seed-*/{_STAGES}")]
+        return sorted((position.parent.name, int(position.name.removeprefix("seed-"))) for position in positions)
+
+    def stages(self, name: str, seed: int) -> tuple[list[StageFolder], int]:
+        """Return the folders of the stages that a system was mined by, and how many parts each has.
+
+        :raises WorkspaceError: If it is not mined to its end, or parts are gone since.
+        """
+        file = self._system(name, seed) / _STAGES
+        if not file.is_file():
+            known = ", ".join(f"{system}/seed-{number}" for system, number in self.trainings()) or "none"
+            msg = f"{self.folder}: {name}/seed-{seed} is not mined to its end; those that are: {known}"
+            raise WorkspaceError(msg)
+        known_stages = read_json(file)
+        folders = [StageFolder(self.folder / "stages" / folder) for folder in known_stages["folders"]]
+        for folder in folders:
+            if not folder.done(known_stages["parts"]):
+                msg = f"{folder.path}: parts of the stage are gone; hardneg run computes them again"
+                raise WorkspaceError(msg)
+        return folders, int(known_stages["parts"])
+
+    def mined(self, name: str, seed: int) -> list[Path]:
+        """Return the parts of the last stage of a system; none where it has no stages.
+
+        :raises WorkspaceError: As :meth:`stages`.
+        """
+        folders, parts = self.stages(name, seed)
+        return [folders[-1].part(number) for number in range(parts)] if folders else []
+
+    def evaluation(self, name: str, seed: int | None, label: str) -> Path:
+        """Return the file of a measured line; lines without a seed are not trained.
+
+        :param label: What it was measured on, such as ``test`` or ``tydi/sw``.
+        """
+        folder = self.system(name, seed) if seed is not None else self.folder / "lines" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"evaluation-{re.sub('[^A-Za-z0-9._-]', '-', label)}.json"
+
+    def trained(self, name: str, seed: int) -> bool:
+        """Whether a system has a finished model."""
+        return (self._system(name, seed) / "model").is_dir()
+
+    def trained_model(self, name: str, seed: int) -> str:
+        """Return the folder of a system's finished model.
+
+        :raises WorkspaceError: If it is not trained yet.
+        """
+        if not self.trained(name, seed):
+            msg = f"system {name!r}, seed {seed}, is not trained yet; a system can use the models of those before it"
+            raise WorkspaceError(msg)
+        return str(self.system(name, seed) / "model")
+
+    def remember(self, path: Path, fingerprint: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the content of a JSON file if it was computed from the same things, else compute and write it."""
+        if path.is_file():
+            known = read_json(path)
+            if known.get("fingerprint") == fingerprint:
+                return known
+        value = {"fingerprint": fingerprint, **compute()}
+        write_json(path, value)
+        return value
+
+    def replace_folder(self, path: Path, fingerprint: str, build: Callable[[Path], None]) -> None:
+        """Build a folder unless the one that is there was built from the same things."""
+        mark = path / "fingerprint"
+        if mark.is_file() and mark.read_text("utf-8") == fingerprint:
+            return
+        staged = path.with_name(f".{path.name}.partial")
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        build(staged)
+        (staged / "fingerprint").write_text(fingerprint, "utf-8")
+        shutil.rmtree(path, ignore_errors=True)
+        staged.rename(path)
+
+
+def run_of(source: Path) -> tuple[Path, tuple[str, int] | None] | None:
+    """Return the run folder that a path is, or lies in as the folder of a system's seed; None where it is neither.
+
+    :param source: ``runs/NAME`` or ``runs/NAME/systems/SYSTEM/seed-N``.
+    :returns: The run folder, and the system and seed if the path names them.
+    """
+    if (source / MARKER).is_file():
+        return source, None
+    parents = source.absolute().parents
+    if len(parents) < 3 or not (parents[2] / MARKER).is_file() or not source.name.startswith("seed-"):
+        return None
+    return parents[2], (parents[0].name, int(source.name.removeprefix("seed-")))
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file that appears whole or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file that appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, "utf-8")
+    partial.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of the run.
+
+    :raises WorkspaceError: If it is damaged.
+    """
+    try:
+        value: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        msg = f"{path} is missing or damaged ({error}); remove it and start the run again"
+        raise WorkspaceError(msg) from error
+    return value

@@ -1,0 +1,1 @@
+"""BM25: index, compiled search and top-k selection."""

@@ -1,0 +1,1 @@
+"""Dense search: exact and blocked inner products, stored embeddings."""

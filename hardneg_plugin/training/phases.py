@@ -1,0 +1,173 @@
+"""The stages of a training as it runs: enter each with its negatives, and keep what was mined until it is finished."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hardneg_plugin.training.columns import ROW, TextKeys, TrainingColumns, text_key
+from hardneg_plugin.training.phase_batches import StageBatches
+from hardneg_plugin.training.refresh import Curriculum, Mined, Refresh, StagePlan
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_BATCH = 256
+T = TypeVar("T")
+
+
+class StageNegatives:
+    """Where the collator reads a row's negatives: in the table, in a window of it, or among what was mined.
+
+    :param columns: Where the table's texts are.
+    """
+
+    def __init__(self, columns: TrainingColumns) -> None:
+        self._columns = columns
+        self._window: Callable[[int], slice] | None = None
+        self._mined: npt.NDArray[np.int64] | None = None
+        self._texts: Mapping[int, str] = {}
+
+    def move(self, window: Callable[[int], slice]) -> None:
+        """Take some of the table's, by their number."""
+        self._window = window
+
+    def replace(self, rows: npt.NDArray[np.int64], texts: Mapping[int, str]) -> None:
+        """Take what was mined: passages of each row, -1 behind the last, and their texts."""
+        self._mined, self._texts = rows, texts
+
+    def negatives_of(self, row: Mapping[str, Any]) -> list[str]:
+        """Return the negatives that a row has now."""
+        if self._mined is not None:
+            passages = self._mined[row[ROW]]
+            return [self._texts[passage] for passage in passages[passages >= 0].tolist()]
+        negatives = self._columns.negatives_of(row)
+        return negatives if self._window is None else negatives[self._window(len(negatives))]
+
+
+class RefreshSchedule:
+    """Enters the stages of a training.
+
+    :param plan: The stages.
+    :param keys: Hashes of the table's texts.
+    :param anchors: The anchor of each row.
+    :param batches: What is packed anew for a stage.
+    :param negatives: What the collator reads.
+    :param folder: Where what was mined, and the clusters, are kept.
+    :param seed: Seed of the clusters.
+    """
+
+    def __init__(
+        self,
+        plan: StagePlan,
+        keys: TextKeys,
+        anchors: list[str],
+        batches: StageBatches,
+        negatives: StageNegatives,
+        folder: Path,
+        seed: int,
+    ) -> None:
+        self._plan, self._keys, self._anchors = plan, keys, anchors
+        self._batches, self._negatives, self._folder, self._seed = batches, negatives, folder, seed
+
+    def begin(self, model: SentenceTransformer, step: int) -> None:
+        """Prepare what the weights before the first step decide over.
+
+        :param model: The model with these weights.
+        :param step: Steps of the checkpoint that the training goes on from, or 0.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # What was mined behind the checkpoint came from steps that are taken again.
+        for path in self._folder.glob("mined-*"):
+            if not step or int(path.stem.rpartition("-")[2]) * self._plan.steps > step:
+                path.unlink()
+        if self._plan.clusters is not None:
+            self._batches.group(self._clusters(model, fresh=not step))
+        if self._plan.refresh is not None:
+            self._plan.refresh.miner.begin(model)
+
+    def enter(self, step: int, model: SentenceTransformer) -> None:
+        """Take the negatives of the stage that begins, or goes on, after some steps."""
+        stage = step // self._plan.steps
+        if curriculum := self._plan.curriculum:
+            self._move(curriculum, stage)
+        if (refresh := self._plan.refresh) and stage:
+            self._refresh(refresh, stage, model)
+
+    def facts(self) -> tuple[dict[str, Any], ...]:
+        """Return how the hard set moved, look by look."""
+        return tuple(json.loads(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("mined-*.json")))
+
+    def _move(self, curriculum: Curriculum, stage: int) -> None:
+        self._negatives.move(lambda count: curriculum.window(count, stage))
+        self._batches.change(curriculum.keys(self._keys, stage))
+
+    def _refresh(self, refresh: Refresh, stage: int, model: SentenceTransformer) -> None:
+        mined = self._load(stage)
+        if mined is None:
+            mined = _in_evaluation(model, lambda: refresh.miner.mine(model, self._load(stage - 1)))
+            self._save(stage, mined)
+        passages = np.unique(mined.rows[mined.rows >= 0])
+        texts = dict(zip(passages.tolist(), refresh.miner.texts(passages), strict=True))
+        self._negatives.replace(mined.rows, texts)
+        counts = (mined.rows >= 0).sum(axis=1)
+        hashes = {passage: text_key(text) for passage, text in texts.items()}
+        negatives = np.array([hashes[passage] for passage in mined.rows[mined.rows >= 0].tolist()], np.uint64)
+        offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        self._batches.change(TextKeys(self._keys.own, negatives, offsets))
+
+    def _load(self, stage: int) -> Mined | None:
+        path = self._path(stage)
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            return Mined(arrays["rows"], arrays["found"], facts)
+
+    def _save(self, stage: int, mined: Mined) -> None:
+        path = self._path(stage)
+        facts = {"step": stage * self._plan.steps, **mined.facts}
+        path.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        # The table comes last: with it the look is whole.
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(file, rows=mined.rows, found=mined.found)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+    def _path(self, stage: int) -> Path:
+        return self._folder / f"mined-{stage:06d}.npz"
+
+    def _clusters(self, model: SentenceTransformer, *, fresh: bool) -> npt.NDArray[np.int64]:
+        from hardneg_plugin.search.clusters import cluster_vectors
+        from hardneg_plugin.search.dense.search import encode
+
+        path = self._folder / "clusters.npy"
+        if not fresh and path.is_file():
+            kept: npt.NDArray[np.int64] = np.load(path, allow_pickle=False)
+            return kept
+        position = {anchor: number for number, anchor in enumerate(dict.fromkeys(self._anchors))}
+        vectors = _in_evaluation(model, lambda: encode(model, list(position), kind="query", batch_size=_BATCH))
+        found = cluster_vectors(vectors, self._plan.clusters or 0, self._seed)
+        clusters = found[[position[anchor] for anchor in self._anchors]]
+        partial = path.with_suffix(".partial.npy")
+        np.save(partial, clusters)
+        partial.replace(path)
+        return clusters
+
+
+def _in_evaluation(model: SentenceTransformer, work: Callable[[], T]) -> T:
+    """Do something without dropout, and leave the model as it was."""
+    training = model.training
+    model.eval()
+    try:
+        return work()
+    finally:
+        model.train(training)
