@@ -200,8 +200,8 @@ class _Audit:
     ) -> Iterator[str]:
         table = self.table
         yield (
-            f"Batch plan: {len(plan.batches):,} batches of at most {batch_size:,} rows; {plan.conflicting:,} rows could "
-            "not be placed without a conflict."
+            f"Batch plan: {len(plan.batches):,} batches of at most {batch_size:,} rows; {plan.conflicting:,} rows "
+            "could not be placed without a conflict."
         )
         if judgements is not None and not judgements.judges_negatives:
             yield (

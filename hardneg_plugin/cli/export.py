@@ -20,7 +20,7 @@ def command(recipe: str, overrides: tuple[str, ...], system: str | None) -> None
     Example:
       hardneg export quickstart --system bm25 > pipeline.yaml
     """
+    from hardneg_plugin.recipe.export import export_pipeline
     from hardneg_plugin.recipe.load import load_recipe
-    from hardneg_plugin.run.finished.export import export_pipeline
 
     click.echo(export_pipeline(load_recipe(recipe, overrides), system), nl=False)

@@ -18,7 +18,7 @@ from hardneg_plugin.llm.request import LLMRequest, Message
 
 _FOLDER = Path(__file__).parent / "prompts"
 _KEYS = ("version", "system", "user", "schema")
-# The result is a prompt, no HTML: escaping would only cost tokens. What is filled in goes through escape_untrusted_text.
+# A prompt is not HTML: escaping would only cost tokens. Texts that are filled in pass `escape_untrusted_text`.
 _JINJA = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
 
 

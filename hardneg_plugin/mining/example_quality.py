@@ -13,7 +13,7 @@ from hardneg_plugin.text.mojibake import repair_mojibake
 from hardneg_plugin.text.near_duplicates import first_alike
 
 if TYPE_CHECKING:
-    from haystack import Document
+    from haystack.dataclasses import Document
 
 
 @dataclass

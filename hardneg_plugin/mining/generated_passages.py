@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from haystack import logging
 
 from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.records import CandidateTable
@@ -42,10 +42,4 @@ def report_unwritten(component: str, reasons: Sequence[str]) -> None:
         return
     shown = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
     current_session().say(f"{component}: {counts.total()} of {len(reasons)} examples got no passages: {shown}")
-    logger.warning(
-        "{component}: {failed} of {total} examples got no passages: {shown}",
-        component=component,
-        failed=counts.total(),
-        total=len(reasons),
-        shown=shown,
-    )
+    logger.warning("%s: %d of %d examples got no passages: %s", component, counts.total(), len(reasons), shown)

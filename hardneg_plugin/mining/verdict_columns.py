@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from haystack import logging
 from numpy.typing import NDArray
 
 from hardneg_plugin.llm.session import current_session
@@ -105,10 +105,4 @@ def report_undecided(component: str, verdicts: Verdicts, asked: int) -> None:
     current_session().say(
         f"{component}: {reasons.total():,} of {asked:,} candidates {UNDECIDED} ({share:.1%}): {shown}"
     )
-    logger.warning(
-        "{component}: {undecided} of {asked} candidates undecided: {shown}",
-        component=component,
-        undecided=reasons.total(),
-        asked=asked,
-        shown=shown,
-    )
+    logger.warning("%s: %d of %d candidates undecided: %s", component, reasons.total(), asked, shown)

@@ -20,8 +20,7 @@ from hardneg_plugin.recipe.chat_generator import (
     with_generators,
 )
 from hardneg_plugin.recipe.check import parameters_of, signature_defaults
-from hardneg_plugin.recipe.schema import SYSTEM_PREFIX, Recipe, Stage
-from hardneg_plugin.run.workspace import Workspace
+from hardneg_plugin.recipe.schema import Recipe, Stage
 from hardneg_plugin.training.base_model import STATIC, base_model_identity
 
 
@@ -52,20 +51,6 @@ def stage_params(stage: Stage, filled: Mapping[str, Any]) -> dict[str, Any]:
     ]
     params = {**{name: filled[name] for name in filled if name in taken and name not in choices}, **stage.params}
     return with_generators(params, filled.get(CHAT_GENERATOR))
-
-
-def with_trained_model(params: Mapping[str, Any], workspace: Workspace, seed: int) -> dict[str, Any]:
-    """Return a stage's parameters with the folder of the model that an earlier system of the run has trained.
-
-    :param params: All parameters; ``model`` may be ``system:NAME``.
-    :param workspace: The run folder.
-    :param seed: Seed of the run.
-    :raises WorkspaceError: If the model is not trained yet.
-    """
-    model = params.get("model")
-    if not isinstance(model, str) or not model.startswith(SYSTEM_PREFIX):
-        return dict(params)
-    return {**params, "model": workspace.trained_model(model.removeprefix(SYSTEM_PREFIX), seed)}
 
 
 def build_stage(name: str, params: Mapping[str, Any]) -> Any:

@@ -96,8 +96,9 @@ def check_fits(name: str, shards: Sequence[list[MiningExample]]) -> None:
     if needed > room:
         msg = (
             f"{name} needs all examples at once: {number:,} of about {needed / number / 1e3:,.0f} kB are "
-            f"{needed / 1e9:,.1f} GB, and `memory` promises {limit / 1e9:,.1f} GB, of which {private_memory() / 1e9:,.1f} "
-            "are taken; promise more, draw fewer queries (data.limit), or put the stage behind `sample`, which leaves "
+            f"{needed / 1e9:,.1f} GB, and `memory` promises {limit / 1e9:,.1f} GB, of which "
+            f"{private_memory() / 1e9:,.1f} are taken; "
+            "promise more, draw fewer queries (data.limit), or put the stage behind `sample`, which leaves "
             "fewer candidates"
         )
         raise WorkspaceError(msg)

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from hardneg_plugin.recipe.schema import LOCAL, SYSTEM_PREFIX, EngineName, Stage
-from hardneg_plugin.recipe.stages import build_stage, stage_fingerprint, stage_params, with_trained_model
+from hardneg_plugin.recipe.stages import build_stage, stage_fingerprint, stage_params
 from hardneg_plugin.records import read_parquet
 from hardneg_plugin.run.local import Engine, LocalEngine, Shards, StageJob, StoredShards
 from hardneg_plugin.run.progress import Progress
@@ -29,6 +29,20 @@ def engine_of(name: EngineName, progress: Progress) -> Engine:
     from hardneg_plugin.run.ray_engine import RayEngine
 
     return RayEngine()
+
+
+def with_trained_model(params: Mapping[str, Any], workspace: Workspace, seed: int) -> dict[str, Any]:
+    """Return a stage's parameters with the folder of the model that an earlier system of the run has trained.
+
+    :param params: All parameters; ``model`` may be ``system:NAME``.
+    :param workspace: The run folder.
+    :param seed: Seed of the run.
+    :raises WorkspaceError: If the model is not trained yet.
+    """
+    model = params.get("model")
+    if not isinstance(model, str) or not model.startswith(SYSTEM_PREFIX):
+        return dict(params)
+    return {**params, "model": workspace.trained_model(model.removeprefix(SYSTEM_PREFIX), seed)}
 
 
 class StageRunner:

@@ -1,9 +1,7 @@
-"""Instructions that numba has no name for; import this module inside a function.
+"""SIMD intrinsics for numba, written in LLVM IR; import this module inside a function.
 
-They are written in LLVM's language, which its compiler turns into that of the processor. Bit ``n`` of an answer is that
-of number ``n`` where the lowest byte comes first, as on every processor that numba compiles for.
-
-numba keeps what it compiled on disk and does not see a change of this file: after one, touch those that import it.
+LLVM compiles them for the processor at hand. Bit ``n`` of a mask stands for number ``n`` in little-endian order, as on
+every processor that numba compiles for.
 """
 
 from __future__ import annotations

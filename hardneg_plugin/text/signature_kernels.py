@@ -39,7 +39,7 @@ def within(
     share: float,
     out: Any,
 ) -> None:
-    """Tell which pairs of texts may be at most ``share`` of their lengths apart; see ``passes_length_and_count_filter``."""
+    """Mark pairs of texts that may be at most ``share`` of their lengths apart (``passes_length_and_count_filter``)."""
     groups = counts.shape[1]
     for pair in range(len(positions)):
         one, other = positions[pair], other_places[pair]

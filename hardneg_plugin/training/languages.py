@@ -99,7 +99,7 @@ class LanguageShares:
 
 
 class LanguageBatches(NoDuplicatesBatchSampler):
-    """Batches of :class:`~hardneg_plugin.training.batches.NoDuplicatesBatchSampler` over what an epoch takes of each language.
+    """Batches without duplicates over the rows that an epoch takes of each language.
 
     The rows of a language are shuffled once, by the seed, and the epochs take them in turn, from the first again behind
     the last: none is drawn again before all the others were. A row that is drawn twice in an epoch shares its texts

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from hardneg_plugin.errors import RecipeError
+from hardneg_plugin.recipe.export import export_pipeline
 from hardneg_plugin.recipe.load import load_recipe
-from hardneg_plugin.run.finished.export import export_pipeline
 
 LOAD_AND_RUN = """
 import sys

@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "llm"))
 from ollama_server import OllamaServer
 
 from hardneg_plugin.errors import BudgetError, LLMError, RecipeError
+from hardneg_plugin.recipe.export import export_pipeline
 from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.report import render_markdown
-from hardneg_plugin.run.finished.export import export_pipeline
 from hardneg_plugin.run.progress import Progress
 from hardneg_plugin.run.runner import run_recipe
 

@@ -109,7 +109,8 @@ def positive_finding(pairs: Pairs, scored: Scored) -> Finding:
     below = compared & (gap > 0)
     worst = np.flatnonzero(below)[np.argsort(-gap[below], kind="stable")][:DETAILS]
     details = tuple(
-        f"row {table.numbers[rows[position]]}: query {shortened(table.texts.one(table.queries[rows[position]]), 60)!r}, "
+        f"row {table.numbers[rows[position]]}: "
+        f"query {shortened(table.texts.one(table.queries[rows[position]]), 60)!r}, "
         f"positive {shortened(table.texts.one(pairs.passages[positives[position]]), 100)!r}"
         for position in worst.tolist()
     )

@@ -18,11 +18,12 @@ from hardneg_plugin.errors import RecipeError, WorkspaceError
 from hardneg_plugin.recipe.check import parameters_of
 from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.recipe.schema import Recipe, Stage
-from hardneg_plugin.recipe.stages import build_stage, filled_parameters, stage_params, with_trained_model
+from hardneg_plugin.recipe.stages import build_stage, filled_parameters, stage_params
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of
 from hardneg_plugin.records.parquet import read_candidates
 from hardneg_plugin.records.table import concat
 from hardneg_plugin.run.local import StoredShards, by_shard
+from hardneg_plugin.run.mining import with_trained_model
 from hardneg_plugin.run.workspace import StageFolder, Workspace
 
 Examples = list[MiningExample]

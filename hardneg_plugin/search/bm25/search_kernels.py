@@ -15,10 +15,6 @@ a block cheap changes what is found:
 
 A passage's score is the sum of its terms' weights in the order the terms are given in, in single precision, wherever it
 was worked out: so scores do not depend on blocks, thresholds or threads.
-
-numba keeps what it compiled on disk and compiles again when this file changes; it does not see a change of
-``bm25_loops.py``, ``bm25_keys.py`` or ``lanes.py``, for which this file must be touched, and ``bm25_loops.py`` for one
-of ``lanes.py``.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 A product in low precision says what a score is at least and at most. A score that may reach a query's best is then
 computed from the vectors on the spot, while they are in the cache; so bounds need not be narrow to be useful.
 
-Indices are unsigned where a loop must be vectorised: for signed ones numba checks whether they are negative. A change
-of ``lanes.py`` is seen by numba's cache when this file is touched.
+Indices are unsigned where a loop must be vectorised: for signed ones numba checks whether they are negative.
 """
 
 from __future__ import annotations

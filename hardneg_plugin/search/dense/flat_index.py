@@ -38,7 +38,8 @@ def nearest(space: VectorSpace, k: int, *, memory: int | None = None) -> Hits:
 
     Where FAISS has a GPU it searches there, a part of the corpus after the other. Else large searches go by products in
     low precision, or by those of torch in single precision, where the processor has them and they were measured to be
-    faster (see :mod:`hardneg_plugin.search.dense.blocked_exact`), else by FAISS where it is installed, else by numpy's products.
+    faster (see :mod:`hardneg_plugin.search.dense.blocked_exact`), else by FAISS where it is installed, else by numpy's
+    products.
 
     :param space: The vectors; see :func:`hardneg_plugin.search.dense.search.search_space`.
     :param k: Results per query; a smaller corpus leaves padding at the end of each row.
