@@ -61,4 +61,4 @@ class LLMError(HardnegError):
 
 
 class BudgetError(LLMError):
-    """What a run may spend on a language model is spent; what it answered so far is kept."""
+    """The budget of a run for a language model is used up; answers so far are kept."""

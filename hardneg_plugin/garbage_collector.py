@@ -1,4 +1,4 @@
-"""Telling Python's collector what will stay, so that it does not look through it again and again."""
+"""Freeze the garbage collector's older objects while mining."""
 
 from __future__ import annotations
 

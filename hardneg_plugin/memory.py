@@ -77,7 +77,7 @@ def available_memory(share: float = 1.0) -> int | None:
 
 
 def private_memory() -> int:
-    """Return the bytes of memory that this process and its children hold of their own."""
+    """Return the private memory of this process and its children in bytes."""
     import psutil
 
     process = psutil.Process()
@@ -85,7 +85,7 @@ def private_memory() -> int:
 
 
 def own_bytes(process: Any) -> int:
-    """Return the bytes that a process holds of its own: without the pages of mapped files, where the system tells them.
+    """Return the private memory of a process in bytes: without pages of mapped files, if the system reports them.
 
     :param process: A ``psutil.Process``; one that has ended holds none.
     """

@@ -1,4 +1,4 @@
-"""What is wrong with training rows, whoever made them, in one call."""
+"""Audit training rows from any source in one call."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Audit:
-    """What :func:`audit` returns.
+    """Result of :func:`audit`.
 
     :param report: The report; ``report.finding("query_as_negative").rows`` are the rows of a finding.
     :param plan: Batches of one epoch without in-batch false negatives, as far as that is possible.

@@ -1,4 +1,4 @@
-"""What an audit is given: rows, judgements, a person's labels, a test, a model."""
+"""Read the inputs of an audit: rows, judgements, a person's labels, a test set, a model."""
 
 from __future__ import annotations
 

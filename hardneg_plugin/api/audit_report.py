@@ -1,4 +1,4 @@
-"""From what an audit found to the data of its report."""
+"""Build the data of an audit's report from its findings."""
 
 from __future__ import annotations
 

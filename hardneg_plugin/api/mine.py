@@ -24,7 +24,7 @@ OutputFormat = Literal["triplet", "n-tuple", "labeled-pair", "labeled-list"]
 
 
 class MiningResult(NamedTuple):
-    """What :func:`mine` returns.
+    """Result of :func:`mine`.
 
     :param dataset: Rows for a sentence-transformers trainer.
     :param statistics: What was found, dropped and kept, and the scores.

@@ -1,4 +1,4 @@
-"""What a mining did, as numbers to look at instead of lines on a terminal."""
+"""Statistics of one call of :func:`mine`."""
 
 from __future__ import annotations
 

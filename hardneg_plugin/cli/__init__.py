@@ -1,4 +1,4 @@
-"""The command ``hardneg``. Each verb has a file of its own and imports what is heavy when it runs."""
+"""The command ``hardneg``: one file for each verb, which imports heavy libraries only when it runs."""
 
 from __future__ import annotations
 

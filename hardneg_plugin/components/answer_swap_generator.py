@@ -112,7 +112,7 @@ def _pool(examples: Sequence[MiningExample]) -> dict[tuple[str, str], list[str]]
 
 
 def _place(example: MiningExample) -> tuple[str, str] | str:
-    """Return a positive's text and the answer that stands in it, or why there is none."""
+    """Return a positive's text and the answer it contains, or the reason why it cannot be used."""
     answers = [answer for answer in example.answers if is_telling(answer)]
     if not answers:
         return "without an answer"
@@ -134,7 +134,7 @@ def _whole(answer: str) -> regex.Pattern[str]:
 
 
 def _fits(other: str, example: MiningExample, text: str) -> bool:
-    """Whether an answer may take the place: it is none of the example's, holds none, and is not in the passage."""
+    """Check a replacement answer: not a gold answer, contains no gold answer, not in the passage yet."""
     if contains_answer(other, example.answers, example.language):
         return False
     if any(contains_answer(answer, [other], example.language) for answer in example.answers):

@@ -59,7 +59,7 @@ class ChatClient:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What decides over answers besides the request; after :meth:`warm_up`, with the digest of the weights."""
+        """Return what determines answers besides the request; after :meth:`warm_up`, with the digest of the weights."""
         if self._identity is None:
             own = getattr(self.generator, "identity", None)
             self._identity = dict(own()) if callable(own) else self._written()

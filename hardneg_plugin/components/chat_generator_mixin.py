@@ -1,4 +1,4 @@
-"""What components that ask language models share: getting their generators ready, and letting them go."""
+"""Lifecycle shared by components that ask language models: warm up and close their chat generators."""
 
 from __future__ import annotations
 

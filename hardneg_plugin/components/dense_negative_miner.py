@@ -30,7 +30,7 @@ _SHARE = 0.5
 
 
 class DenseFound(NamedTuple):
-    """What a search found.
+    """Hits of a search.
 
     :param hits: The hits.
     :param space: The vectors that were searched.

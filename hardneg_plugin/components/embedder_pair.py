@@ -47,7 +47,7 @@ class EmbedderPair:
         return _stacked(name, [self._text_embedder.run(text=text)["embedding"] for text in inputs], len(inputs))
 
     def encode_document(self, inputs: list[str], *, batch_size: int, show_progress_bar: bool) -> Any:
-        """Embed passages, to an array of shape ``(texts, dimensions)``; the embedder has a batch size of its own."""
+        """Embed passages to an array of shape ``(texts, dimensions)``; the embedder's own batch size is used."""
         name = type(self._document_embedder).__name__
         documents = [Document(id=str(number), content=text) for number, text in enumerate(inputs)]
         embedded = {

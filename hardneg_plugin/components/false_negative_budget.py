@@ -36,7 +36,7 @@ _BLOCK = 10_000
 
 
 class Predictions(NamedTuple):
-    """What a model says of kept candidates, and people of some of them.
+    """Predicted probabilities of kept candidates, and a person's labels of some.
 
     :param probability: P(false negative), shape ``(m,)``; NaN for candidates that were dropped before.
     :param labels: 1, 0 or NaN, same shape; NaN for those too.

@@ -1,4 +1,4 @@
-"""Telling hard negatives from false and easy ones by a language model."""
+"""Classify candidates as hard, false or easy negatives by a language model."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def at_least(component: str, name: str, value: int, lowest: int) -> None:
 
 
 def all_at_least(component: str, lowest: int, **values: int | None) -> None:
-    """Check several whole numbers; None is no number to check.
+    """Check several whole numbers; None is skipped.
 
     :raises ParameterError: If one is no whole number, or below ``lowest``.
     """

@@ -265,7 +265,7 @@ class RAGNegativeRanker(ChatGeneratorMixin):
     def _labelled(
         self, table: CandidateTable, hardness: NDArray[np.float32], rows: NDArray[np.int64]
     ) -> CandidateTable:
-        """Return the table with the scores, less what is no negative by its label."""
+        """Return the table with scores, without candidates labelled as non-negatives."""
         none = np.full(int(table.positive_offsets[-1]), np.nan, dtype=np.float32)
         table = with_scores(table, self.scorer, hardness, none)
         labels = np.full(len(table.passages), "", dtype=object)

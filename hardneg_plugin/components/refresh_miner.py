@@ -43,7 +43,7 @@ _KNOWN = ("positive: ", "query: text")
 
 @dataclass(frozen=True)
 class RefreshOptions:
-    """What is mined at each refresh.
+    """Options of the mining at each refresh.
 
     :param mode: ``full`` encodes queries and passages with the current weights; ``query_side`` encodes the queries, and
         searches passage vectors of the weights before the first step.
@@ -235,7 +235,7 @@ class RefreshMiner:
 
 
 class _Moved(NamedTuple):
-    """How far one hard set is from another; means over queries, None without a query to take them of.
+    """Distance between two sets of hard negatives, averaged over queries; None without a common query.
 
     :param changed: Share of the negatives that were none before.
     :param jaccard: Shared negatives among all of both.

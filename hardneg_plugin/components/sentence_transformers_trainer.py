@@ -34,7 +34,7 @@ class CorpusTexts:
 
     @property
     def key(self) -> str:
-        """What the texts are told apart by in the cache."""
+        """Key of the texts in the cache."""
         return self._corpus.key
 
     def __iter__(self) -> Iterator[str]:

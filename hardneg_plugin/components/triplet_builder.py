@@ -1,4 +1,4 @@
-"""From examples to a dataset that sentence-transformers trains on."""
+"""Build a dataset that sentence-transformers trains on."""
 
 from __future__ import annotations
 

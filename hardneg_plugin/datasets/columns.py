@@ -1,4 +1,4 @@
-"""Which columns of a table of pairs hold the query, the positive, the negatives, the language and the answers."""
+"""Find the columns of a table of pairs: query, positive, negatives, language, answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a dataset's split to mining examples, shard by shard."""
+"""Build mining examples from a dataset's split, shard by shard."""
 
 from __future__ import annotations
 

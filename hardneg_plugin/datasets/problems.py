@@ -1,4 +1,4 @@
-"""What to do with bad rows: stop at the first, or skip and count them."""
+"""Handle bad rows: stop at the first, or skip and count them."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def short_answers(value: Any) -> tuple[str, ...] | None:
 
 
 class Source(Protocol):
-    """Where a dataset comes from; every iterator streams and may be started again."""
+    """Source of a dataset; every iterator streams and may be started again."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""How large a dataset is, found without importing it: for saying what work will cost before it starts."""
+"""Estimate the size of a dataset without importing it."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ UNION = " + "
 
 
 class Spec(NamedTuple):
-    """A parsed spec: kind, path (of a dataset of the hub: its language; empty where there is none) and options."""
+    """A parsed spec: kind, path (for a hub dataset its language, which may be empty) and options."""
 
     kind: str
     path: str

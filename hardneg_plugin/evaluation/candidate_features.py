@@ -1,4 +1,4 @@
-"""What a model of false negatives may look at: numbers on each candidate that mean the same for every query.
+"""Features of candidates for a model of false negatives, comparable between queries.
 
 Nothing in them tells one query from another, or a model of a few hundred queries would learn them by heart: scores come
 with their distance to the positive's, to the mean over the query's candidates, and with their place among these.
@@ -27,7 +27,7 @@ _MOST_LANGUAGES = 30
 
 
 class CandidateFeatures:
-    """Which numbers there are for the candidates of a table, and the numbers.
+    """Names and values of the features of a table's candidates.
 
     Of every scorer: the score, less the best positive's, less the query's mean, and the share of the query's candidates
     below. Of every source: the logarithm of the rank, and the source's own score in standard deviations of the query's.

@@ -33,7 +33,7 @@ Retriever = Callable[[Sequence[str], Sequence[str], int], Hits]
 
 
 class CorpusTexts(Protocol):
-    """What is used of a corpus in order to encode it."""
+    """The part of a corpus that encoding needs."""
 
     def __len__(self) -> int: ...
 

@@ -1,4 +1,4 @@
-"""How much may be kept so that the rate of false negatives stays under a budget, with 95 % confidence."""
+"""Choose the candidates to keep so that the rate of false negatives stays under a budget, with 95 % confidence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STEP = 1.03
 
 @dataclass(frozen=True)
 class BudgetChoice:
-    """What is kept for a budget.
+    """The candidates kept under a budget.
 
     :param budget: The highest rate that is wanted.
     :param threshold: Candidates with at most this P(false negative) are kept.

@@ -1,4 +1,4 @@
-"""Whether generated passages give themselves away: by their style alone, without the query.
+"""Test whether a classifier can recognise generated passages by style alone, without the query.
 
 A bi-encoder that is trained with negatives of one style learns to push that style away, which says nothing about
 relevance. If a classifier that sees no query and no order of words tells them from the passages of the corpus, so can
@@ -34,7 +34,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Shortcut:
-    """How well generated passages are told from passages of the corpus.
+    """Result of the test: accuracy of telling generated passages and corpus passages apart.
 
     :param auc: Probability that the classifier takes a generated passage rather than one of the corpus for generated:
         0.5 is chance, 1 means that the style gives every one away.

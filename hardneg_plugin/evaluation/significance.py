@@ -1,4 +1,4 @@
-"""Whether systems differ from a named baseline: paired randomisation test, Holm correction, and the effect."""
+"""Compare systems with a named baseline: paired randomisation test, Holm correction, effect size."""
 
 from __future__ import annotations
 

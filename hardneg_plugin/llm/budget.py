@@ -1,4 +1,4 @@
-"""What may be spent on a language model."""
+"""Limits on calls, tokens and time of a language model."""
 
 from __future__ import annotations
 

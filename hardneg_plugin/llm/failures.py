@@ -1,4 +1,4 @@
-"""What a failed call means: try again, give this question up, or stop."""
+"""Classify failed calls: retry, give up this request, or stop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNREADABLE = frozenset({"JSONDecodeError", "APIResponseValidationError", "Valid
 
 
 class Failure(NamedTuple):
-    """What to do about an error.
+    """Reaction to an error.
 
     :param kind: ``passing`` may go away by itself, ``request`` concerns this question alone, ``final`` all of them.
     :param reason: A few fixed words, to be counted.
@@ -56,7 +56,7 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def _raised_in(error: BaseException, package: str) -> bool:
-    """Whether a package raised it; ollama-python trips over an error body that is JSON, but no object."""
+    """Tell whether a package raised the error; ollama-python fails on error bodies that are JSON but not an object."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

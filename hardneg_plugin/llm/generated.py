@@ -1,4 +1,4 @@
-"""Reading the passages that a language model wrote, strictly: anything unexpected is no answer."""
+"""Parse generated passages strictly: anything unexpected makes the answer unreadable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NO_PASSAGES = "no passages"
 
 
 class GeneratedPassages(NamedTuple):
-    """What was read.
+    """Passages parsed from an answer, or the reason why it is unreadable.
 
     :param texts: Passages without white space at both ends, in their order; none where ``reason`` says why.
     :param complete: False where the model was stopped while it wrote the last one.

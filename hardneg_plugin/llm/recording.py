@@ -108,7 +108,7 @@ def repair_truncated_tail(path: Path) -> bool:
 
 
 def known_keys(path: Path) -> set[str]:
-    """Return the keys in a recording; none where there is no such file.
+    """Return the keys in a recording; empty if the file does not exist.
 
     :raises DatasetError: If the file is no recording.
     """

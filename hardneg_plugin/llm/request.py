@@ -1,4 +1,4 @@
-"""What a language model is asked, and what it answers."""
+"""Requests to a language model, and replies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What asking one question comes down to, whether threads or an event loop do the waiting."""
+"""Request handling shared by the sync and async clients: cache, retries, budget."""
 
 from __future__ import annotations
 

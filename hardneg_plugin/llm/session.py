@@ -1,4 +1,4 @@
-"""What the questions of one run share: cache, budget, counts, recording."""
+"""State shared by all requests of a run: cache, budget, counts, recording."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hardneg_plugin.llm.usage import Usage
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and how soon a failure that may pass is tried again.
+    """Number and delays of retries after a retryable failure.
 
     :param tries: Calls for one question, the first included.
     :param base: Seconds before the second call; each further wait is twice as long.

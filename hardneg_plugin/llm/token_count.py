@@ -1,4 +1,4 @@
-"""How many tokens a prompt has, without its model's tokenizer, and whether a server that counted fewer cut it."""
+"""Estimate the tokens of a prompt without its tokenizer, and detect prompts that a server has cut."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def likely_tokens(messages: Iterable[Message]) -> int:
 
 
 def was_cut(messages: Iterable[Message], read: int, context: int) -> bool:
-    """Whether a server that read so many tokens must have left out a part of the prompt.
+    """Tell whether a server that read so many tokens must have cut the prompt.
 
     Ollama takes the middle out of a prompt that does not fit, leaves about half of the context, and answers as if
     nothing had happened.

@@ -1,4 +1,4 @@
-"""What was asked of language models, and what it cost."""
+"""Count calls and tokens of language models."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ NOT_JSON, WRONG_FORM, WRONG_IDS, CUT_OFF, CONTRADICTION, NO_VERDICT = (
 
 
 class Judgement(NamedTuple):
-    """What a judge says of one candidate.
+    """A judge's verdict on one candidate.
 
     :param label: One of :data:`LABELS`.
     :param hardness: 0 to 100, as the judge says it; None without a verdict.
@@ -50,7 +50,7 @@ class Judgement(NamedTuple):
 
 
 def undecided(reason: str) -> Judgement:
-    """Return a judgement that is none."""
+    """Return an empty judgement (no verdict)."""
     return Judgement(UNDECIDED, reason=reason)
 
 
@@ -94,7 +94,7 @@ def read_listwise(reply: LLMReply, count: int) -> list[Judgement]:
 
 
 def _parsed(reply: LLMReply) -> tuple[Any, str]:
-    """Return the parsed answer, and why there is none."""
+    """Return the parsed answer, or the reason why it is unreadable."""
     try:
         answer = json.loads(reply.text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):

@@ -24,7 +24,7 @@ _FILES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 
 def is_label_file(labels: str) -> bool:
-    """Return whether labels are a file of their own, and no dataset's qrels and no verdicts."""
+    """Tell whether labels come from a label file rather than from a dataset's qrels or verdicts."""
     return labels.endswith(_FILES) and not labels.startswith("csv:")
 
 
@@ -58,7 +58,7 @@ def labels_identity(labels: str, split: str) -> object:
 
 
 class CandidateLabels:
-    """Which candidates are false negatives, as far as anybody said so.
+    """Known false negatives among candidates, by label source.
 
     :param labels: A CSV file of labels, ``verdicts`` (the examples' own), or a dataset spec, whose qrels they are.
     :param split: Split of the dataset whose qrels are taken.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class QualityResult:
-    """What is known of an example so far.
+    """Quality findings of one example.
 
     :param original: The example as it came.
     :param query: Its query, repaired where that was asked for.

@@ -1,4 +1,4 @@
-"""What happens to a candidate by its label, and which verdicts are worth a second opinion."""
+"""Act on verdicts by label, and select unsure verdicts for a second judge."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def judged_already(table: CandidateTable, judges: Sequence[str], prompt: str) ->
 
 
 class JudgePromptBuilder(NamedTuple):
-    """How questions are put.
+    """Build the prompts of a judge.
 
     :param prompt: The prompt.
     :param mode: Whether it takes one candidate or several.

@@ -1,4 +1,4 @@
-"""What a search finds for a query besides the candidates that are being judged."""
+"""Retrieve context passages for a query, without the candidates being judged."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ Ints = NDArray[np.int64]
 
 
 class TextIndex:
-    """Where texts are in a corpus; of several passages of one text the first."""
+    """Index from text to corpus row; equal texts map to the first row."""
 
     def __init__(self, corpus: Corpus) -> None:
         hashes = np.fromiter(map(_hash, corpus.iter_texts()), np.uint64, len(corpus))

@@ -1,4 +1,4 @@
-"""What makes a query or a passage unfit for training."""
+"""Rules that reject a query or a passage as unfit for training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a recipe's `llm` section to the chat generator of the stages that ask a language model."""
+"""Build chat generators from a recipe's `llm` section."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def answer_identity(generator: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def asks_model(stage: Stage) -> bool:
-    """Whether a stage asks a language model."""
+    """Tell whether a stage asks a language model."""
     parameter = parameters_of(stage_class(stage.name)).get(CHAT_GENERATOR)
     return parameter is not None and (
         parameter.default is parameter.empty or stage.params.get(CHAT_GENERATOR) is not None

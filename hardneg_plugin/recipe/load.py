@@ -248,7 +248,7 @@ def _model_errors(
 
 
 def _line_errors(resolved: Mapping[str, Any]) -> list[str]:
-    """Check that every line of a table has a name of its own, and that the baseline is one of them."""
+    """Check that the systems of a table have distinct names and that the baseline is among them."""
     errors = []
     for name in resolved["evaluate"]["models"] or {}:
         errors += system_name_errors(name, "evaluate.models")

@@ -1,4 +1,4 @@
-"""What a recipe says. A section's fields are its schema; a stage's keys are its component's parameters."""
+"""The sections of a recipe. A section's fields are its schema; a stage's keys are its component's parameters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BM25_LINE, UNTRAINED_LINE = "BM25 retrieval", "untrained"
 
 @dataclass(frozen=True)
 class DataSection:
-    """Where the examples come from.
+    """The `data` section: queries, positives and corpus.
 
     :param dataset: Dataset spec, such as ``beir:data/msmarco`` or ``sample``; several are joined by `` + ``.
     :param train: Split whose queries are mined for and trained on.
@@ -71,7 +71,7 @@ class OtherDataset:
 
 @dataclass(frozen=True)
 class EvaluateSection:
-    """What is measured.
+    """The `evaluate` section: metrics, splits and baseline.
 
     :param splits: Splits of the dataset that is trained on.
     :param datasets: Name → other dataset: ``{dataset, splits, relevance, group}``.

@@ -1,4 +1,4 @@
-"""From a stage of a recipe to its component, and the fingerprint of all that decides over its result."""
+"""Build the component of a recipe's stage, and fingerprint everything that determines its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lines are measured on: splits of the recipe's own dataset and of others."""
+"""Evaluation targets: splits of the recipe's dataset and of other datasets."""
 
 from __future__ import annotations
 

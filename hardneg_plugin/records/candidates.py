@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(NamedTuple):
-    """What a judge said of a candidate."""
+    """A judge's verdict on a candidate."""
 
     label: str
     score: float | None
@@ -30,7 +30,7 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class SourceHit:
-    """Where in a source's list a candidate stood.
+    """Rank and score of a candidate in a source's list.
 
     :param rank: From 1.
     :param score: The source's own score; None where it has none.
@@ -91,7 +91,7 @@ class Candidate:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What a judge said, or None."""
+        """The judge's verdict, or None."""
         table, row = self._table, self._row
         label = table.label.values[table.label.codes[row]]
         if not label:
@@ -101,7 +101,7 @@ class Candidate:
 
     @property
     def dropped(self) -> str:
-        """Why it was dropped; empty while it is kept."""
+        """Reason for dropping it; empty while it is kept."""
         dropped = self._table.dropped
         return dropped.values[int(dropped.codes[self._row])]
 

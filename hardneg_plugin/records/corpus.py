@@ -146,7 +146,7 @@ class Corpus:
             yield from texts
 
     def text_column(self, rows: NDArray[np.int64]) -> tuple[pa.LargeStringArray, NDArray[np.int64]]:
-        """Return the texts of some rows, titles included, each once and without an object of its own.
+        """Return the texts of some rows with titles as one Arrow column, without a Python object for each.
 
         :param rows: Shape ``(m,)``, in any order.
         :returns: The texts, and the place of each row's text among them, shape ``(m,)``.

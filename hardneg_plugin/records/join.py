@@ -16,7 +16,7 @@ from hardneg_plugin.records.table import ABSENT_RANK, CandidateTable, Floats, In
 
 @dataclass(frozen=True)
 class PositivePlaces:
-    """Where the positives of the branches go in the joined examples.
+    """Positions of the branches' positives in the joined examples.
 
     :param places: Shape ``(p,)``: for each positive of the branches its number among all joined positives.
     :param counts: Shape ``(g,)``: positives of each joined example.
@@ -109,7 +109,7 @@ class _Merge:
 
 
 def _identified(table: CandidateTable) -> Ints:
-    """Return the passages, each under one number, also where branches hold it as a document of their own."""
+    """Return the passages, each under one number, also if a branch holds it as an inline document."""
     if not table.own:
         return table.passages
     ids = [document.id for document in table.own]

@@ -1,4 +1,4 @@
-"""Making positives of candidates that turned out to be some."""
+"""Promote candidates judged relevant to positives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the systems of a split differ from its baseline: marks, tables and what they mean."""
+"""Show differences between systems and the baseline: significance marks, tables and their legend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report says, as plain data: the recipe engine fills it, the renderers read it, ``results.json`` holds it."""
+"""Data of a report: a run fills it, the renderers read it, ``results.json`` stores it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class StageCounts:
-    """What one mining stage did to the candidates that reached it.
+    """Counts of candidates that one mining stage kept and dropped.
 
     :param stage: Name of the stage.
     :param candidates: Candidates after it, dropped ones included.

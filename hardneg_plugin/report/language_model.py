@@ -1,4 +1,4 @@
-"""What a report says about the language model that stages asked."""
+"""Report the use of language models by stages."""
 
 from __future__ import annotations
 

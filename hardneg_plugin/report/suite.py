@@ -17,7 +17,7 @@ _NOTHING = "–"
 
 
 class CellReport(NamedTuple):
-    """What a cell of a suite gave.
+    """Results of one entry of a suite.
 
     :param name: Name of the cell.
     :param about: What it is.

@@ -1,4 +1,4 @@
-"""What a report says, arranged in sections."""
+"""Arrange a report in sections of tables and notes."""
 
 from __future__ import annotations
 

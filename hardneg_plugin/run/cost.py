@@ -1,4 +1,4 @@
-"""What a recipe will cost, for people."""
+"""Print a cost estimate."""
 
 from __future__ import annotations
 

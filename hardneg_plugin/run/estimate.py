@@ -1,4 +1,4 @@
-"""What a recipe will cost, estimated before anything is read, downloaded or written."""
+"""Estimate the cost of a recipe before anything is read, downloaded or written."""
 
 from __future__ import annotations
 

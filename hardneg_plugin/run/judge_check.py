@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class JudgeReport:
-    """What a judge said of pairs of known kind.
+    """Results of a judge on pairs with known labels.
 
     :param outcomes: Kind of outcome → pairs.
     :param instructed: Pairs whose passage gives the judge instructions.

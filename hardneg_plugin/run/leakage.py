@@ -1,4 +1,4 @@
-"""How much of what is measured on was trained on."""
+"""Measure train-test leakage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run may ask of a language model, and the check of the judge before it asks anything."""
+"""Open the language-model session of a run, and check the judge before it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What computes the parts of a stage: the interface of engines, and the one that works in this process."""
+"""Compute the parts of a stage: the engine protocol, and the engine that works in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run was made with and what it cost: versions, seeds, fingerprints, times, peak memory."""
+"""Write a run's manifest: versions, seeds, fingerprints, times, peak memory."""
 
 from __future__ import annotations
 

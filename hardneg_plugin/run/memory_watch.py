@@ -1,4 +1,4 @@
-"""What a run takes of the memory, measured while it runs, beside what its recipe promised."""
+"""Measure a run's memory while it runs, and compare it with the recipe's budget."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _USAGE = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is told; plain values that any node can read.
+    """Task of a worker, as plain values that any node can read.
 
     :param name: Short name of the stage's component.
     :param params: All constructor parameters.

@@ -1,4 +1,4 @@
-"""From what was mined, trained and measured to the report's data."""
+"""Build a report's data from the results of mining, training and evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the generated negatives of a system give themselves away by their style."""
+"""Warn if generated negatives can be recognised by their style."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Benchmark suites: the same systems on several data, each a recipe of its own, their results side by side."""
+"""Benchmark suites: the same systems on several datasets, each as a recipe, with results side by side."""
 
 from __future__ import annotations
 

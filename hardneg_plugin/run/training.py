@@ -54,12 +54,12 @@ class TrainingRunner:
 
     @property
     def base_model(self) -> str:
-        """What all trainings start from that do not go on from another; empty where nothing is trained."""
+        """Base model of the trainings that do not continue another; empty if nothing is trained."""
         return str(self._recipe.train["base_model"]) if self._recipe.train else ""
 
     @property
     def by_language(self) -> bool:
-        """Whether the trainer looks at the language of a row."""
+        """Tell whether the trainer uses the language of a row."""
         train = self._recipe.train or {}
         return train.get("language_exponent") is not None or train.get("batch_languages", MIXED) != MIXED
 

@@ -1,4 +1,4 @@
-"""Which training a system's folder belongs to, so that two recipes are never mixed in one."""
+"""Lock a system's folder for one training, so that two recipes never mix in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a system's training goes on from: the base model, an earlier system, or a system of another run."""
+"""Warm starts: continue training from the base model, an earlier system, or a system of another run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WarmStart:
         self._recipe, self._workspace, self._own_steps = recipe, workspace, own_steps
 
     def ready(self, name: str, seed: int) -> bool:
-        """Whether the model that a system goes on from is there; one of this recipe may still be to train.
+        """Tell whether the model to continue from exists already; a system of this recipe may still have to be trained.
 
         :raises WorkspaceError: If a model of another run is not there.
         """

@@ -46,7 +46,7 @@ class StageFolder:
         return self.path / f"llm-{number:05}.json"
 
     def done(self, parts: int) -> bool:
-        """Whether the stage was finished and all its parts are still there."""
+        """Tell whether the stage is finished and all its parts exist."""
         written = (self.path / DONE).is_file() and (self.path / "counts.json").is_file()
         return written and all(self.part(number).is_file() for number in range(parts))
 
@@ -210,7 +210,7 @@ class Workspace:
         return folder / f"evaluation-{re.sub('[^A-Za-z0-9._-]', '-', label)}.json"
 
     def trained(self, name: str, seed: int) -> bool:
-        """Whether a system has a finished model."""
+        """Tell whether a system has a finished model."""
         return (self._system(name, seed) / "model").is_dir()
 
     def trained_model(self, name: str, seed: int) -> str:

@@ -59,7 +59,7 @@ class DualEncoder:
 
     @property
     def is_static_embedding(self) -> bool:
-        """Whether the model looks word pieces up in a table, without a transformer."""
+        """Tell whether the model is a static embedding (a table of token vectors)."""
         return is_static_embedding(self._model)
 
     def encode_query(self, inputs: list[str], *, batch_size: int, show_progress_bar: bool) -> Any:
@@ -85,7 +85,7 @@ class DualEncoder:
         )
 
     def prompt(self, kind: Kind) -> str:
-        """Return the text in front of each query or passage; empty where there is none."""
+        """Return the prompt of queries or passages; empty if the model has none."""
         given = self._given[kind]
         if given is not None:
             return given

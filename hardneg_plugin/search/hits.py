@@ -1,4 +1,4 @@
-"""What every search returns: the best rows of the corpus for each query."""
+"""Hits: the best rows of the corpus for each query, as every search returns them."""
 
 from __future__ import annotations
 

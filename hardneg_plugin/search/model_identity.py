@@ -1,4 +1,4 @@
-"""What a sentence-transformers model computes, as a key: its content, never its name or folder."""
+"""Fingerprint a sentence-transformers model by its content, never by its name or folder."""
 
 from __future__ import annotations
 

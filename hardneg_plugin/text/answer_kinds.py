@@ -1,4 +1,4 @@
-"""What kind of thing a short answer is, by its form alone, so that another of the same kind can take its place."""
+"""Classify short answers by their form, so that an answer is swapped for one of the same kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a passage contains a short answer (the rule of DPR, Karpukhin et al., 2020), in any language."""
+"""Find short answers in passages in any language (the rule of DPR, Karpukhin et al., 2020)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _rules() -> dict[str, dict[str, Any]]:
 
 
 def is_telling(answer: str) -> bool:
-    """Whether finding an answer in a passage says anything: yes, no and single characters do not.
+    """Tell whether an answer is specific enough to match; yes, no and single characters are not.
 
     :param answer: The answer.
     """

@@ -1,4 +1,4 @@
-"""How many characters a text has, and which of them are no text."""
+"""Count characters; detect control and placeholder characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rules and data an analyzer's terms depend on."""
+"""Fingerprint the rules and data that determine an analyzer's terms."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def fold_alphabet(word: str) -> str:
 
 
 def fold_cyrillic(word: str) -> str:
-    """Remove stress marks and write ``ё`` as ``е``; ``й`` stays a letter of its own.
+    """Remove stress marks and write ``ё`` as ``е``; ``й`` is kept.
 
     :param word: Casefolded word.
     :returns: The folded word, in NFC.

@@ -1,4 +1,4 @@
-"""Which language a text in Latin script is written in, told by its function words."""
+"""Detect the language of a text in Latin script by its function words."""
 
 from __future__ import annotations
 

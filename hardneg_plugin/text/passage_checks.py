@@ -1,4 +1,4 @@
-"""What is wrong with a passage that a language model wrote to be a negative of a query."""
+"""Check passages that a language model wrote as negatives of a query."""
 
 from __future__ import annotations
 

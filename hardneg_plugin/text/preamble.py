@@ -1,4 +1,4 @@
-"""Talk about the task in place of what was asked for: the answers of language models that are no passage."""
+"""Detect answers of language models that talk about the task instead of giving a passage."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _fold(text: str) -> str:
 
 
 def _is_lead_in(folded: str) -> bool:
-    """Tell whether a text is, or begins with, a single sentence on a line of its own that ends with a colon."""
+    """Tell whether a text is, or begins with, a separate line with one sentence that ends with a colon."""
     line = folded.partition("\n")[0].rstrip("\"'*_ ")
     one_sentence = line.endswith(":") and len(line) <= _LONGEST_LINE and _INSIDE.search(line) is None
     return one_sentence and ("\n" not in folded or _begins(_ORNAMENT.sub("", line), "announce"))

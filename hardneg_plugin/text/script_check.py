@@ -1,4 +1,4 @@
-"""Whether a text is written in a script of its language."""
+"""Check that a text is written in a script of its language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the words of each script become index terms.
+"""Split words of each script into index terms.
 
 A word is indexed by two of its prefixes, a short one for recall and a long one for precision: that joins inflected
 forms in any suffixing language without a stemmer of its own (truncation: McNamee, Nicholas and Mayfield, SIGIR 2009),
@@ -19,7 +19,7 @@ from hardneg_plugin.text import folding
 
 @dataclass(frozen=True, slots=True)
 class TermRule:
-    """What is indexed of a run of characters in one script.
+    """Rule that turns a run of characters in one script into index terms.
 
     :param prefixes: Lengths in characters of the prefixes that become terms; equal ones count once.
     :param ngrams: Lengths in characters of the n-grams that become terms besides.

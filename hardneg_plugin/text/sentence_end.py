@@ -1,4 +1,4 @@
-"""Whether a text ends where a sentence ends."""
+"""Tell whether a text ends at the end of a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many words a text has, also where no spaces stand between them."""
+"""Count words, also in scripts without spaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches in which no text is a negative of its own query.
+"""Batch samplers in which no text becomes a negative of a query that it answers.
 
 With in-batch negatives every document of a batch is a negative for every other row's anchor. Two rows with the same
 query, or a passage that is the positive of one row and a positive or negative of another, make false negatives by

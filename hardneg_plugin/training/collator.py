@@ -1,4 +1,4 @@
-"""From rows to the features that the losses of sentence-transformers take."""
+"""Collate rows to the features that the losses of sentence-transformers take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Negatives(Protocol):
-    """Where the negatives of a row are."""
+    """Locations of the negatives of each row."""
 
     def negatives_of(self, row: Mapping[str, Any]) -> list[str]:
         """Return the negatives that a row has."""

@@ -36,7 +36,7 @@ _ROWS_PER_READ = 4096
 
 @dataclass(frozen=True)
 class TrainingColumns:
-    """Where the negatives of a row are.
+    """Locations of the negatives of each row.
 
     :param negatives: Their columns, in order; empty for in-batch negatives only.
     :param listed: Whether the one column holds a list of texts.

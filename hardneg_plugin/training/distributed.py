@@ -13,7 +13,7 @@ _PROCESSES = "WORLD_SIZE"
 
 
 class Batches(Protocol):
-    """What is used of a batch sampler."""
+    """The methods of a batch sampler that the trainer needs."""
 
     def __len__(self) -> int: ...
 

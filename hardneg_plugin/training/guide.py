@@ -1,4 +1,4 @@
-"""The guide of GIST losses: a finished model that tells which texts of a batch are no negatives."""
+"""The guide of GIST losses: a model that excludes false negatives within a batch."""
 
 from __future__ import annotations
 

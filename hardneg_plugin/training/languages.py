@@ -36,7 +36,7 @@ BATCH_LANGUAGES: tuple[BatchLanguages, ...] = (MIXED, SAME)
 
 @dataclass(frozen=True)
 class LanguageShares:
-    """What an epoch takes of each language.
+    """Number of rows that an epoch takes of each language.
 
     :param names: The languages, sorted.
     :param rows: Rows of each in the table; ``int64``.

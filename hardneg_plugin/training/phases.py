@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class StageNegatives:
-    """Where the collator reads a row's negatives: in the table, in a window of it, or among what was mined.
+    """Source of a row's negatives for the collator: the table, a window of it, or newly mined ones.
 
     :param columns: Where the table's texts are.
     """

@@ -1,4 +1,4 @@
-"""How far the training is: a bar in a terminal, else one plain line about every tenth of it."""
+"""Show training progress: a bar on a terminal, else about ten plain lines."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def set_prompts(model: SentenceTransformer, prompts: Mapping[str, str] | None) -
 
 
 def prompts_of(model: SentenceTransformer) -> dict[str, str]:
-    """Return the texts that a model reads before a ``query`` and a ``passage``; empty where there is none."""
+    """Return the prompts of a model for ``query`` and ``passage``; empty if it has none."""
     return {kind: _prompt_of(model, names) for kind, names in _SAVED_AS.items()}
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Let transformers, sentence-transformers and accelerate report errors only, and show no bars of their own."""
+    """Silence transformers, sentence-transformers and accelerate except for errors, progress bars included."""
     from transformers.utils import logging as transformers_logging
 
     loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers", "accelerate")]

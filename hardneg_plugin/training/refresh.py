@@ -27,7 +27,7 @@ Rows = npt.NDArray[np.int64]
 
 
 class Mined(NamedTuple):
-    """What one look for negatives found.
+    """Negatives mined at one refresh.
 
     :param rows: Passages of each row of the training table, hardest first, -1 behind the last; shape ``(rows, n)``.
     :param found: All that was found for each row, nearest first, to tell how the next look differs; shape
@@ -63,7 +63,7 @@ class RefreshMiner(Protocol):
 
 @dataclass(frozen=True)
 class Refresh:
-    """When the negatives are mined again, and by what (ANCE, Xiong et al. 2021; ADORE, Zhan et al. 2021).
+    """Schedule and miner of refreshed negatives (ANCE, Xiong et al. 2021; ADORE, Zhan et al. 2021).
 
     :param miner: Finds them.
     :param every_steps: Optimizer steps between two looks.
@@ -154,7 +154,7 @@ class Curriculum:
 
 @dataclass(frozen=True)
 class StagePlan:
-    """What of a training changes from stage to stage, and how long a stage is.
+    """Changes of a training from phase to phase, and the length of each phase.
 
     :param steps: Optimizer steps of a stage.
     :param batches: Batches of a stage.

@@ -1,4 +1,4 @@
-"""How long a training is: steps and warm-up are known before it starts.
+"""Compute the steps and warm-up of a training before it starts.
 
 The number of optimizer steps is what two systems must share for a fair comparison, and warm-up is a share of it. A
 warm-up longer than the training (5,000 steps of 625, as one published baseline had) leaves a model that has never

@@ -1,4 +1,4 @@
-"""What a teacher thinks of the passages of each training row: the targets of distillation.
+"""Teacher scores of the passages of each training row: the targets of distillation.
 
 Two columns are understood, of which the table has one:
 
@@ -31,7 +31,7 @@ _ROWS_PER_READ = 4096
 
 @dataclass(frozen=True)
 class TeacherScores:
-    """Where the teacher's scores are.
+    """Locations of the teacher's scores.
 
     :param column: ``scores`` or ``score``.
     :param columns: Where the texts are.

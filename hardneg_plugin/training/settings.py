@@ -1,4 +1,4 @@
-"""What a training was asked to be, and what follows from it before it starts."""
+"""Settings of a training, and the plan that follows from them."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _check_size(name: str, value: object, lowest: int) -> None:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What the settings mean for one table.
+    """Plan of a training for one table, derived from the settings.
 
     :param columns: Where its texts are.
     :param keys: Hashes of its texts.

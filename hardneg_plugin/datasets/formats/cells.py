@@ -105,7 +105,7 @@ def numbers(row: Row, name: str, count: int) -> tuple[float, ...]:
 
 
 def identifier(value: Any, name: str) -> str:
-    """Return an id as a string; empty where there is none.
+    """Return an id as a string; empty if the row has no id.
 
     :raises BadRowError: If it is neither a string nor a whole number.
     """

@@ -31,7 +31,7 @@ def flag_reader(_: Layout) -> Callable[[int, Row], TrainingRow]:
 
 
 def is_flag(layout: Layout) -> bool:
-    """Whether rows have ``query`` and ``pos``, with ``neg`` or a list of positives."""
+    """Detect rows with ``query`` and ``pos``, and with ``neg`` or a list of positives."""
     return layout.has("query", "pos") and ("neg" in layout.names or isinstance(layout.first("pos"), list))
 
 

@@ -10,7 +10,7 @@ from hardneg_plugin.errors import DatasetError
 
 
 def is_stored(folder: Path) -> bool:
-    """Whether a folder was written by ``save_to_disk``."""
+    """Detect a folder that ``save_to_disk`` wrote."""
     return (folder / "state.json").is_file() or (folder / "dataset_dict.json").is_file()
 
 

@@ -67,12 +67,12 @@ def tevatron_ids_reader(layout: Layout) -> Callable[[int, Row], TrainingRow]:
 
 
 def is_pylate(layout: Layout) -> bool:
-    """Whether rows have ids of a query and of documents, and scores."""
+    """Detect rows with ids of a query and of documents, and scores."""
     return layout.has("query_id", "document_ids", "scores")
 
 
 def is_tevatron_ids(layout: Layout) -> bool:
-    """Whether rows have ids of positives."""
+    """Detect rows with ids of positives."""
     return layout.has("query_id", "positive_document_ids")
 
 

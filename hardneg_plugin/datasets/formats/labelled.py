@@ -66,12 +66,12 @@ def labelled_reader(layout: Layout) -> Callable[[int, Row], TrainingRow]:
 
 
 def is_labelled_pair(layout: Layout) -> bool:
-    """Whether there is a query, a passage, and a number that labels it."""
+    """Detect a query, a passage and a number that labels it."""
     return _label(layout) is not None and len(_left(layout)) == 2 and isinstance(_second(layout), str)
 
 
 def is_labelled_list(layout: Layout) -> bool:
-    """Whether there is a query, a list of passages, and a list of numbers that label them."""
+    """Detect a query, a list of passages and a list of numbers that label them."""
     return _label(layout) is not None and len(_left(layout)) == 2 and isinstance(_second(layout), list)
 
 

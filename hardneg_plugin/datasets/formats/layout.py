@@ -1,4 +1,4 @@
-"""What a format is told of a source before it reads, and of an output before it writes."""
+"""Describe a source before a format reads it, and an output before a format writes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LABELS = ("label", "labels", "score", "scores")
 
 
 class Layout(NamedTuple):
-    """What is seen of a source.
+    """Columns and first rows of a source.
 
     :param where: File, folder or hub id, for messages.
     :param names: Columns, or the keys of the first rows.
@@ -34,11 +34,11 @@ class Layout(NamedTuple):
     folder: Path | None = None
 
     def first(self, name: str) -> Any:
-        """Return the first value of a column that is not null; None where there is none."""
+        """Return the first non-null value of a column, or None."""
         return next((row[name] for row in self.sample if row.get(name) is not None), None)
 
     def has(self, *names: str) -> bool:
-        """Whether all these columns are there."""
+        """Check that all these columns exist."""
         return set(names) <= set(self.names)
 
 

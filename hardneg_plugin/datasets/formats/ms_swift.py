@@ -27,7 +27,7 @@ def swift_reader(layout: Layout) -> Callable[[int, Row], TrainingRow]:
 
 
 def is_swift(layout: Layout) -> bool:
-    """Whether rows have messages of a query and of its positives, or a query, a response and a rejected one."""
+    """Detect messages of a query and of its positives, or a query, a response and a rejected response."""
     return layout.has(QUERY, POSITIVES) or layout.has("query", "response", "rejected_response")
 
 

@@ -41,7 +41,7 @@ def own_reader(_: Layout) -> Callable[[int, Row], TrainingRow]:
 
 
 def is_own(layout: Layout) -> bool:
-    """Whether rows have all that a training row must have."""
+    """Detect rows with every field of a training row."""
     return layout.has("number", "query", "positives", "negatives")
 
 

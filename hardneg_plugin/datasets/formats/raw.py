@@ -50,7 +50,7 @@ class RawTable(NamedTuple):
 
 
 def open_file(path: Path) -> RawTable | None:
-    """Return the table of a file by its ending; None if it is none that is known."""
+    """Return the table of a file by its suffix; None for an unknown suffix."""
     ending = "".join(suffix for suffix in path.suffixes[-2:] if suffix in _ENDINGS or suffix == ".gz")
     reader = _ENDINGS.get(ending.removesuffix(".gz"))
     if reader is None or ending == ".parquet.gz":

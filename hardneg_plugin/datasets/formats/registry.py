@@ -26,7 +26,7 @@ ReadRow = Callable[[int, Mapping[str, Any]], TrainingRow]
 
 
 class Format(NamedTuple):
-    """What is known of a format.
+    """A registered format: its name, readers and writers.
 
     :param layout: Its columns, for people.
     :param recognised: Whether a source looks like it.

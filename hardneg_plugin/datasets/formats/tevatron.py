@@ -35,7 +35,7 @@ def tevatron_reader(_: Layout) -> Callable[[int, Row], TrainingRow]:
 
 
 def is_tevatron(layout: Layout) -> bool:
-    """Whether rows have ``query`` and lists of passages that are objects."""
+    """Detect ``query`` and lists of passages that are objects."""
     first = layout.first(POSITIVES)
     return layout.has("query") and isinstance(first, list) and all(isinstance(item, Mapping) for item in first)
 

@@ -57,7 +57,7 @@ def tuple_reader(layout: Layout) -> Callable[[int, Row], TrainingRow]:
 
 
 def is_tuple(layout: Layout) -> bool:
-    """Whether columns of a query and of a positive have usual names, and no label says whether it is a positive."""
+    """Detect columns of a query and a positive by their usual names, without a label column."""
     try:
         columns = _by_name(layout)
     except DatasetError:
@@ -67,7 +67,7 @@ def is_tuple(layout: Layout) -> bool:
 
 
 def is_triplet(layout: Layout) -> bool:
-    """Whether there is one column of one negative."""
+    """Detect exactly one column with one negative."""
     if not is_tuple(layout):
         return False
     negatives = _choose(layout).negatives

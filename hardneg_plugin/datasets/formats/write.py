@@ -21,7 +21,7 @@ _OWN_FOLDERS = ("state.json", "train.parquet")
 
 
 class WriteResult(NamedTuple):
-    """What was written.
+    """Counts of rows that were written.
 
     :param rows: Rows of the output.
     :param left_out: Training rows with fewer negatives than asked for.

@@ -1,4 +1,4 @@
-"""Where the files of a part are: a folder that a person filled, the hub's cache, or the hub itself."""
+"""Locate the files of a part: in a local folder, in the hub's cache or on the hub."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SECONDS = 60
 
 
 def hub_folder() -> Path | None:
-    """Return the folder ``HARDNEG_HUB``, laid out as ``<repository>/<path>`` and ``<host>/<path>``; None if unset."""
+    """Return the folder ``HARDNEG_HUB`` with files as ``<repository>/<path>`` and ``<host>/<path>``; None if unset."""
     configured = os.environ.get(HUB_VARIABLE)
     return Path(configured).expanduser().resolve() if configured else None
 

@@ -1,4 +1,4 @@
-"""What a dataset of the catalogue needs on this machine, and fetching it."""
+"""Plan and download the files of a dataset of the catalogue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the files of a part to rows, by their kind; every row counts, and at the end their number is checked."""
+"""Read the files of a part by their kind, and check the number of rows at the end."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _ALTERNATIVES = re.compile(r"\[([^\]]*)\]")
 
 @dataclass(frozen=True, slots=True)
 class ValueForm:
-    """How the value of a fact is made: a pattern with a number ``{n}``, a ``{word}`` or an invented ``{stem}``."""
+    """Pattern of a fact's value, with a number ``{n}``, a ``{word}`` or an invented ``{stem}``."""
 
     pattern: str
     low: int

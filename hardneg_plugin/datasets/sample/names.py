@@ -43,7 +43,7 @@ class NameSpace:
         return self._spell((self._offset + family * self._step) % self.size)
 
     def draw(self, rng: Random) -> str:
-        """Draw any stem, for people and places that have no entry of their own."""
+        """Draw any stem, for people and places without an entry."""
         return self._spell(int(rng.random() * self.size))[0]
 
     def _spell(self, index: int) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ class SampleSource:
         return self._qrels(split)
 
     def where(self, part: str) -> str:
-        """Name the generator, as there is no file."""
+        """Name the generator, since no file exists."""
         return f"sample generator (passages={self._passages}, seed={self._seed}), {part}"
 
     def _qrels(self, split: str) -> Iterator[Qrel]:

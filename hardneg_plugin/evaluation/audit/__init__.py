@@ -1,1 +1,1 @@
-"""What is wrong with training rows, whoever made them: each check takes the table of all rows and returns findings."""
+"""Checks of training rows: each takes the table of all rows and returns findings."""

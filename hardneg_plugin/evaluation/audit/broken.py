@@ -1,4 +1,4 @@
-"""Texts that are no texts: empty ones, wrongly decoded ones, control characters; and rows that lack something."""
+"""Find malformed texts (empty, mis-decoded, control characters) and incomplete rows."""
 
 from __future__ import annotations
 

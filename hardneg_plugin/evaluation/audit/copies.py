@@ -1,4 +1,4 @@
-"""Texts that stand where they must not: copies of a positive or of the query as negatives, repeated rows."""
+"""Find negatives equal to a positive or to the query, and duplicate rows."""
 
 from __future__ import annotations
 

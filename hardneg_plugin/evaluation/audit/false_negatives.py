@@ -1,4 +1,4 @@
-"""How many negatives are positives, with an interval: of all, and by source, language and rank."""
+"""Estimate the rate of false negatives with an interval: overall, by source, language and rank."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class GroupRate(NamedTuple):
 
 
 class LabelSources(NamedTuple):
-    """What is known of the negatives; None where there is nothing of the kind.
+    """Labels of the negatives by source; None for a source without labels.
 
     :param qrels: By judgements.
     :param gold: By a person.

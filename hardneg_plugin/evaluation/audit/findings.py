@@ -1,4 +1,4 @@
-"""What is wrong with the rows of a training file, each kind of fault with its numbers."""
+"""A finding: one kind of fault in training rows, with its counts and rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of each negative: judgements, a person's labels, a judge's verdicts, whether it holds an answer."""
+"""Collect labels of negatives: judgements, a person's labels, a judge's verdicts, contained answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Judgements:
 
     @property
     def judges_negatives(self) -> bool:
-        """Whether passages that are not relevant are among the judged ones."""
+        """Check that the judgements include passages that are not relevant."""
         return any(grade < self.relevance for grades in self.grades.values() for grade in grades.values())
 
 

@@ -1,4 +1,4 @@
-"""Which language each text is in, as far as script and function words tell, and texts in another than their query's."""
+"""Detect the language of texts by script and function words, and find texts in another language than their query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to see of each pair of query and passage: words in common, lexical score, a model's score."""
+"""Measure pairs of query and passage: shared words, BM25 score, a model's score."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Pairs:
 
     @cached_property
     def is_positive(self) -> Bools:
-        """Whether each pair is of a positive."""
+        """Mark the pairs whose passage is a positive."""
         return np.arange(len(self.row)) < len(self.positive)
 
     @cached_property

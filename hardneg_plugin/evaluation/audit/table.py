@@ -100,7 +100,7 @@ class Passages:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a run of ours knows of each negative beyond a row of a file.
+    """Provenance of negatives in a run folder, which rows of a file do not have.
 
     :param found: Source → rank of each negative in its list from 1, 0 where it did not find it.
     :param verdicts: A judge's label of each negative; empty where there is none.

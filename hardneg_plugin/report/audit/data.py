@@ -1,4 +1,4 @@
-"""What the report of an audit says, as plain data."""
+"""Data of an audit's report."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AuditRate:
 
 @dataclass(frozen=True)
 class Distribution:
-    """How values are spread, by role.
+    """Distribution of values, by role.
 
     :param name: Such as ``length``.
     :param title: The same for people, with its unit.
@@ -63,7 +63,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """How texts are divided.
+    """Breakdown of texts into groups.
 
     :param name: Such as ``languages``.
     :param title: The same for people.

@@ -1,4 +1,4 @@
-"""What an audit says, arranged in sections of tables and notes."""
+"""Arrange an audit's report in sections of tables and notes."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ _SHORT = 2.0**-40
 
 
 class Search(NamedTuple):
-    """What a search found, and how.
+    """Hits of a search, and how they were found.
 
     :param hits: The hits.
     :param product: Name of the product that was taken first.
@@ -212,7 +212,7 @@ def _pool(queries: int, k: int, sizes: _Sizes, threads: int) -> CandidatePool:
 def _tile(
     space: VectorSpace, part: slice | NDArray[np.int64], first_row: int, product: GemmBackend, threads: Threads
 ) -> tuple[Any, Tile]:
-    """Return the unit vectors of a tile, laid out for products, and the tile without products."""
+    """Return the unit vectors of a tile, packed for products, and the tile without products."""
     from hardneg_plugin.search.dense.candidate_pool_kernels import LENGTH
 
     vectors = np.ascontiguousarray(np.asarray(space.passages[part]), np.float32)
@@ -270,6 +270,6 @@ def _queries_at_once(block: int) -> int:
 
 
 def _tile_bytes(dims: int, tile: int, queries: int, product: GemmBackend) -> int:
-    """Return the bytes of a tile: the vectors as read, as units and as laid out, and each thread's products."""
+    """Return the bytes of a tile: the vectors as read, as units and packed, and each thread's products."""
     rows = queries * processors()
     return tile * (dims * (4 + 2 * product.itemsize) + 48) + rows * tile * product.result_size

@@ -1,4 +1,4 @@
-"""What the tiled search works on: tiles of products, the queries, and pools of what may belong to their best."""
+"""Data of the blocked search: tiles of products, query batches and candidate pools."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class QueryBatch(NamedTuple):
 
 
 class CandidatePool(NamedTuple):
-    """What may belong to the best of each query.
+    """Candidates for the top k of each query.
 
     :param rows: Rows of the corpus, shape ``(queries, capacity)``.
     :param low: What each scores at least, in the scale that is compared; same shape.

@@ -1,4 +1,4 @@
-"""Which products this processor has, whether they are right, and how fast each is."""
+"""Select matrix products by what this processor has, by a correctness check and by measured speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether FAISS can search on a GPU here, and an index on it."""
+"""Detect a GPU that FAISS can use, and build an index on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PROBE = (64, 4096, 96)
 
 @functools.cache
 def gpu_resources() -> Any:
-    """Return FAISS's resources of a GPU, or None where there is none, or its products are too coarse.
+    """Return FAISS's GPU resources, or None without a usable GPU.
 
     A search takes the errors of float32 for granted; a card that multiplies in less is not used.
     """

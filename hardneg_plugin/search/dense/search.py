@@ -35,7 +35,7 @@ _LOOKED_UP_AT_ONCE = 512
 
 
 class Encoder(Protocol):
-    """What is used of a ``SentenceTransformer``."""
+    """The methods of a ``SentenceTransformer`` that the search needs."""
 
     @property
     def similarity_fn_name(self) -> str:
