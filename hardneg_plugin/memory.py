@@ -107,7 +107,21 @@ def peak_resident() -> int:
     # What getrusage says of a process on Linux begins with what the program held that started it.
     if found := re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE):
         return int(found[1]) * 1024
-    import resource
+    return _peak_by_getrusage("RUSAGE_SELF")
 
+
+def peak_resident_of_children() -> int:
+    """Return the most bytes that one ended child process has had resident; 0 where the system does not tell."""
+    return _peak_by_getrusage("RUSAGE_CHILDREN")
+
+
+def _peak_by_getrusage(who: str) -> int:
+    try:
+        import resource
+    except ImportError:  # Windows has no such module.
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset) if who == "RUSAGE_SELF" else 0
     # macOS counts in bytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(resource.getrusage(getattr(resource, who)).ru_maxrss) * unit

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from hardneg_plugin.errors import RecipeError
-from hardneg_plugin.memory import memory_budget, parse_memory, peak_resident, private_memory
+from hardneg_plugin.memory import memory_budget, parse_memory, peak_resident, peak_resident_of_children, private_memory
 from hardneg_plugin.run.progress import Progress
 
 # Seconds between two looks: a block of work takes longer, and a look costs a millisecond.
@@ -51,9 +49,7 @@ class MemoryWatch:
     @property
     def peak_resident(self) -> int:
         """The largest resident memory of this process or of one of its children so far, mapped files included."""
-        # Linux counts in KiB, macOS in bytes.
-        unit = 1 if sys.platform == "darwin" else 1024
-        return max(peak_resident(), unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+        return max(peak_resident(), peak_resident_of_children())
 
     def facts(self) -> dict[str, Any]:
         """Return the promise, the peak, and whether it was kept (null without a promise)."""
