@@ -188,9 +188,12 @@ def auc(scores: NDArray[np.float64], labels: Bools, weights: NDArray[np.float64]
     :param labels: Which are labelled, shape ``(n,)``; some of each.
     :param weights: Weight of each; None weighs all alike.
     """
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(labels, scores, sample_weight=weights))
+    weights = np.ones(len(scores)) if weights is None else weights
+    values, position = np.unique(scores, return_inverse=True)
+    above = np.bincount(position[labels], weights[labels], minlength=len(values))
+    below = np.bincount(position[~labels], weights[~labels], minlength=len(values))
+    right = float(above @ (np.cumsum(below) - below / 2))
+    return right / float(above.sum() * below.sum())
 
 
 def _interval(scores: NDArray[np.float64], labels: Bools, groups: Sequence[str], seed: int) -> tuple[float, float]:
