@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from itertools import chain
+from pathlib import Path
 
 import click
 
 from hardneg_plugin import cache
+
+BM25_KIND = "bm25"
 
 
 @click.group("cache", invoke_without_command=True)
@@ -19,6 +22,7 @@ def command(context: click.Context) -> None:
       hardneg cache
       hardneg cache clear bm25
       hardneg cache clear llm
+      hardneg cache export bm25/0a1b2c3d index
     """
     if context.invoked_subcommand is None:
         show()
@@ -49,3 +53,24 @@ def clear(kind: str | None) -> None:
     click.echo(f"freed {cache.clear(kind) / 1e6:.1f} MB")
     if kind is None and answers:
         click.echo(f"left {answers / 1e6:.1f} MB of answers of language models; `hardneg cache clear llm` removes them")
+
+
+@command.command("export")
+@click.argument("key")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def export(key: str, folder: Path) -> None:
+    """Copy the BM25 index KEY (as `hardneg cache` shows it) to a new FOLDER that `bm25s.BM25.load` reads.
+
+    \b
+    Example:
+      hardneg cache export bm25/0a1b2c3d index
+    """
+    from hardneg_plugin.search.bm25.saved import export_index
+
+    keys = [entry.key for entry in cache.entries() if entry.kind == BM25_KIND]
+    chosen = [known for known in keys if known.startswith(key.removeprefix(f"{BM25_KIND}/"))]
+    if len(chosen) != 1:
+        msg = f"expected the beginning of one key of an index, got {key!r}; indexes: {', '.join(keys) or 'none'}"
+        raise click.ClickException(msg)
+    export_index(cache.entry_path(BM25_KIND, chosen[0]), folder)
+    click.echo(f"{folder}: `bm25s.BM25.load` reads it; queries need the terms of `hardneg_plugin.text.Analyzer`")

@@ -18,7 +18,10 @@ from hardneg_plugin.text import analysis_fingerprint
 
 @component
 class BM25NegativeMiner:
-    """Adds the best passages by BM25 (bm25s, Lucene's formula) to each example's candidates.
+    """Adds the best passages by BM25 to each example's candidates.
+
+    The scores are those of bm25s (Lù, 2024) with Lucene's formula, and so is the format of the index; building and
+    searching it are this package's own compiled code. An index that bm25s saved is searched by bm25s (``index``).
 
     The known positives are among them as a rule: a ``KnownPositiveFilter`` behind the miner drops them with a reason.
 
