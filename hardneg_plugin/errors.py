@@ -4,6 +4,7 @@ A message names what was wrong, where (file, line, key or row), what was expecte
 
     HardnegError
     ├── ParameterError    a parameter of a component or function (also a ValueError)
+    │   └── ModelError    a model that does not exist or cannot be loaded
     ├── RecipeError       a recipe, an override, or a stage's parameters in it
     ├── DatasetError      input data: missing file, broken line, unknown id
     ├── RecordError       examples, candidates or columns that do not fit together
@@ -26,6 +27,10 @@ class HardnegError(Exception):
 
 class ParameterError(HardnegError, ValueError):
     """A parameter has a value that cannot work."""
+
+
+class ModelError(ParameterError):
+    """A model does not exist or cannot be loaded."""
 
 
 class RecipeError(HardnegError):

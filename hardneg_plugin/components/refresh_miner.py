@@ -26,7 +26,7 @@ from hardneg_plugin.records import CandidateTable, Corpus, MiningExample, table_
 from hardneg_plugin.records.merge import merge_source
 from hardneg_plugin.search.dense.flat_index import nearest
 from hardneg_plugin.search.dense.search import Vectors, encode, encode_corpus, search_space, similarity_of
-from hardneg_plugin.search.token_cache import encode_tokens, is_static_embedding
+from hardneg_plugin.search.token_cache import encode_tokens, sums_token_vectors
 from hardneg_plugin.training.columns import ANCHOR, POSITIVE, find_columns
 from hardneg_plugin.training.refresh import Mined, Refresh, check_interval
 
@@ -192,7 +192,7 @@ class RefreshMiner:
         return self._corpus.texts(rows.tolist())
 
     def _encode(self, model: SentenceTransformer) -> Vectors:
-        if is_static_embedding(model):
+        if sums_token_vectors(model):
             return encode_tokens(model, self._corpus)
         size = self._options.batch_size
         return encode_corpus(model, self._corpus.iter_texts(), len(self._corpus), batch_size=size)

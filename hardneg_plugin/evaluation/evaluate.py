@@ -23,7 +23,8 @@ from hardneg_plugin.evaluation.runs import PassageIds, Qrels, Run, hits_to_run
 from hardneg_plugin.records.corpus import Corpus
 from hardneg_plugin.search.dense.search import Encoder, Vectors, encode, encode_corpus, exact_search, similarity_of
 from hardneg_plugin.search.hits import Hits
-from hardneg_plugin.search.token_cache import encode_tokens, is_static_embedding
+from hardneg_plugin.search.models import load_sentence_transformer
+from hardneg_plugin.search.token_cache import encode_tokens, sums_token_vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -110,9 +111,9 @@ def model_retriever(model: Encoder | str | Path, corpus: CorpusTexts, *, batch_s
     :param batch_size: Texts per forward pass.
     :returns: Exact search by the similarity that the model declares.
     :raises ParameterError: For a model whose similarity cannot be searched or whose vectors hold NaN.
-    :raises EvaluationError: When no model can be loaded from the folder or name.
+    :raises ModelError: When no model can be loaded from the folder or name.
     """
-    encoder = _load(model) if isinstance(model, str | Path) else model
+    encoder = load_sentence_transformer(str(model)) if isinstance(model, str | Path) else model
     similarity = similarity_of(encoder)
     passages = _encode(encoder, corpus, batch_size)
 
@@ -123,20 +124,9 @@ def model_retriever(model: Encoder | str | Path, corpus: CorpusTexts, *, batch_s
 
 
 def _encode(encoder: Encoder, corpus: CorpusTexts, batch_size: int) -> Vectors:
-    if isinstance(corpus, Corpus) and len(corpus) and is_static_embedding(encoder):
+    if isinstance(corpus, Corpus) and len(corpus) and sums_token_vectors(encoder):
         return encode_tokens(cast("SentenceTransformer", encoder), corpus)
     return encode_corpus(encoder, corpus.iter_texts(), len(corpus), batch_size=batch_size)
-
-
-def _load(model: str | Path) -> Encoder:
-    from sentence_transformers import SentenceTransformer
-
-    try:
-        loaded: Encoder = SentenceTransformer(str(model))
-    except (OSError, ValueError) as error:
-        msg = f"no sentence-transformers model can be loaded from {str(model)!r}: {error}"
-        raise EvaluationError(msg) from error
-    return loaded
 
 
 def _check_shape(hits: Hits, expected: tuple[int, int]) -> None:

@@ -22,6 +22,7 @@ from hardneg_plugin.recipe.stages import build_stage, stage_params
 from hardneg_plugin.recipe.targets import other_datasets
 from hardneg_plugin.run.cost import Cost
 from hardneg_plugin.search.dense.buffers import IN_MEMORY
+from hardneg_plugin.search.models import is_static_folder
 from hardneg_plugin.training import planned_steps
 from hardneg_plugin.training.base_model import STATIC
 
@@ -250,5 +251,4 @@ def _differs_by_seed(stages: Sequence[Stage]) -> bool:
 
 def _is_static(base_model: str) -> bool:
     """Tell whether a model is a table, by its own files alone; a hub id that is not here counts as a transformer."""
-    modules = Path(base_model).expanduser() / "modules.json"
-    return base_model == STATIC or (modules.is_file() and "StaticEmbedding" in modules.read_text("utf-8"))
+    return base_model == STATIC or is_static_folder(Path(base_model).expanduser())

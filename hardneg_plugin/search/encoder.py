@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.search.dense.search import Encoder, Kind, is_static_embedding
+from hardneg_plugin.search.dense.search import Encoder, Kind
 from hardneg_plugin.search.model_identity import model_identity
+from hardneg_plugin.search.models import cut_texts_at, is_static_embedding, load_sentence_transformer
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -128,37 +127,14 @@ def load_model(
     :param max_length: Tokens after which a text is cut; None keeps the model's own limit.
     :param device: Such as ``cuda:0``; None takes the best there is, several leave the model in main memory.
     :param dtype: Precision of the weights; None keeps that of the files.
-    :raises ParameterError: If no model can be loaded from there, or it cannot read texts of ``max_length`` tokens.
+    :raises ModelError: If no model can be loaded from there.
+    :raises ParameterError: If it cannot read texts of ``max_length`` tokens.
     """
     import torch
-    from sentence_transformers import SentenceTransformer
 
-    folder = Path(model).expanduser()
-    local = folder.is_dir()
     if device is not None and not isinstance(device, str):
         device = "cpu"
-    try:
-        loaded = SentenceTransformer(str(folder) if local else model, device=device, local_files_only=local)
-    except (OSError, ValueError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        msg = f"model: no sentence-transformers model can be loaded from {model!r}: {reason}"
-        raise ParameterError(msg) from error
+    loaded = load_sentence_transformer(model, device=device)
     if max_length is not None:
-        _cut_at(loaded, max_length)
+        cut_texts_at(loaded, max_length)
     return loaded if dtype is None else loaded.to(getattr(torch, dtype))
-
-
-def _cut_at(model: SentenceTransformer, max_length: int) -> None:
-    from tokenizers import Tokenizer
-
-    first: Any = model[0]  # torch types the attributes of every module as tensors
-    if isinstance(getattr(first, "tokenizer", None), Tokenizer):
-        # A static embedding has no positions: it reads any length.
-        first.tokenizer.enable_truncation(max_length)
-        return
-    limits = [model.max_seq_length, getattr(getattr(first, "config", None), "max_position_embeddings", None)]
-    longest = min((limit for limit in limits if limit), default=max_length)
-    if max_length > longest:
-        msg = f"max_length {max_length} is more than the model reads: {longest} tokens"
-        raise ParameterError(msg)
-    model.max_seq_length = max_length

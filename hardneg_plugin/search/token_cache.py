@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hardneg_plugin.cache import build_entry, fingerprint
 from hardneg_plugin.search.dense.buffers import empty_vectors
 from hardneg_plugin.search.dense.vector_space import Vectors
+from hardneg_plugin.search.models import is_static_embedding
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -31,22 +32,24 @@ _TEXT_BLOCK, _PASSAGE_BLOCK = 4096, 2048
 _PASSAGE_PROMPTS = ("document", "passage", "corpus")
 
 
-def is_static_embedding(model: Any) -> bool:
-    """Tell whether a model's passage vectors depend on the pieces of the text alone: a table, perhaps normalised.
+def sums_token_vectors(model: Any) -> bool:
+    """Tell whether a model's passage vectors depend on the tokens of the text alone.
 
-    :param model: A ``SentenceTransformer``, or anything else, which is none.
+    That is a static embedding, perhaps normalised, without a prompt and with all its dimensions.
+
+    :param model: A ``SentenceTransformer``, or any other encoder.
     """
-    if not hasattr(model, "__getitem__") or not hasattr(model, "prompts"):
+    if not is_static_embedding(model) or not hasattr(model, "prompts"):
         return False
-    kinds = [type(module).__name__ for module in model]
+    kinds = [type(module).__name__ for module in model][1:]
     prompted = any(model.prompts.get(name) for name in _PASSAGE_PROMPTS) or model.default_prompt_name
-    return kinds in (["StaticEmbedding"], ["StaticEmbedding", "Normalize"]) and not prompted and not model.truncate_dim
+    return kinds in ([], ["Normalize"]) and not prompted and not model.truncate_dim
 
 
 def encode_tokens(model: SentenceTransformer, corpus: Corpus) -> Vectors:
     """Encode a corpus with a lookup table; the vectors equal those of ``encode_document``, bit for bit.
 
-    :param model: A model that :func:`is_static_embedding` says yes to.
+    :param model: A model that :func:`sums_token_vectors` says yes to.
     :param corpus: At least one passage.
     :returns: Shape ``(passages, dimensions)``.
     """

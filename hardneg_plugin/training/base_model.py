@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import xxhash
 
-from hardneg_plugin.errors import ParameterError, TrainingError
-from hardneg_plugin.training.encoders import TIED, Encoders, input_modules, with_encoders
+from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.search.models import (
+    PoolingMode,
+    cut_texts_at,
+    is_static_embedding,
+    load_sentence_transformer,
+    local_folder,
+)
+from hardneg_plugin.training.encoders import TIED, Encoders, with_encoders
 from hardneg_plugin.training.prompts import set_prompts
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY, build_static_model
 
 if TYPE_CHECKING:
-    import torch
     from sentence_transformers import SentenceTransformer
 
 STATIC = "static"
-PoolingMode = Literal["mean", "cls"]
 TRANSFORMER_LEARNING_RATE = 2e-5
 LORA_LEARNING_RATE = 2e-4
 PRETRAINED_STATIC_LEARNING_RATE = 1e-3
 SCRATCH_STATIC_LEARNING_RATE = 1e-1
-_HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _READ_BYTES = 1 << 24
 
 
@@ -55,8 +57,8 @@ def load_base_model(
         then have to be encoded with ``encode_query`` and ``encode_document``.
     :param prompts: Texts to put before every ``query`` and every ``passage``; what is not given is the model's own.
     :raises ParameterError: If a parameter cannot work with this model, or the model's own pooling is another one.
-    :raises TrainingError: If there is no such model, it cannot be loaded, or it has separate encoders and tied ones are
-        asked for.
+    :raises ModelError: If the model does not exist or cannot be loaded.
+    :raises TrainingError: If it has separate encoders and tied ones are asked for.
     """
     if max_length is not None and max_length < 1:
         msg = f"max_length must be at least 1 token, got {max_length}"
@@ -73,52 +75,9 @@ def load_base_model(
     return model
 
 
-def load_pretrained(name: str, *, what: str = "base_model", pooling: PoolingMode | None = None) -> SentenceTransformer:
-    """Load a model from a folder or the hub, without any code from its repository.
-
-    :param name: Folder or hub id of a sentence-transformers model, or of a plain transformer.
-    :param what: What the model is for; the messages begin with it.
-    :param pooling: Pooling of a plain transformer; ``None`` means ``mean``.
-    :raises TrainingError: If there is no such model, or it cannot be loaded.
-    """
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.base.modules import Transformer
-    from sentence_transformers.sentence_transformer.modules import Pooling
-    from sentence_transformers.util import is_sentence_transformer_model
-
-    folder = local_folder(name, what)
-    path = name if folder is None else str(folder)
-    try:
-        if is_sentence_transformer_model(path, local_files_only=folder is not None):
-            return SentenceTransformer(path, local_files_only=folder is not None)
-        transformer = Transformer(path)
-    except (OSError, ValueError, KeyError) as error:
-        msg = f"{what} {name} cannot be loaded: {str(error).strip().splitlines()[0]}"
-        raise TrainingError(msg) from error
-    return SentenceTransformer(modules=[transformer, Pooling(transformer.get_embedding_dimension(), pooling or "mean")])
-
-
-def local_folder(base_model: str, what: str = "base_model") -> Path | None:
-    """Return the folder of a model, or ``None`` if it is ``static`` or a hub id.
-
-    :param base_model: Its name.
-    :param what: What the model is for; the message begins with it.
-    :raises TrainingError: If it is neither a folder nor a possible hub id.
-    """
-    folder = Path(base_model).expanduser()
-    if base_model == STATIC:
-        return None
-    if folder.is_dir():
-        return folder
-    if not _HUB_ID.fullmatch(base_model):
-        msg = f"{what}: there is no folder {base_model}, and it is no id of the Hugging Face Hub (owner/name)"
-        raise TrainingError(msg)
-    return None
-
-
 def base_model_identity(base_model: str) -> str:
     """Return the id of a hub model, or a hash of a local one's files, which tells when other weights lie there."""
-    folder = local_folder(base_model)
+    folder = None if base_model == STATIC else local_folder(base_model, "base_model")
     if folder is None:
         return base_model
     state = xxhash.xxh3_128()
@@ -128,11 +87,6 @@ def base_model_identity(base_model: str) -> str:
             while block := file.read(_READ_BYTES):
                 state.update(block)
     return f"files:{state.hexdigest()}"
-
-
-def is_static(model: SentenceTransformer) -> bool:
-    """Tell whether a model looks its word pieces up in one table, without a transformer."""
-    return any(_is_table(module) for module in input_modules(model))
 
 
 def auto_learning_rate(base_model: str, model: SentenceTransformer, *, lora: bool = False) -> float:
@@ -146,7 +100,7 @@ def auto_learning_rate(base_model: str, model: SentenceTransformer, *, lora: boo
     """
     if base_model == STATIC:
         return SCRATCH_STATIC_LEARNING_RATE
-    if is_static(model):
+    if is_static_embedding(model):
         return PRETRAINED_STATIC_LEARNING_RATE
     return LORA_LEARNING_RATE if lora else TRANSFORMER_LEARNING_RATE
 
@@ -165,18 +119,11 @@ def _load(base_model: str, pooling: PoolingMode | None, max_length: int | None) 
     if pooling not in (None, "mean", "cls"):
         msg = f"pooling must be mean or cls, got {pooling!r}"
         raise ParameterError(msg)
-    model = load_pretrained(base_model, pooling=pooling)
+    model = load_sentence_transformer(base_model, what="base_model", pooling=pooling)
     _check_pooling(model, base_model, pooling)
     if max_length is not None:
-        for module in input_modules(model):
-            _cut_at(module, max_length)
+        cut_texts_at(model, max_length)
     return model
-
-
-def _is_table(module: torch.nn.Module) -> bool:
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-
-    return isinstance(module, StaticEmbedding)
 
 
 def _check_pooling(model: SentenceTransformer, base_model: str, pooling: PoolingMode | None) -> None:
@@ -189,17 +136,3 @@ def _check_pooling(model: SentenceTransformer, base_model: str, pooling: Pooling
         pools = f"pools by {own}" if own else "has no pooling"
         msg = f"pooling {pooling} was asked for, but {base_model} {pools} and was trained so; leave pooling out"
         raise ParameterError(msg)
-
-
-def _cut_at(module: Any, max_length: int) -> None:
-    # torch types the attributes of every module as tensors, hence Any.
-    if _is_table(module):
-        module.tokenizer.enable_truncation(max_length)
-        return
-    # A plain transformer's own limit (its positions) comes with its tokenizer or its configuration.
-    limits = [module.max_seq_length, getattr(module.config, "max_position_embeddings", None)]
-    longest = min((limit for limit in limits if limit), default=max_length)
-    if max_length > longest:
-        msg = f"max_length {max_length} is more than the model reads: {longest} tokens"
-        raise ParameterError(msg)
-    module.max_seq_length = max_length

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from hardneg_plugin.errors import TrainingError
 
 if TYPE_CHECKING:
-    import torch
     from sentence_transformers import SentenceTransformer
 
 Encoders = Literal["tied", "separate"]
@@ -21,16 +20,6 @@ SEPARATE: Encoders = "separate"
 ENCODERS: tuple[Encoders, ...] = (TIED, SEPARATE)
 # What sentence-transformers calls the two sides: ``encode_query`` and ``encode_document`` ask for these routes.
 QUERY_ROUTE, PASSAGE_ROUTE = "query", "document"
-
-
-def input_modules(model: SentenceTransformer) -> list[torch.nn.Module]:
-    """Return the modules that read texts: the first one of a model, or of each of its encoders."""
-    from sentence_transformers.base.modules import Router
-
-    first = model[0]
-    if not isinstance(first, Router):
-        return [first]
-    return [next(route.children()) for route in first.sub_modules.values()]
 
 
 def has_separate_encoders(model: SentenceTransformer) -> bool:

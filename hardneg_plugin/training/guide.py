@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hardneg_plugin.errors import ParameterError, TrainingError
-from hardneg_plugin.training.base_model import STATIC, is_static, load_pretrained, local_folder
+from hardneg_plugin.search.models import is_static_embedding, load_sentence_transformer, local_folder
+from hardneg_plugin.training.base_model import STATIC
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -17,7 +18,7 @@ def check_guide(guide: object) -> None:
     """Check the name of a guide.
 
     :raises ParameterError: If it is no text.
-    :raises TrainingError: If it is neither a folder nor a possible hub id.
+    :raises ModelError: If it is neither a folder nor a possible hub id.
     """
     if not isinstance(guide, str) or guide == STATIC:
         msg = f"{_WHAT} must be the folder or hub id of a trained sentence-transformers model, got {guide!r}"
@@ -29,11 +30,12 @@ def load_guide(guide: str) -> SentenceTransformer:
     """Load a guide, frozen and without dropout. No code from its repository is run.
 
     :param guide: Folder or hub id of a sentence-transformers model.
-    :raises TrainingError: If there is no such model, or it has no transformer: the guide reads the token ids of the
+    :raises ModelError: If the model does not exist or cannot be loaded.
+    :raises TrainingError: If it has no transformer: the guide reads the token ids of the
         trained model or their decoded text, which the tokenizers of static models do not give.
     """
-    model = load_pretrained(guide, what=_WHAT)
-    if is_static(model):
+    model = load_sentence_transformer(guide, what=_WHAT)
+    if is_static_embedding(model):
         msg = f"{_WHAT} {guide} is a static embedding model; a guide needs a transformer"
         raise TrainingError(msg)
     return model.eval().requires_grad_(False)

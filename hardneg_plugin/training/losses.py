@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hardneg_plugin.errors import ParameterError, TrainingError
-from hardneg_plugin.training.base_model import is_static
+from hardneg_plugin.search.models import is_static_embedding
 from hardneg_plugin.training.columns import TextKeys
 from hardneg_plugin.training.guide import check_guide, load_guide
 
@@ -124,7 +124,7 @@ def build_loss(
     :raises TrainingError: If the loss cannot train this model, or its guide cannot be loaded.
     """
     check_loss_args(loss, loss_args)
-    if LOSSES[loss].transformer and is_static(model):
+    if LOSSES[loss].transformer and is_static_embedding(model):
         msg = f"the loss {loss!r} cannot train a static embedding model: {LOSSES[loss].transformer}"
         raise TrainingError(msg)
     try:
@@ -132,6 +132,8 @@ def build_loss(
         if gather and _GATHER in inspect.signature(_loss_class(loss)).parameters:
             values[_GATHER] = True
         built: torch.nn.Module = _loss_class(loss)(model=model, **values)
+    except ParameterError:
+        raise  # It names the argument already.
     except (TypeError, ValueError) as error:
         msg = f"loss_args: {error}"
         raise ParameterError(msg) from error

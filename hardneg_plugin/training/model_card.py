@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hardneg_plugin.training.base_model import STATIC, local_folder
+from hardneg_plugin.search.models import local_folder
+from hardneg_plugin.training.base_model import STATIC
 from hardneg_plugin.training.result import TrainingResult
 
 _CARD = """\

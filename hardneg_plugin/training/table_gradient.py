@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from hardneg_plugin.search.models import is_static_module
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
@@ -26,7 +28,7 @@ def sum_gradients_by_row(model: SentenceTransformer) -> None:
     :param model: The model; changed in place.
     """
     table: Any = model[0]
-    if type(table).__name__ != "StaticEmbedding" or table.embedding.weight.device.type != "cpu":
+    if not is_static_module(table) or table.embedding.weight.device.type != "cpu":
         return
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return

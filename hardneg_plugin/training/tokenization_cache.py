@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardneg_plugin.memory import available_memory
+from hardneg_plugin.search.models import is_static_module
 
 if TYPE_CHECKING:
     import torch
@@ -66,6 +67,6 @@ class TokenizationCache:
 
 def preprocess_of(model: SentenceTransformer) -> Any:
     """Return what makes features of texts: with a memory where the model is a table, else the model's own."""
-    if type(model[0]).__name__ != "StaticEmbedding":
+    if not is_static_module(model[0]):
         return model.preprocess
     return TokenizationCache(model[0].tokenizer)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hardneg_plugin.datasets.rows import Query
-from hardneg_plugin.errors import EvaluationError
+from hardneg_plugin.errors import EvaluationError, ModelError
 from hardneg_plugin.evaluation.evaluate import evaluate_retriever, model_retriever
 from hardneg_plugin.search.hits import Hits
 
@@ -85,7 +85,7 @@ def test_hits_of_another_shape_are_refused():
 @pytest.mark.integration
 def test_a_folder_without_a_model_is_named(tmp_path):
     (tmp_path / "model").mkdir()
-    with pytest.raises(EvaluationError, match=r"no sentence-transformers model .*model'"):
+    with pytest.raises(ModelError, match=r"no sentence-transformers model .*model'"):
         model_retriever(tmp_path / "model", Corpus())
 
 

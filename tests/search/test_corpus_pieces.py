@@ -7,7 +7,7 @@ import pytest
 
 from hardneg_plugin.cache import cache_root
 from hardneg_plugin.evaluation import model_retriever
-from hardneg_plugin.search.token_cache import KIND, corpus_pieces, encode_tokens, is_static_embedding
+from hardneg_plugin.search.token_cache import KIND, corpus_pieces, encode_tokens, sums_token_vectors
 
 TEXTS = ["red wine", "the sky is blue", "", "green grass is the green of the sea", "apple", "zzz 東京 wine"]
 
@@ -33,7 +33,7 @@ def test_a_real_model_gives_its_own_vectors(shared, make_corpus):
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(shared / "models/potion-base-4m"))
-    assert is_static_embedding(model)
+    assert sums_token_vectors(model)
     texts = [text for text in TEXTS if text]
     expected = model.encode_document(texts, show_progress_bar=False)
     assert encode_tokens(model, make_corpus(texts)).tobytes() == expected.tobytes()
@@ -50,14 +50,14 @@ def test_models_of_one_tokenizer_share_the_pieces(make_static, make_corpus):
 
 def test_only_a_bare_table_is_one(make_static, small_bert, tmp_path):
     model = make_static()
-    assert is_static_embedding(model)
-    assert not is_static_embedding(small_bert(tmp_path / "bert"))
-    assert not is_static_embedding("a folder")
+    assert sums_token_vectors(model)
+    assert not sums_token_vectors(small_bert(tmp_path / "bert"))
+    assert not sums_token_vectors("a folder")
     model.prompts = {"document": "passage: "}
-    assert not is_static_embedding(model)
+    assert not sums_token_vectors(model)
     model.prompts = {}
     model.truncate_dim = 4
-    assert not is_static_embedding(model)
+    assert not sums_token_vectors(model)
 
 
 def test_evaluation_takes_the_pieces_and_finds_the_same(make_static, make_corpus):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.errors import ModelError, ParameterError
 from hardneg_plugin.search.dense.search import encode, similarity_of
 from hardneg_plugin.search.encoder import DualEncoder, load_model
 
@@ -87,7 +87,13 @@ def test_loading_sets_length_and_precision(make_static, small_bert, tmp_path):
         load_model(str(tmp_path / "bert"), max_length=17)
 
 
-@pytest.mark.parametrize("name", ["no/such/folder/here", "nobody/has-this-model"])
-def test_a_model_that_is_not_there_is_named(name):
-    with pytest.raises(ParameterError, match=f"no sentence-transformers model can be loaded from '{name}'"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no/such/folder/here", "model: there is no folder no/such/folder/here"),
+        ("nobody/has-this-model", "model: no sentence-transformers model can be loaded from 'nobody/has-this-model'"),
+    ],
+)
+def test_a_model_that_is_not_there_is_named(name, message):
+    with pytest.raises(ModelError, match=message):
         load_model(name)

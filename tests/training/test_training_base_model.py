@@ -9,7 +9,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 
-from hardneg_plugin.errors import ParameterError, TrainingError
+from hardneg_plugin.errors import ModelError, ParameterError, TrainingError
 from hardneg_plugin.training import load_base_model
 from hardneg_plugin.training.base_model import auto_learning_rate, base_model_identity
 from hardneg_plugin.training.static_model import inverse_document_frequencies, learn_tokenizer
@@ -66,9 +66,9 @@ def test_mbert_with_its_real_tokenizer(mbert_tokenizer, tmp_path):
 
 
 def test_models_that_are_not_there(tmp_path):
-    with pytest.raises(TrainingError, match=r"there is no folder \./no/such/model"):
+    with pytest.raises(ModelError, match=r"there is no folder \./no/such/model"):
         load_base_model("./no/such/model")
-    with pytest.raises(TrainingError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match="base_model: no sentence-transformers model can be loaded from"):
         load_base_model(str(tmp_path))
 
 

@@ -9,7 +9,7 @@ from sentence_transformers import SentenceTransformer
 from tiny_trainings import coloured_things
 
 from hardneg_plugin import SentenceTransformersTrainer
-from hardneg_plugin.errors import ParameterError, TrainingError
+from hardneg_plugin.errors import ModelError, ParameterError
 from hardneg_plugin.training.encoders import has_separate_encoders
 
 
@@ -40,7 +40,7 @@ def test_adapters_reach_the_training(tiny_bert_folder, tmp_path):
         ({"loss": "gist"}, ParameterError, "loss_args: guide must be"),
         (
             {"loss": "gist", "loss_args": {"guide": "./not/there"}},
-            TrainingError,
+            ModelError,
             "loss_args: guide: there is no folder",
         ),
     ],

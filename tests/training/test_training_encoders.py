@@ -8,8 +8,9 @@ from sentence_transformers import SentenceTransformer
 from tiny_trainings import TEXTS, train_tiny
 
 from hardneg_plugin.errors import TrainingError
+from hardneg_plugin.search.models import is_static_embedding
 from hardneg_plugin.training import load_base_model
-from hardneg_plugin.training.base_model import auto_learning_rate, is_static
+from hardneg_plugin.training.base_model import auto_learning_rate
 from hardneg_plugin.training.encoders import has_separate_encoders
 
 
@@ -26,8 +27,8 @@ def load(base, **settings) -> SentenceTransformer:
 def test_separate_encoders_start_alike(base):
     tied, separate = load(base), load(base, encoders="separate")
     assert (has_separate_encoders(tied), has_separate_encoders(separate)) == (False, True)
-    assert (is_static(separate), auto_learning_rate(base, separate)) == (
-        is_static(tied),
+    assert (is_static_embedding(separate), auto_learning_rate(base, separate)) == (
+        is_static_embedding(tied),
         auto_learning_rate(base, tied),
     )
     expected = tied.encode(TEXTS)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from sentence_transformers.sentence_transformer import losses as stock
 
-from hardneg_plugin.errors import ParameterError, TrainingError
+from hardneg_plugin.errors import ModelError, ParameterError, TrainingError
 from hardneg_plugin.training import load_base_model
 from hardneg_plugin.training.collator import TextCollator
 from hardneg_plugin.training.columns import TrainingColumns
@@ -109,7 +109,7 @@ def test_guides_that_cannot_guide(bert, tiny_static, guide_folder, tmp_path):
     with pytest.raises(TrainingError, match="is a static embedding model; a guide needs a transformer"):
         build_loss("gist", {"guide": str(tmp_path / "static")}, bert)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TrainingError, match=r"loss_args: guide .*empty cannot be loaded"):
+    with pytest.raises(ModelError, match=r"loss_args: guide: no sentence-transformers model .*empty'"):
         build_loss("gist", {"guide": str(tmp_path / "empty")}, bert)
     with pytest.raises(ParameterError, match="margin_strategy must be"):
         build_loss("gist", {"guide": guide_folder, "margin_strategy": "both"}, bert)

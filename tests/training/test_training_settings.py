@@ -3,7 +3,7 @@ from __future__ import annotations
 import datasets
 import pytest
 
-from hardneg_plugin.errors import ParameterError, TrainingError
+from hardneg_plugin.errors import ModelError, ParameterError, TrainingError
 from hardneg_plugin.training.arguments import build_arguments, precision_of
 from hardneg_plugin.training.losses import build_loss
 from hardneg_plugin.training.settings import TrainingSettings, plan_training
@@ -83,7 +83,7 @@ def test_settings_that_cannot_work(settings, message):
     ],
 )
 def test_losses_and_tables_that_do_not_fit(dataset, settings, message):
-    with pytest.raises(TrainingError, match=message):
+    with pytest.raises((TrainingError, ModelError), match=message):
         plan(dataset, **settings)
 
 

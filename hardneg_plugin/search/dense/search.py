@@ -21,6 +21,7 @@ from hardneg_plugin.search.dense.vector_space import Similarity as Similarity
 from hardneg_plugin.search.dense.vector_space import VectorRows, VectorSpace, known_similarity
 from hardneg_plugin.search.dense.vector_space import Vectors as Vectors
 from hardneg_plugin.search.hits import Hits
+from hardneg_plugin.search.models import is_static_embedding
 
 Kind = Literal["query", "passage"]
 
@@ -82,17 +83,6 @@ def encode(model: Encoder, texts: Sequence[str], *, kind: Kind, batch_size: int 
         msg = f"the model must give one vector per text: expected ({len(texts)}, dimensions), got {vectors.shape}"
         raise ParameterError(msg)
     return vectors
-
-
-def is_static_embedding(model: object) -> bool:
-    """Tell whether a model looks its word pieces up in a table, without a transformer.
-
-    :param model: A ``SentenceTransformer``, or an encoder that says so itself by an attribute ``is_static_embedding``.
-    """
-    known = getattr(model, "is_static_embedding", None)
-    if known is not None:
-        return bool(known)
-    return hasattr(model, "__getitem__") and type(model[0]).__name__ == "StaticEmbedding"
 
 
 def encode_corpus(model: Encoder, texts: Iterable[str], count: int, *, batch_size: int = 32) -> Vectors:
