@@ -22,8 +22,8 @@ LEVELS = (
     {"components"},
     {"training", "evaluation", "report"},
     {"search", "llm"},
-    {"text"},  # BM25 analyses text: search stands above it
     {"datasets"},
+    {"text"},  # BM25 analyses text: search stands above it, and so do datasets, whose queries are compared by it
     {"records"},
     {"cache", "memory_limit", "gc_frozen", "compiled"},
     {"errors"},
