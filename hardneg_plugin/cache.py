@@ -30,6 +30,7 @@ KINDS = (
     "corpus",
     "dense-index",
     "embeddings",
+    "equal-texts",
     "levelled",
     "pieces",
     "sources",

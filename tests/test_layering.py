@@ -25,8 +25,8 @@ LEVELS = (
     {"report"},  # the audit's report shows the audit's findings
     {"training", "evaluation"},
     {"search", "llm"},
-    {"text"},  # BM25 analyses text: search stands above it
     {"datasets"},
+    {"text"},  # BM25 analyses text: search stands above it, and so do datasets, whose queries are compared by it
     {"records"},
     {"memory", "garbage_collector", "compiled"},
     {"cache"},

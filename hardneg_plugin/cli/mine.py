@@ -9,6 +9,24 @@ from typing import Any
 import click
 
 
+class Similarity(click.ParamType):
+    """A similarity above 0 and up to 1, or ``none``."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        """Read what was given."""
+        if value is None or value == "none":
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0.0
+        if not 0 < number <= 1:
+            self.fail(f"{value!r} is neither a number above 0 and up to 1 nor none", param, ctx)
+        return number
+
+
 @click.command("mine")
 @click.argument("dataset")
 @click.option(
@@ -24,6 +42,13 @@ import click
 @click.option("--absolute-margin", type=float, help="Keep below the positive's score less this.")
 @click.option("--max-score", type=float, help="Highest score of a negative.")
 @click.option("--min-score", type=float, help="Lowest score of a negative.")
+@click.option(
+    "--near-duplicate",
+    type=Similarity(),
+    default=0.9,
+    show_default=True,
+    help="Similarity to a positive, up to 1, from which a passage is a copy of it; none compares whole texts.",
+)
 @click.option(
     "--output-format",
     type=click.Choice(["triplet", "n-tuple", "labeled-pair", "labeled-list"]),

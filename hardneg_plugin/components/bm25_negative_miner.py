@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 from haystack import component
 from haystack.document_stores.types import DocumentStore
+from numpy.typing import NDArray
 
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
+from hardneg_plugin.components.named_hits import named_hits
 from hardneg_plugin.components.parameters import at_least, in_range, source_name
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.bm25.build import METHOD
 from hardneg_plugin.search.bm25.index import INDEX_VERSION, K1, B, BM25Index
+from hardneg_plugin.search.distinct import distinct_hits
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.text import analysis_fingerprint
+from hardneg_plugin.text.equal_texts import EqualTexts
 
 
 @component
@@ -23,7 +28,8 @@ class BM25NegativeMiner:
     The scores are those of bm25s (Lù, 2024) with Lucene's formula, and so is the format of the index; building and
     searching it are this package's own compiled code. An index that bm25s saved is searched by bm25s (``index``).
 
-    The known positives are among them as a rule: a ``KnownPositiveFilter`` behind the miner drops them with a reason.
+    A text that stands under several ids is one candidate. The known positives are among them as a rule: a
+    ``KnownPositiveFilter`` behind the miner drops them with a reason.
 
     ### Usage example
 
@@ -44,7 +50,7 @@ class BM25NegativeMiner:
     :raises ParameterError: If a number is out of range, ``corpus`` is no corpus, or ``source`` is blank.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(
@@ -95,8 +101,13 @@ class BM25NegativeMiner:
         """
         self.warm_up()
         assert self._index is not None
-        languages = [example.language or self.language for example in examples]
-        return self._index.search([example.query for example in examples], languages, self.top_k)
+        index = self._index
+
+        def search(positions: NDArray[np.int64], k: int) -> Hits:
+            asked = [examples[position] for position in positions.tolist()]
+            return index.search([one.query for one in asked], [one.language or self.language for one in asked], k)
+
+        return distinct_hits(search, len(examples), self.top_k, EqualTexts.of(index.corpus))
 
     def add(self, examples: list[MiningExample], found: Hits) -> list[MiningExample]:
         """Add what was found to the candidates: the other half of :meth:`run`.
@@ -105,5 +116,7 @@ class BM25NegativeMiner:
         :param found: What :meth:`search` returned for them.
         """
         assert self._index is not None
-        table = merge_source(table_of(examples), self.source, self._index.corpus, found.rows, found.scores)
+        corpus = self._index.corpus
+        rows = named_hits(found.rows, examples, corpus, EqualTexts.of(corpus))
+        table = merge_source(table_of(examples), self.source, corpus, rows, found.scores)
         return with_table(examples, table)

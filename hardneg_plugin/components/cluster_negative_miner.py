@@ -11,12 +11,14 @@ from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
+from hardneg_plugin.components.named_hits import named_hits
 from hardneg_plugin.components.parameters import at_least, one_of, source_name
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.clusters import Clusters, corpus_clusters
 from hardneg_plugin.search.dense.search import encode
 from hardneg_plugin.search.encoder import DualEncoder, load_model
+from hardneg_plugin.text.equal_texts import EqualTexts
 
 _NAME = "ClusterNegativeMiner"
 Around = Literal["positive", "query"]
@@ -54,7 +56,7 @@ class ClusterNegativeMiner:
     :raises ParameterError: If a number is below 1, ``around`` is unknown, or ``corpus`` or ``model`` is none.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(
@@ -118,11 +120,13 @@ class ClusterNegativeMiner:
         self.warm_up()
         assert self._corpus is not None
         assert self._clusters is not None
+        equal = EqualTexts.of(self._corpus)
         rows = np.full((len(examples), self.top_k), -1, dtype=np.int64)
         for position, (example, clusters) in enumerate(zip(examples, self._clusters_of(examples), strict=True)):
             members = np.concatenate([self._clusters.rows(cluster) for cluster in clusters] or [np.zeros(0, np.int64)])
-            drawn = _draw(members, self.top_k, f"{self.seed}:{example.id}")
+            drawn = _draw(equal.distinct(members), self.top_k, f"{self.seed}:{example.id}")
             rows[position, : len(drawn)] = drawn
+        rows = named_hits(rows, examples, self._corpus, equal)
         no_scores = np.full(rows.shape, np.nan, dtype=np.float32)
         table = merge_source(table_of(examples), self.source, self._corpus, rows, no_scores)
         return {"examples": with_table(examples, table)}

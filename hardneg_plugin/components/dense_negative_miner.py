@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
+import numpy as np
 from haystack import component
 from haystack.components.embedders.types import DocumentEmbedder, TextEmbedder
 from haystack.document_stores.types import DocumentStore
+from numpy.typing import NDArray
 
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.embedder_pair import EmbedderPair
+from hardneg_plugin.components.named_hits import named_hits
 from hardneg_plugin.components.parameters import at_least, one_of, source_name
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.memory import available_memory
@@ -21,8 +24,10 @@ from hardneg_plugin.search.dense.embedding_store import StoredVectors, store_key
 from hardneg_plugin.search.dense.flat_index import nearest
 from hardneg_plugin.search.dense.search import Encoder, encode, search_space, similarity_of
 from hardneg_plugin.search.dense.vector_space import Similarity, Vectors, VectorSpace
+from hardneg_plugin.search.distinct import distinct_hits
 from hardneg_plugin.search.encoder import DualEncoder, IdentifiedEncoder, Precision, load_model
 from hardneg_plugin.search.hits import Hits
+from hardneg_plugin.text.equal_texts import EqualTexts
 
 _NAME = "DenseNegativeMiner"
 # Of the room under a promise; vectors and candidates need the rest.
@@ -89,7 +94,7 @@ class DenseNegativeMiner:
         is given, or both, or parameters that only go with a model that is loaded here.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(
@@ -243,7 +248,8 @@ class DenseNegativeMiner:
         assert self._corpus is not None
         assert self._encoder is not None
         source, hits = self.source_name, found.hits
-        table = merge_source(table_of(examples), source, self._corpus, hits.rows, hits.scores)
+        rows = named_hits(hits.rows, examples, self._corpus, EqualTexts.of(self._corpus))
+        table = merge_source(table_of(examples), source, self._corpus, rows, hits.scores)
         scorer = DenseScorer(self._encoder, self._corpus, found.space, self.batch_size)
         scores = scorer.candidates(table, table.source_scores[source])
         return with_table(examples, with_scores(table, source, scores, scorer.positives(examples)))
@@ -254,12 +260,16 @@ class DenseNegativeMiner:
         return self._recall
 
     def _hits(self, space: VectorSpace, encoder: IdentifiedEncoder, corpus: Corpus) -> Hits:
-        if self.index == "exact":
-            return nearest(space, self.top_k, memory=self.memory or available_memory(_SHARE))
-        key = store_key(encoder, corpus)
-        found = approximate_search(space, self.top_k, self.index, key, memory=self.memory)
-        self._recall = found.recall
-        return found.hits
+        def search(positions: NDArray[np.int64], k: int) -> Hits:
+            some = space.of_queries(positions) if len(positions) < len(space.queries) else space
+            if self.index == "exact":
+                return nearest(some, k, memory=self.memory or available_memory(_SHARE))
+            found = approximate_search(some, k, self.index, store_key(encoder, corpus), memory=self.memory)
+            if some is space:
+                self._recall = found.recall
+            return found.hits
+
+        return distinct_hits(search, len(space.queries), self.top_k, EqualTexts.of(corpus))
 
     def _encode_queries(self, encoder: IdentifiedEncoder, examples: list[MiningExample]) -> Vectors:
         # The same query under two ids is encoded once: both get the same vector to the last bit.

@@ -10,13 +10,15 @@ from haystack import component
 from haystack.document_stores.types import DocumentStore
 
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
+from hardneg_plugin.components.named_hits import named_hits
 from hardneg_plugin.components.parameters import at_least, source_name
 from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_table
+from hardneg_plugin.text.equal_texts import EqualTexts
 
 
 @component
 class RandomNegativeMiner:
-    """Adds distinct passages drawn uniformly from the corpus to each example's candidates.
+    """Adds passages of distinct texts drawn uniformly from the corpus to each example's candidates.
 
     What is drawn for a query depends on the seed and the query's id alone, never on the batch it comes in.
 
@@ -35,7 +37,7 @@ class RandomNegativeMiner:
     :raises ParameterError: If ``top_k`` is below 1, ``corpus`` is no corpus, or ``source`` is blank.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(self, corpus: str | DocumentStore, top_k: int = 10, seed: int = 0, source: str = "random") -> None:
@@ -64,12 +66,14 @@ class RandomNegativeMiner:
             return {"examples": []}
         self.warm_up()
         assert self._corpus is not None
-        size = len(self._corpus)
-        depth = min(self.top_k, size)
-        rows = np.array(
+        equal = EqualTexts.of(self._corpus)
+        texts = equal.distinct(np.arange(len(self._corpus), dtype=np.int64))
+        size, depth = len(texts), min(self.top_k, len(texts))
+        positions = np.array(
             [random.Random(f"{self.seed}:{example.id}").sample(range(size), depth) for example in examples],  # noqa: S311
             dtype=np.int64,
         )
+        rows = named_hits(texts[positions], examples, self._corpus, equal)
         no_scores = np.full(rows.shape, np.nan, dtype=np.float32)
         table = merge_source(table_of(examples), self.source, self._corpus, rows, no_scores)
         return {"examples": with_table(examples, table)}

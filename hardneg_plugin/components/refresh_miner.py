@@ -26,7 +26,9 @@ from hardneg_plugin.records import CandidateTable, Corpus, MiningExample, table_
 from hardneg_plugin.records.merge import merge_source
 from hardneg_plugin.search.dense.flat_index import nearest
 from hardneg_plugin.search.dense.search import Vectors, encode, encode_corpus, search_space, similarity_of
+from hardneg_plugin.search.distinct import distinct_hits
 from hardneg_plugin.search.token_cache import encode_tokens, sums_token_vectors
+from hardneg_plugin.text.equal_texts import EqualTexts
 from hardneg_plugin.training.columns import ANCHOR, POSITIVE, find_columns
 from hardneg_plugin.training.refresh import Mined, Refresh, check_interval
 
@@ -133,7 +135,7 @@ class RefreshMiner:
         anchors: list[str] = table[ANCHOR][:]
         number = {anchor: position for position, anchor in enumerate(dict.fromkeys(anchors))}
         self._row_of = np.array([number[anchor] for anchor in anchors], np.int64)
-        self._places = TextIndex(corpus)
+        self._places, self._equal = TextIndex(corpus), EqualTexts.of(corpus)
         self._examples = self._build(anchors, table[POSITIVE][:], list(examples))
         negatives: list[list[str]] = [[] for _ in number]
         for row, position in zip(table.select_columns(columns.names), self._row_of.tolist(), strict=True):
@@ -163,10 +165,10 @@ class RefreshMiner:
         options = self._options
         # Never from the cache: the weights are those of this very step.
         passages = self._frozen if self._frozen is not None else self._encode(model)
-        queries = [example.query for example in self._examples]
+        queries = [one.query for one in self._examples]
         vectors = encode(model, queries, kind="query", batch_size=options.batch_size)
         space = search_space(vectors, passages, options.top_k, similarity_of(model))
-        hits = nearest(space, options.top_k)
+        hits = distinct_hits(lambda q, k: nearest(space.of_queries(q), k), len(queries), options.top_k, self._equal)
         empty = CandidateTable.empty([len(example.positives) for example in self._examples])
         table = merge_source(empty, _SOURCE, self._corpus, hits.rows, hits.scores)
         scorer = DenseScorer(model, self._corpus, space, options.batch_size)
@@ -291,8 +293,7 @@ def _kept(examples: list[MiningExample]) -> Ints:
 
 def _first_rows(rows: Ints, owner: Ints, count: int) -> Ints:
     """Return one row for each query of a table that has one for each pair."""
-    _, first = np.unique(owner, return_index=True)
-    return rows[first[:count]]
+    return rows[np.unique(owner, return_index=True)[1][:count]]
 
 
 def _mean(values: Any) -> float | None:

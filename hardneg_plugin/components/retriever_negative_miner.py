@@ -14,6 +14,7 @@ from haystack.dataclasses import Document
 from hardneg_plugin.components.parameters import at_least, source_name
 from hardneg_plugin.errors import ParameterError, RecordError
 from hardneg_plugin.records import MiningExample, merge_documents, table_of, with_table
+from hardneg_plugin.text import normalise
 
 _NAME = "RetrieverNegativeMiner"
 
@@ -22,8 +23,10 @@ _NAME = "RetrieverNegativeMiner"
 class RetrieverNegativeMiner:
     """Adds what a Haystack retriever finds for the query to each example's candidates.
 
-    A document whose id is in the corpus of the candidates is that passage; any other stays a document of its own. The
-    positives are among them as a rule: a ``KnownPositiveFilter`` behind the miner drops them with a reason.
+    A document whose id is in the corpus of the candidates is that passage; any other stays a document of its own. A
+    text that stands under several ids is one candidate; where copies take up what was asked for, the retriever is asked
+    for more. The positives are among them as a rule: a ``KnownPositiveFilter`` behind the miner drops them with a
+    reason.
 
     ### Usage example
 
@@ -47,7 +50,7 @@ class RetrieverNegativeMiner:
     :raises ParameterError: If the retriever takes no query, a number is below 1, or ``source`` is blank.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(
@@ -104,7 +107,7 @@ class RetrieverNegativeMiner:
         if not examples:
             return {"examples": []}
         self.warm_up()
-        return self._merged(examples, [self.retriever.run(**self._question(example)) for example in examples])
+        return self._merged(examples, [self._found(example) for example in examples])
 
     @component.output_types(examples=list[MiningExample])
     async def run_async(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
@@ -121,11 +124,18 @@ class RetrieverNegativeMiner:
         # A retriever that has no run_async never said that it may be asked from several threads.
         free = asyncio.Semaphore(self.max_workers if asynchronous else 1)
 
-        async def ask(example: MiningExample) -> Any:
+        async def once(question: dict[str, Any]) -> Any:
+            if asynchronous:
+                return await asynchronous(**question)
+            return await asyncio.to_thread(self.retriever.run, **question)
+
+        async def ask(example: MiningExample) -> list[Document]:
             async with free:
-                if asynchronous:
-                    return await asynchronous(**self._question(example))
-                return await asyncio.to_thread(self.retriever.run, **self._question(example))
+                asked = _Asked(self.top_k)
+                while not asked.enough:
+                    documents = self._documents(example, await once(self._question(example, asked.depth)))
+                    asked.take(documents, example)
+                return asked.texts
 
         tasks = [asyncio.create_task(ask(example)) for example in examples]
         try:
@@ -135,17 +145,23 @@ class RetrieverNegativeMiner:
                 task.cancel()
         return self._merged(examples, answers)
 
-    def _question(self, example: MiningExample) -> dict[str, Any]:
+    def _found(self, example: MiningExample) -> list[Document]:
+        asked = _Asked(self.top_k)
+        while not asked.enough:
+            answer = self.retriever.run(**self._question(example, asked.depth))
+            asked.take(self._documents(example, answer), example)
+        return asked.texts
+
+    def _question(self, example: MiningExample, depth: int | None) -> dict[str, Any]:
         # Not every retriever has the parameters that may be left out.
-        optional = {"top_k": self.top_k, "filters": self.filters}
+        optional = {"top_k": depth, "filters": self.filters}
         return {"query": example.query, **{name: value for name, value in optional.items() if value is not None}}
 
-    def _merged(self, examples: list[MiningExample], answers: Sequence[Any]) -> dict[str, list[MiningExample]]:
-        found = [self._documents(example, answer) for example, answer in zip(examples, answers, strict=True)]
+    def _merged(self, examples: list[MiningExample], found: Sequence[list[Document]]) -> dict[str, list[MiningExample]]:
         return {"examples": with_table(examples, merge_documents(table_of(examples), self.source, found))}
 
     def _documents(self, example: MiningExample, answer: Any) -> list[Document]:
-        """Return the documents of an answer, each id once, at its best rank."""
+        """Return the documents of an answer."""
         documents = answer.get("documents") if isinstance(answer, Mapping) else None
         if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
             name = type(self.retriever).__name__
@@ -153,10 +169,38 @@ class RetrieverNegativeMiner:
                 f"{_NAME}: {name} must answer with a list of documents, got {answer!r:.200} for example {example.id!r}"
             )
             raise RecordError(msg)
+        return documents
+
+
+class _Asked:
+    """What a retriever found for one query.
+
+    :param top_k: Texts that are wanted; None takes what comes.
+    """
+
+    def __init__(self, top_k: int | None) -> None:
+        self.depth, self._top_k = top_k, top_k
+        self.texts: list[Document] = []
+        """Documents of distinct texts, each at its best rank."""
+        self.enough = False
+        self._answered = -1
+
+    def take(self, documents: Sequence[Document], example: MiningExample) -> None:
+        """Take an answer; ask for twice as much if too many of its documents are copies of others.
+
+        :param documents: The whole answer, best first.
+        :param example: What was asked for; of equal texts its own positive is kept.
+        """
+        own = {positive.id for positive in example.positives}
         best: dict[str, Document] = {}
         for document in documents:
-            best.setdefault(document.id, document)
-        return list(best.values())[: self.top_k]
+            text = normalise(document.content or "") or f"\0{document.id}"
+            if text not in best or (document.id in own and best[text].id not in own):
+                best[text] = document
+        self.texts = list(best.values())[: self._top_k]
+        more = self.depth is not None and len(documents) >= self.depth and len(documents) > self._answered
+        self.enough = not more or len(self.texts) == self._top_k
+        self._answered, self.depth = len(documents), None if self.depth is None else 2 * self.depth
 
 
 def _check_retriever(retriever: object) -> None:

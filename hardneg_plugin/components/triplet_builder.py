@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 from haystack import component
 
+from hardneg_plugin.components.known_positive_filter import KnownPositiveFilter
 from hardneg_plugin.components.parameters import at_least, one_of
 from hardneg_plugin.datasets.arrow_dataset import arrow_dataset
 from hardneg_plugin.errors import RecordError
@@ -45,6 +46,9 @@ class TripletBuilder:
 
     Where no example keeps a candidate, the first two have ``anchor, positive`` alone.
 
+    A text is a negative of a query once, and a known positive of an equal query never is one: what a
+    ``KnownPositiveFilter`` that compares whole texts would drop is left out.
+
     ### Usage example
 
     ```python
@@ -63,7 +67,7 @@ class TripletBuilder:
     :raises ParameterError: If a parameter is out of range.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs_all_examples: ClassVar[bool] = False
 
     def __init__(
@@ -93,6 +97,7 @@ class TripletBuilder:
         """
         import pyarrow as pa
 
+        examples = KnownPositiveFilter(near_duplicate=None).run(examples=examples)["examples"]
         if self.shape in ("triplet", "n-tuple") and not (self.ids or self.scores or self.language):
             columns = text_columns(examples, self.shape, self.num_negatives)
             return {"triplets": arrow_dataset(pa.table(columns))}

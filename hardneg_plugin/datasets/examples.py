@@ -12,10 +12,13 @@ from hardneg_plugin.datasets.base import Qrels, RetrievalDataset
 from hardneg_plugin.datasets.rows import Query
 from hardneg_plugin.errors import DatasetError, ParameterError
 from hardneg_plugin.records import Candidates, CandidateTable, MiningExample
+from hardneg_plugin.text import normalise_all
 
 SHARD_SIZE = 10_000
 # Key of an example's meta: ids of passages that are judged relevant, but not enough to be positives.
 JUDGED_RELEVANT = "judged_relevant"
+# Key of an example's meta: ids of passages that are judged relevant for an equal query under another id.
+SAME_QUERY = "same_query"
 
 
 def sample_by_language(queries: Sequence[Query], limit: int | None, seed: int) -> list[Query]:
@@ -51,6 +54,9 @@ class ExampleShards(Sequence[list[MiningExample]]):
     example's ``meta["judged_relevant"]`` (only where there is one), and
     :class:`~hardneg_plugin.KnownPositiveFilter` drops it. Passages judged 0 or less may become negatives.
 
+    What is judged relevant for an equal query under another id, whichever shard that is in and whether it was drawn or
+    not, goes to ``meta["same_query"]``: queries are equal if their levelled texts are.
+
     :param dataset: The dataset.
     :param split: The split whose queries become examples.
     :param limit: Draw this many queries; None takes all.
@@ -84,6 +90,7 @@ class ExampleShards(Sequence[list[MiningExample]]):
         }
         self._lower = _between(dataset.qrels(split), relevance) if relevance > 1 else {}
         judged = dataset.queries(split)
+        self._same_query = _elsewhere(judged, dataset.qrels(split))
         queries = [query for query in judged if self._relevant[query.id]]
         self.without_positives = len(judged) - len(queries)
         dataset.count_left_out(split, "no relevant passage", self.without_positives)
@@ -128,8 +135,31 @@ class ExampleShards(Sequence[list[MiningExample]]):
             candidates=candidates,
             language=query.language,
             answers=query.answers,
-            meta={JUDGED_RELEVANT: self._lower[query.id]} if query.id in self._lower else {},
+            meta={
+                key: known[query.id]
+                for key, known in ((JUDGED_RELEVANT, self._lower), (SAME_QUERY, self._same_query))
+                if query.id in known
+            },
         )
+
+
+def _elsewhere(queries: Sequence[Query], qrels: Qrels) -> dict[str, list[str]]:
+    """Return by query what is judged relevant for equal queries alone; only where there is something."""
+    groups: dict[str, list[str]] = {}
+    for query, text in zip(queries, normalise_all([query.text for query in queries]), strict=True):
+        if text:
+            groups.setdefault(text, []).append(query.id)
+    found: dict[str, list[str]] = {}
+    for ids in groups.values():
+        if len(ids) < 2:
+            continue
+        relevant = {query: [passage for passage, grade in qrels[query].items() if grade >= 1] for query in ids}
+        every = dict.fromkeys(passage for passages in relevant.values() for passage in passages)
+        for query in ids:
+            own = set(relevant[query])
+            if others := [passage for passage in every if passage not in own]:
+                found[query] = others
+    return found
 
 
 def _between(qrels: Qrels, relevance: int) -> dict[str, list[str]]:

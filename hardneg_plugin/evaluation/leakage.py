@@ -10,6 +10,7 @@ import xxhash
 
 from hardneg_plugin.text import normalise, normalise_all
 from hardneg_plugin.text.near_duplicates import band_keys, band_rows, jaccard
+from hardneg_plugin.text.telling_differences import tells_apart
 
 ALIKE = 0.8
 """Share of character 5-grams that two texts have in common, at least, where one nearly repeats the other."""
@@ -120,7 +121,8 @@ class LeakageCounter:
     """Counts texts of a test that occur among texts of a training, which are read once; of each, a hash is kept.
 
     Near-copies are found by MinHash bands and compared by their character 5-grams, as
-    :mod:`hardneg_plugin.text.near_duplicates` does: a pair that is alike is found with a probability of 0.99.
+    :mod:`hardneg_plugin.text.near_duplicates` does: a pair that is alike is found with a probability of 0.99. Texts
+    that differ in what matters, such as a number or a negation, are no near-copies.
 
     :param texts: The texts of the test.
     :param lowest: Lowest similarity of a near-copy.
@@ -155,7 +157,7 @@ class LeakageCounter:
                 self._held.setdefault(number, text)
             near = {number for key in band_keys(form, self._rows) for number in self._bands.get(key, ())}
             for number in near - self._held.keys() - self._alike.keys():
-                if jaccard(form, self._forms[number]) >= self._lowest:
+                if self._repeats(form, self._forms[number]):
                     self._alike[number] = text
 
     def look_up(self, text: str, *, near: bool = True) -> tuple[list[int], list[int]]:
@@ -171,7 +173,7 @@ class LeakageCounter:
         exact = self._exact.get(form, [])
         bands = band_keys(form, self._rows) if near else ()
         maybe = {number for key in bands for number in self._bands.get(key, ())} - set(exact)
-        return list(exact), [number for number in sorted(maybe) if jaccard(form, self._forms[number]) >= self._lowest]
+        return list(exact), [number for number in sorted(maybe) if self._repeats(form, self._forms[number])]
 
     def found(self, how: str) -> Iterator[tuple[str, str]]:
         """Yield what was found so far, in the order of the test's texts.
@@ -188,6 +190,9 @@ class LeakageCounter:
         found = sorted({**self._held, **near}.items())[:3]
         examples = tuple((text, self._texts[number]) for number, text in found)
         return LeakedTexts(len(self._texts), len(self._held), len(near), examples)
+
+    def _repeats(self, form: str, tested: str) -> bool:
+        return jaccard(form, tested) >= self._lowest and not tells_apart(form, tested)
 
     def _near(self) -> dict[int, str]:
         return {number: text for number, text in self._alike.items() if number not in self._held}

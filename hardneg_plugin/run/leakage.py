@@ -12,7 +12,7 @@ from hardneg_plugin.run.progress import Progress
 from hardneg_plugin.run.workspace import Workspace
 
 # Of how texts are compared; raise it with every change of that.
-_VERSION = 1
+_VERSION = 2
 _QUERIES, _PASSAGES = "queries", "relevant passages"
 
 

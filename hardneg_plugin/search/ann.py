@@ -87,8 +87,7 @@ def approximate_search(
 
 def _measured(space: VectorSpace, k: int, hits: Hits, kind: str, memory: int | None) -> Approximation:
     sample = np.unique(np.linspace(0, len(space.queries) - 1, min(_SAMPLE, len(space.queries))).astype(np.int64))
-    some = space._replace(queries=space.queries[sample], query_lengths=space.query_lengths[sample])
-    exact = nearest(some, k, memory=memory)
+    exact = nearest(space.of_queries(sample), k, memory=memory)
     wanted = found = 0
     for truth, rows in zip(exact.rows, hits.rows[sample], strict=True):
         truth = truth[truth >= 0]

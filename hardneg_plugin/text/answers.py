@@ -11,7 +11,8 @@ from typing import Any
 import regex
 import yaml
 
-from hardneg_plugin.text.normalise import normalise
+from hardneg_plugin.text.language import detect_language
+from hardneg_plugin.text.normalise import normalise_words
 
 _RULES = Path(__file__).with_name("answer_rules.yaml")
 _THOUSANDS = regex.compile(r"(?<=\d)[,.٬'’ \u00a0\u202f](?=\d{3}(?:\D|$))")
@@ -48,12 +49,12 @@ def contains_answer(text: str, answers: Sequence[str], language: str = "") -> bo
 
     :param text: The passage.
     :param answers: Short answers.
-    :param language: ISO 639-1 code; empty where it is not known.
+    :param language: ISO 639-1 code; where it is empty the script of the passage tells it, as far as scripts do.
     """
     wanted = [answer for answer in answers if is_telling(answer)]
     if not wanted:
         return False
-    folded = _folded(text)
+    folded, language = _folded(text), language or detect_language(text)
     return any(_pattern(answer, language).search(folded) is not None for answer in wanted)
 
 
@@ -88,7 +89,7 @@ def _after(answer: str, language: str) -> str:
 def _folded(text: str) -> str:
     """Bring a text into the form in which answers are compared."""
     plain = "".join(_digit(character) for character in text)
-    return normalise(_THOUSANDS.sub("", plain))
+    return normalise_words(_THOUSANDS.sub("", plain))
 
 
 def _digit(character: str) -> str:

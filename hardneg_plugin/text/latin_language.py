@@ -17,6 +17,7 @@ _FEWEST_WORDS = 15
 _LEAST_SHARE = 0.15
 # How many times as many function words of its own a text must have as of the language it should be in.
 _RATIO = 2.0
+_CLEARLY_MORE = 2
 
 
 def other_latin_language(text: str, language: str) -> str:
@@ -36,6 +37,19 @@ def other_latin_language(text: str, language: str) -> str:
     likeliest = max(sorted(counts), key=counts.__getitem__, default="")
     clear = counts[likeliest] >= max(_LEAST_SHARE * len(words), _RATIO * counts[wanted]) if likeliest else False
     return likeliest if clear and likeliest != wanted else ""
+
+
+def likeliest_language(text: str) -> str:
+    """Return the language in Latin script that a text has most function words of, a guess.
+
+    :param text: Text in any script.
+    :returns: ISO 639-1 code; empty where no language has two more than every other.
+    """
+    words = WORDS.findall(fold_characters(text))
+    counts = Counter(found for word in words for found in _languages_of().get(word, ())).most_common(2)
+    if not counts or (len(counts) == 2 and counts[0][1] < counts[1][1] + _CLEARLY_MORE):
+        return ""
+    return counts[0][0] if counts[0][1] >= _CLEARLY_MORE else ""
 
 
 @cache

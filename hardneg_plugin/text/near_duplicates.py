@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import starmap
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
+
+from hardneg_plugin.text.telling_differences import tells_apart
 
 SHINGLE = 5
 HASHES = 128
@@ -34,7 +37,8 @@ def jaccard(first: str, second: str) -> float:
 def first_alike(records: Sequence[tuple[str, ...]], lowest: float) -> list[int]:
     """Return for each record the first earlier one it nearly repeats.
 
-    A record nearly repeats another if each of its texts is at least ``lowest`` alike to the other's. A record that
+    A record nearly repeats another if each of its texts is at least ``lowest`` alike to the other's and differs from it
+    in nothing that matters, such as a number or a negation. A record that
     repeats an earlier one is not compared with later ones. A pair is found with a probability of 0.99 or more; one that
     is found is always alike.
 
@@ -70,7 +74,8 @@ def band_rows(lowest: float) -> int:
 
 
 def _alike(first: tuple[str, ...], second: tuple[str, ...], lowest: float) -> bool:
-    return all(jaccard(one, other) >= lowest for one, other in zip(first, second, strict=True))
+    pairs = list(zip(first, second, strict=True))
+    return all(jaccard(one, other) >= lowest for one, other in pairs) and not any(starmap(tells_apart, pairs))
 
 
 def band_keys(text: str, rows: int) -> Iterator[tuple[int, bytes]]:

@@ -12,6 +12,7 @@ from hardneg_plugin.text.normalise import normalise
 from hardneg_plugin.text.preamble import is_preamble, is_refusal, mentions_task
 from hardneg_plugin.text.script_check import script_share
 from hardneg_plugin.text.sentence_end import ends_sentence
+from hardneg_plugin.text.telling_differences import tells_apart
 from hardneg_plugin.text.word_count import count_words
 
 # Models count words badly; a passage somewhat outside the limits is as good as one inside.
@@ -97,7 +98,10 @@ class PassageChecks:
     def _alike(self, text: str, others: Sequence[str]) -> bool:
         folded = normalise(text)
         for other in map(normalise, others):
-            if folded == other or (self.near_duplicate is not None and jaccard(folded, other) >= self.near_duplicate):
+            if folded == other:
+                return True
+            near = self.near_duplicate is not None and jaccard(folded, other) >= self.near_duplicate
+            if near and not tells_apart(folded, other):
                 return True
         return False
 

@@ -20,7 +20,7 @@ KIND = "levelled"
 GROUPS = 32
 """Groups of characters that are counted, by the last five bits of their code: each letter of a script has its own."""
 # Raised when a change of the code changes the marks of the same texts.
-_VERSION = 1
+_VERSION = 2
 _HASHES, _LENGTHS, _COUNTS = "hashes.npy", "lengths.npy", "counts.npy"
 # Where one text in so many is asked for, those of the whole corpus are levelled, once.
 _SHARE = 4

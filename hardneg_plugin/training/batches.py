@@ -27,6 +27,8 @@ _EXCHANGES_TRIED = 64
 class NoDuplicatesBatchSampler:
     """Batch sampler: rows that share a text where one of them would be a false negative go to different batches.
 
+    Texts are shared where they are equal once case, punctuation and white space are levelled, as everywhere else.
+
     Two rows may share a negative: it is one for both. Sizes differ by at most one row, so that no step sees a rest of
     a few rows and their few in-batch negatives. The batches of an epoch depend on the seed and the epoch's number
     alone.

@@ -11,7 +11,7 @@ Three shapes are understood, beside any number of further columns (ids, scores, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ import xxhash
 
 from hardneg_plugin.errors import ParameterError, RecordError
 from hardneg_plugin.records.table import concat_ranges, lengths_to_offsets
+from hardneg_plugin.text import normalise_all
 
 if TYPE_CHECKING:
     import datasets
@@ -61,14 +62,19 @@ class TrainingColumns:
 class TextKeys:
     """Hashes of all texts of the table, so that batches can be packed without reading the texts again.
 
+    Texts that are equal once case, punctuation and white space are levelled have equal hashes.
+
     :param own: Anchor and positive of each row; ``uint64``, shape ``(rows, 2)``.
     :param negatives: Negatives of all rows, one after the other; ``uint64``.
     :param offsets: Where each row's negatives start; ``int64``, shape ``(rows + 1,)``.
+    :param digest: Identity of the table's texts as they are and their order: 32 hex digits; empty where these are not
+        all of a table.
     """
 
     own: npt.NDArray[np.uint64]
     negatives: npt.NDArray[np.uint64]
     offsets: npt.NDArray[np.int64]
+    digest: str = ""
 
     def __len__(self) -> int:
         return len(self.own)
@@ -83,14 +89,6 @@ class TextKeys:
         counts = self.negative_counts[rows]
         positions = concat_ranges(self.offsets[rows], counts)
         return TextKeys(self.own[rows], self.negatives[positions], lengths_to_offsets(counts))
-
-    @property
-    def digest(self) -> str:
-        """Identity of the table's texts and their order: 32 hex digits."""
-        state = xxhash.xxh3_128()
-        for part in (self.own, self.negatives, self.offsets):
-            state.update(np.ascontiguousarray(part).tobytes())
-        return state.hexdigest()
 
 
 def find_columns(dataset: datasets.Dataset) -> TrainingColumns:
@@ -126,27 +124,30 @@ def find_columns(dataset: datasets.Dataset) -> TrainingColumns:
 
 
 def read_keys(dataset: datasets.Dataset, columns: TrainingColumns) -> TextKeys:
-    """Check every text of the table and return their hashes.
+    """Check every text of the table and return the hashes of what they are once levelled.
 
     :param dataset: The table.
     :param columns: What :func:`find_columns` said of it.
     :raises RecordError: If the table is empty, or a text is missing or blank; names the row (from 0) and the column.
     """
+    keys = LevelledKeys()
     own: list[int] = []
     negatives: list[int] = []
     counts: list[int] = []
     for first, table in _tables(dataset, columns):
         anchors, positives = _texts(table, ANCHOR, first), _texts(table, POSITIVE, first)
-        for anchor, positive in zip(anchors, positives, strict=True):
-            own += (text_key(anchor), text_key(positive))
-        for row in _negatives(table, columns, first):
-            negatives += map(text_key, row)
-            counts.append(len(row))
+        pairs = [text for pair in zip(anchors, positives, strict=True) for text in pair]
+        rows = list(_negatives(table, columns, first))
+        own += keys.exact(pairs)
+        negatives += keys.exact([text for row in rows for text in row])
+        counts += map(len, rows)
     if not own:
         msg = "the training table has no rows"
         raise RecordError(msg)
     offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    return TextKeys(np.array(own, np.uint64).reshape(-1, 2), np.array(negatives, np.uint64), offsets)
+    exact = np.array(own, np.uint64).reshape(-1, 2), np.array(negatives, np.uint64)
+    digest = xxhash.xxh3_128(b"".join(part.tobytes() for part in (*exact, offsets))).hexdigest()
+    return TextKeys(*map(keys.levelled, exact), offsets, digest)
 
 
 def _check_types(dataset: datasets.Dataset, columns: TrainingColumns) -> None:
@@ -196,6 +197,29 @@ def _check_text(text: str | None, column: str, row: int) -> None:
         raise RecordError(msg)
 
 
-def text_key(text: str) -> int:
-    """Return the hash of a text."""
+class LevelledKeys:
+    """Hashes of levelled texts; a text that comes again is not levelled again."""
+
+    def __init__(self) -> None:
+        self._levelled: dict[int, int] = {}
+
+    def of(self, texts: Sequence[str]) -> list[int]:
+        """Return the hash of each text's levelled form; of its own where nothing is left of it."""
+        return [self._levelled[key] for key in self.exact(texts)]
+
+    def exact(self, texts: Sequence[str]) -> list[int]:
+        """Return the hash of each text as it is, and remember that of its levelled form."""
+        keys = list(map(_hash, texts))
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._levelled}
+        for key, levelled in zip(new, normalise_all(new.values()), strict=True):
+            self._levelled[key] = _hash(levelled) if levelled else key
+        return keys
+
+    def levelled(self, exact: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        """Return the hashes of the levelled forms of texts by the hashes of the texts, same shape."""
+        values = (self._levelled[key] for key in exact.ravel().tolist())
+        return np.fromiter(values, np.uint64, exact.size).reshape(exact.shape)
+
+
+def _hash(text: str) -> int:
     return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from hardneg_plugin.training.columns import ROW, TextKeys, TrainingColumns, text_key
+from hardneg_plugin.training.columns import ROW, LevelledKeys, TextKeys, TrainingColumns
 from hardneg_plugin.training.phase_batches import StageBatches
 from hardneg_plugin.training.refresh import Curriculum, Mined, Refresh, StagePlan
 
@@ -117,7 +117,7 @@ class RefreshSchedule:
         texts = dict(zip(passages.tolist(), refresh.miner.texts(passages), strict=True))
         self._negatives.replace(mined.rows, texts)
         counts = (mined.rows >= 0).sum(axis=1)
-        hashes = {passage: text_key(text) for passage, text in texts.items()}
+        hashes = dict(zip(texts, LevelledKeys().of(list(texts.values())), strict=True))
         negatives = np.array([hashes[passage] for passage in mined.rows[mined.rows >= 0].tolist()], np.uint64)
         offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
         self._batches.change(TextKeys(self._keys.own, negatives, offsets))

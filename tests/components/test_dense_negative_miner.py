@@ -59,9 +59,12 @@ def test_the_ranking_is_that_of_the_model_s_own_similarity(spec, examples, simil
     model = static_model(similarity=similarity, normalise=False)
     corpus = load_dataset(spec).corpus
     scores = by_hand(model, [one.query for one in examples], corpus.iter_texts(), similarity)
+    # p2 and p9, and k1 and k4 but for a full stop, are one text: it has the best score, and the name of the lower row.
+    for first, copy in (corpus.rows_of(["p2", "p9"]), corpus.rows_of(["k1", "k4"])):
+        scores[:, first] = scores[:, [first, copy]].max(axis=1)
     for number, example in enumerate(mine(spec, model, examples, top_k=5, source="d")):
-        # p2 and p9 are one text: the lower row comes first.
-        expected = np.argsort(-scores[number].astype(np.float32), kind="stable")[:5]
+        order = np.argsort(-scores[number].astype(np.float32), kind="stable")
+        expected = order[~np.isin(order, corpus.rows_of(["p9", "k4"]))][:5]
         assert ids(example) == corpus.ids(expected)
         found = [candidate.sources["d"].score for candidate in example.candidates]
         np.testing.assert_allclose(found, scores[number][expected], rtol=1e-5)
@@ -122,8 +125,8 @@ def test_a_similarity_that_cannot_be_searched_is_refused_before_any_encoding(spe
 def test_a_corpus_smaller_than_top_k_gives_all_of_it_and_no_padding(spec, examples):
     corpus = load_dataset(spec).corpus
     for example in mine(spec, static_model(), examples, top_k=500):
-        assert sorted(ids(example)) == sorted(corpus.ids(range(12)))
-        assert [candidate.sources["dense"].rank for candidate in example.candidates] == list(range(1, 13))
+        assert sorted(ids(example)) == sorted(set(corpus.ids(range(12))) - {"p9", "k4"})
+        assert [candidate.sources["dense"].rank for candidate in example.candidates] == list(range(1, 11))
 
 
 def test_every_candidate_and_positive_is_scored_by_the_same_similarity(spec, examples):
@@ -261,7 +264,8 @@ def test_a_pair_of_embedders_in_place_of_a_model(spec, examples):
     corpus = load_dataset(spec).corpus
     counts = np.array([[text.lower().count(letter) for letter in "abcde"] for text in corpus.iter_texts()])
     query = np.array([examples[1].query.count(letter) for letter in "abcde"])
-    best = np.argsort(-(counts @ query), kind="stable")[:2]
+    order = np.argsort(-(counts @ query), kind="stable")
+    best = order[~np.isin(order, corpus.rows_of(["p9", "k4"]))][:2]
     assert ids(after) == corpus.ids(best)
     assert [one.sources["dense"].score for one in after.candidates] == (counts @ query)[best].tolist()
 
@@ -280,7 +284,7 @@ def test_embedders_with_other_weights_behind_the_same_parameters_are_told_apart(
     given = examples[1:2]
     first = mine(spec, given=given, **pair(LetterDocumentEmbedder()))[0]
     second = mine(spec, given=given, **pair(Replaced()))[0]
-    assert second.candidates[0].sources["dense"].score == -first.candidates[11].sources["dense"].score
+    assert second.candidates[0].sources["dense"].score == -first.candidates[9].sources["dense"].score
 
 
 def test_an_embedder_that_leaves_a_text_out_is_named(spec, examples):

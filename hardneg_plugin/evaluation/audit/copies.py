@@ -11,6 +11,7 @@ from hardneg_plugin.evaluation.audit.findings import Finding
 from hardneg_plugin.evaluation.audit.table import AuditTable, Bools, Ints, Keys, paired
 from hardneg_plugin.records.table import concat_ranges
 from hardneg_plugin.text import normalise_all
+from hardneg_plugin.text.telling_differences import lacks_answer, tells_apart
 
 NEAR = 0.9
 """Similarity (normalised Indel) from which a negative is a near-copy of a positive."""
@@ -49,8 +50,8 @@ def copy_findings(table: AuditTable) -> Iterator[Finding]:
         table,
         "near_copy_of_positive",
         "A near-copy of a positive as negative",
-        f"The negative is at least {NEAR:.0%} alike to a positive of the query (normalised Indel similarity): a false "
-        "negative unless the few letters that differ are what was asked for.",
+        f"The negative is at least {NEAR:.0%} alike to a positive of the query (normalised Indel similarity) and "
+        "differs in no number, unit, code, sign or negation, nor in the answer where that is known.",
         near,
     )
     asks = told & (negative == table.keys_of(table.queries)[negatives.row])
@@ -117,8 +118,20 @@ def _near_copies(table: AuditTable, looked_at: Bools) -> Bools:
     near = np.zeros(len(negatives), dtype=bool)
     hit = possible.copy()
     hit[possible] = np.isin(pairs[0, possible] * size + pairs[1, possible], alike[0] * size + alike[1])
-    near[np.repeat(positions, counts)[hit]] = True
+    owner = np.repeat(positions, counts)[hit]
+    near[owner[~_other_answer(table, owner, pairs[:, hit])]] = True
     return near
+
+
+def _other_answer(table: AuditTable, owner: Ints, pairs: Ints) -> Bools:
+    """Mark the negatives in which another answer stands where the positive has the row's; pairs are of both's texts."""
+    mask = np.zeros(len(owner), dtype=bool)
+    answers = table.provenance.answers
+    for position, negative in enumerate(owner.tolist()) if answers else ():
+        row = int(table.negatives.row[negative])
+        negative_text, positive_text = (table.texts.one(code) for code in pairs[:, position])
+        mask[position] = lacks_answer(negative_text, positive_text, answers[row], table.languages[row])
+    return mask
 
 
 def _alike(table: AuditTable, pairs: Ints) -> Ints:
@@ -134,7 +147,8 @@ def _alike(table: AuditTable, pairs: Ints) -> Ints:
         sides: Any = position.reshape(block.shape).tolist()
         first, second = ([forms[number] for number in side] for side in sides)
         similarity = cpdist(first, second, scorer=Indel.normalized_similarity, score_cutoff=NEAR, dtype=np.float64)
-        kept.append(block[:, similarity >= NEAR])
+        near = np.flatnonzero(similarity >= NEAR).tolist()
+        kept.append(block[:, [pair for pair in near if not tells_apart(first[pair], second[pair])]])
     return np.concatenate(kept, axis=1) if kept else pairs[:, :0]
 
 

@@ -69,6 +69,10 @@ class VectorSpace(NamedTuple):
         passage_lengths = measured_lengths(passages, "passage") if known is None else known
         return cls(queries, passages, measured_lengths(queries, "query"), passage_lengths, similarity)
 
+    def of_queries(self, rows: NDArray[np.int64]) -> VectorSpace:
+        """Return the space of some of the queries."""
+        return self._replace(queries=self.queries[rows], query_lengths=self.query_lengths[rows])
+
     def query_block(self, rows: slice | NDArray[np.int64]) -> Vectors:
         """Return queries for a product: of length 1 for ``cosine``, as they are otherwise."""
         return self._scaled(self.queries[rows], self.query_lengths[rows])
