@@ -25,7 +25,7 @@ LEVELS = (
     {"text"},  # BM25 analyses text: search stands above it
     {"datasets"},
     {"records"},
-    {"cache", "memory_limit", "gc_frozen", "compiled"},
+    {"cache", "identity", "validation", "memory_limit", "gc_frozen", "compiled"},
     {"errors"},
 )
 LEVEL_OF = {part: number for number, parts in enumerate(LEVELS) for part in parts}

@@ -9,14 +9,14 @@ import numpy as np
 from haystack import component
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.parameters import in_range
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.datasets.examples import JUDGED_RELEVANT
-from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.mining.normalized_texts import NormalizedTexts
 from hardneg_plugin.mining.passages import document_rows
 from hardneg_plugin.records import CandidateTable, Corpus, MiningExample, table_of, with_table
 from hardneg_plugin.text import analysis_fingerprint
 from hardneg_plugin.text.text_signatures import passes_length_and_count_filter
+from hardneg_plugin.validation import NotZeroShare
 
 PAIRS_AT_ONCE = 100_000
 # A similarity of exactly the threshold counts, however its fraction was rounded; rapidfuzz's own cutoff loses some.
@@ -24,7 +24,7 @@ ROUNDING, CUTOFF_ROUNDING = 1e-9, 1e-6
 
 
 @component
-class KnownPositiveFilter:
+class KnownPositiveFilter(StageComponent):
     """Drops every candidate that is one of its example's positives, or the query.
 
     Reasons: ``positive: id``, ``positive: lower grade`` (judged relevant, but below the grade of a positive: the ids in
@@ -49,14 +49,8 @@ class KnownPositiveFilter:
     """
 
     version: ClassVar[int] = 2
-    needs_all_examples: ClassVar[bool] = False
 
-    def __init__(self, near_duplicate: float | None = 0.9) -> None:
-        if near_duplicate is not None:
-            in_range("KnownPositiveFilter", "near_duplicate", near_duplicate, 0, 1)
-        if near_duplicate == 0:
-            msg = "KnownPositiveFilter: near_duplicate must be above 0: every text is as similar as that"
-            raise ParameterError(msg)
+    def __init__(self, near_duplicate: NotZeroShare | None = 0.9) -> None:
         self.near_duplicate = near_duplicate
 
     @staticmethod
