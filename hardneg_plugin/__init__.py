@@ -10,75 +10,29 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from hardneg_plugin.components.registry import MODULES
+
 if TYPE_CHECKING:
-    from hardneg_plugin.api import Audit, MiningResult, MiningStatistics, audit, mine
-    from hardneg_plugin.components import (
-        AnswerMatchFilter,
-        AnswerSwapGenerator,
-        BM25NegativeMiner,
-        ClusterNegativeMiner,
-        CrossEncoderFilter,
-        DenseNegativeMiner,
-        ExampleBuilder,
-        ExampleJoiner,
-        FalseNegativeBudget,
-        FusionRanker,
-        KnownPositiveFilter,
-        LanguageFilter,
-        LLMNegativeClassifier,
-        LLMNegativeGenerator,
-        NegativeDocumentBuilder,
-        NegativeSampler,
-        ParentDocumentFilter,
-        PositiveAwareFilter,
-        QualityFilter,
-        RAGNegativeRanker,
-        RandomNegativeMiner,
-        RecordedChatGenerator,
-        RetrievalEvaluator,
-        RetrieverNegativeMiner,
-        SentenceTransformersTrainer,
-        StrictOllamaChatGenerator,
-        TripletBuilder,
-    )
-    from hardneg_plugin.datasets import ExampleShards, RetrievalDataset, load_dataset
-    from hardneg_plugin.errors import HardnegError
-    from hardneg_plugin.records import Candidate, Candidates, MiningExample
-    from hardneg_plugin.training import train
+    from hardneg_plugin.api import Audit as Audit
+    from hardneg_plugin.api import MiningResult as MiningResult
+    from hardneg_plugin.api import MiningStatistics as MiningStatistics
+    from hardneg_plugin.api import audit as audit
+    from hardneg_plugin.api import mine as mine
+    from hardneg_plugin.components.exported import *  # noqa: F403 - made from the registry
+    from hardneg_plugin.datasets import ExampleShards as ExampleShards
+    from hardneg_plugin.datasets import RetrievalDataset as RetrievalDataset
+    from hardneg_plugin.datasets import load_dataset as load_dataset
+    from hardneg_plugin.errors import HardnegError as HardnegError
+    from hardneg_plugin.records import Candidate as Candidate
+    from hardneg_plugin.records import Candidates as Candidates
+    from hardneg_plugin.records import MiningExample as MiningExample
+    from hardneg_plugin.training import train as train
 
 __version__ = "0.1.0"
 
 _EXPORTS = {
     "hardneg_plugin.api": ("Audit", "MiningResult", "MiningStatistics", "audit", "mine"),
-    "hardneg_plugin.components": (
-        "AnswerMatchFilter",
-        "AnswerSwapGenerator",
-        "BM25NegativeMiner",
-        "ClusterNegativeMiner",
-        "CrossEncoderFilter",
-        "DenseNegativeMiner",
-        "ExampleBuilder",
-        "ExampleJoiner",
-        "FusionRanker",
-        "FalseNegativeBudget",
-        "KnownPositiveFilter",
-        "LLMNegativeClassifier",
-        "LLMNegativeGenerator",
-        "LanguageFilter",
-        "NegativeDocumentBuilder",
-        "NegativeSampler",
-        "ParentDocumentFilter",
-        "PositiveAwareFilter",
-        "QualityFilter",
-        "RAGNegativeRanker",
-        "RandomNegativeMiner",
-        "RecordedChatGenerator",
-        "RetrievalEvaluator",
-        "RetrieverNegativeMiner",
-        "SentenceTransformersTrainer",
-        "StrictOllamaChatGenerator",
-        "TripletBuilder",
-    ),
+    "hardneg_plugin.components": tuple(MODULES),
     "hardneg_plugin.datasets": ("ExampleShards", "RetrievalDataset", "load_dataset"),
     "hardneg_plugin.errors": ("HardnegError",),
     "hardneg_plugin.records": ("Candidate", "Candidates", "MiningExample"),
@@ -86,48 +40,7 @@ _EXPORTS = {
 }
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 
-__all__ = [
-    "AnswerMatchFilter",
-    "AnswerSwapGenerator",
-    "Audit",
-    "BM25NegativeMiner",
-    "Candidate",
-    "Candidates",
-    "ClusterNegativeMiner",
-    "CrossEncoderFilter",
-    "DenseNegativeMiner",
-    "ExampleBuilder",
-    "ExampleJoiner",
-    "ExampleShards",
-    "FalseNegativeBudget",
-    "FusionRanker",
-    "HardnegError",
-    "KnownPositiveFilter",
-    "LLMNegativeClassifier",
-    "LLMNegativeGenerator",
-    "LanguageFilter",
-    "MiningExample",
-    "MiningResult",
-    "MiningStatistics",
-    "NegativeDocumentBuilder",
-    "NegativeSampler",
-    "ParentDocumentFilter",
-    "PositiveAwareFilter",
-    "QualityFilter",
-    "RAGNegativeRanker",
-    "RandomNegativeMiner",
-    "RecordedChatGenerator",
-    "RetrievalDataset",
-    "RetrievalEvaluator",
-    "RetrieverNegativeMiner",
-    "SentenceTransformersTrainer",
-    "StrictOllamaChatGenerator",
-    "TripletBuilder",
-    "audit",
-    "load_dataset",
-    "mine",
-    "train",
-]
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -28,8 +28,8 @@ LEVELS = (
     {"datasets"},
     {"text"},  # BM25 analyses text: search stands above it, and so do datasets, whose queries are compared by it
     {"records"},
-    {"memory", "garbage_collector", "compiled"},
-    {"cache"},
+    {"compiled", "garbage_collector"},
+    {"cache", "identity", "memory", "validation"},
     {"errors"},
 )
 LEVEL_OF = {part: number for number, parts in enumerate(LEVELS) for part in parts}

@@ -1,4 +1,4 @@
-"""What `hardneg_plugin` exports, told by four lists that must not drift apart."""
+"""What `hardneg_plugin` exports: the table of components, and what it is made into."""
 
 from __future__ import annotations
 
@@ -9,32 +9,61 @@ import pytest
 
 import hardneg_plugin
 import hardneg_plugin.components
+from hardneg_plugin.components import registry
+from hardneg_plugin.components.base import StageComponent
 
 
 def type_checking_names(module) -> dict[str, str]:
-    """Name → module of what a facade imports for type checkers."""
+    """Name → module of what a facade imports for type checkers, from the stub where it names all of that."""
     tree = ast.parse(Path(module.__file__).read_text("utf-8"))
     blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
-    return {alias.name: node.module or "" for node in imports for alias in node.names}
+    if any(node.module == "hardneg_plugin.components.exported" for node in imports):
+        imports += ast.parse(registry.STUB.read_text("utf-8")).body
+    names = {alias.name: node.module or "" for node in imports for alias in node.names}
+    return {name: module for name, module in names.items() if name != "*"}
 
 
 def test_exports_are_what_is_visible_and_what_type_checkers_see():
     names = set(hardneg_plugin.__all__)
     assert len(names) == len(hardneg_plugin.__all__)
     assert set(dir(hardneg_plugin)) == names
-    assert type_checking_names(hardneg_plugin) == hardneg_plugin._HOME
     assert set(hardneg_plugin._HOME) == names
+    homes = {**hardneg_plugin._HOME, **{name: home(name) for name in registry.MODULES}}
+    assert type_checking_names(hardneg_plugin) == homes
 
 
-def test_the_components_package_agrees_with_its_lists():
-    package = hardneg_plugin.components
-    files = {**package._FILES, **package._GENERATORS}
-    homes = {name: f"hardneg_plugin.components.{file}" for name, file in files.items()}
-    assert type_checking_names(package) == homes
-    assert set(package.__all__) == {*homes, "STAGES", "stage_class"}
-    assert set(package.STAGES.values()) <= set(homes)
-    assert {name for name in homes if name not in hardneg_plugin.__all__} == set()
+def home(name: str) -> str:
+    return f"hardneg_plugin.components.{registry.MODULES[name]}"
+
+
+def test_the_stub_is_in_step_with_the_table():
+    assert registry.STUB.read_text("utf-8") == registry.stub(), (
+        "write it: python -c 'from hardneg_plugin.components.registry import write_stub; write_stub()'"
+    )
+
+
+def test_every_file_with_a_component_is_in_the_table_once():
+    package = Path(hardneg_plugin.components.__file__).parent
+    marked = {
+        node.name: path.stem
+        for path in package.glob("*.py")
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(one) == "component" for one in node.decorator_list)
+    }
+    assert marked == registry.MODULES
+    assert len(registry.TABLE) == len(registry.MODULES)
+    assert len({row.stage for row in registry.TABLE if row.stage}) == sum(bool(row.stage) for row in registry.TABLE)
+
+
+def test_every_stage_keeps_the_contract():
+    for row in registry.TABLE:
+        cls = getattr(hardneg_plugin, row.name)
+        assert not row.stage or issubclass(cls, StageComponent), row.name
+        if issubclass(cls, StageComponent):
+            # What a component adds to the contract by a slip of the name would never be called.
+            assert (cls.replayable is None) == (cls.replay is StageComponent.replay), row.name
+            assert (cls.search is StageComponent.search) == (cls.add is StageComponent.add), row.name
 
 
 @pytest.mark.parametrize("name", sorted(hardneg_plugin.__all__))

@@ -71,7 +71,7 @@ def command(
     if recipe in builtin_suites():
         _run_suite(context, recipe, runs, if_exists, given=bool(overrides or budget or record or engine))
         return
-    loaded = load_recipe(recipe, [*overrides, *([f"engine={engine}"] if engine else [])])
+    loaded = load_recipe(recipe, [*overrides, *([f"engine={engine}"] if engine else [])], inputs="all")
     report = run_recipe(loaded, runs, if_exists=if_exists, budget=budget, record=record)
     render_terminal(report, Console())
     click.echo(f"\nReport: {runs / loaded.name / 'report.md'}", err=True)

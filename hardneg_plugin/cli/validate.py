@@ -25,7 +25,7 @@ def command(recipe: str, overrides: tuple[str, ...]) -> None:
     from hardneg_plugin.recipe.targets import evaluation_targets
     from hardneg_plugin.run.splits import check_splits
 
-    loaded = load_recipe(recipe, overrides)
+    loaded = load_recipe(recipe, overrides, inputs="all but data")
     try:
         dataset = load_dataset(loaded.data.spec)
         check_splits(loaded, dataset, evaluation_targets(loaded.evaluate, dataset))

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from haystack import component
 
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.mining.passages import passage_texts
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.text import analysis_fingerprint
@@ -17,7 +18,7 @@ _BLOCK = 10_000
 
 
 @component
-class AnswerMatchFilter:
+class AnswerMatchFilter(StageComponent):
     """Drops candidates that contain one of the example's answers, by DPR's rule (Karpukhin et al., 2020).
 
     A passage with the answer usually answers, but not always: on TyDi and XQuAD-R the rule finds 98 % of the known
@@ -35,7 +36,6 @@ class AnswerMatchFilter:
     """
 
     version: ClassVar[int] = 1
-    needs_all_examples: ClassVar[bool] = False
 
     @staticmethod
     def depends_on() -> list[str]:

@@ -11,19 +11,20 @@ import xxhash
 from haystack import component, logging
 from haystack.dataclasses import Document
 
-from hardneg_plugin.components.parameters import at_least, source_name
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.records import MiningExample, merge_documents, table_of, with_table
 from hardneg_plugin.text import analysis_fingerprint
 from hardneg_plugin.text.answer_kinds import answer_kind
 from hardneg_plugin.text.answers import contains_answer, is_telling
+from hardneg_plugin.validation import Count, Name
 
 logger = logging.getLogger(__name__)
 _NAME = "AnswerSwapGenerator"
 
 
 @component
-class AnswerSwapGenerator:
+class AnswerSwapGenerator(StageComponent):
     """Adds the positive with its answer replaced by another example's answer of the same kind and language.
 
     The passage then reads like the positive and does not answer (entity swaps: Longpre et al., 2021). It teaches a
@@ -50,14 +51,22 @@ class AnswerSwapGenerator:
 
     version: ClassVar[int] = 1
     # The answers of all examples are what is drawn from.
-    needs_all_examples: ClassVar[bool] = True
+    needs_all_examples = True
 
-    def __init__(self, num_passages: int = 1, seed: int = 0, source: str = "answer-swap") -> None:
-        at_least(_NAME, "num_passages", num_passages, 1)
-        source_name(_NAME, source)
+    def __init__(self, num_passages: Count = 1, seed: int = 0, source: Name = "answer-swap") -> None:
         self.num_passages = num_passages
         self.seed = seed
         self.source = source
+
+    @property
+    def added_candidates(self) -> int:
+        """Most candidates that are added to an example."""
+        return self.num_passages
+
+    @property
+    def added_source(self) -> str:
+        """Name of the source that is added."""
+        return self.source
 
     @staticmethod
     def depends_on() -> list[str]:

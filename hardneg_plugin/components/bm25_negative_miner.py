@@ -9,9 +9,9 @@ from haystack import component
 from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.named_hits import named_hits
-from hardneg_plugin.components.parameters import at_least, in_range, source_name
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.bm25.build import METHOD
 from hardneg_plugin.search.bm25.index import INDEX_VERSION, K1, B, BM25Index
@@ -19,10 +19,11 @@ from hardneg_plugin.search.distinct import distinct_hits
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.text import analysis_fingerprint
 from hardneg_plugin.text.equal_texts import EqualTexts
+from hardneg_plugin.validation import Count, Name, NotNegative, Share
 
 
 @component
-class BM25NegativeMiner:
+class BM25NegativeMiner(StageComponent):
     """Adds the best passages by BM25 to each example's candidates.
 
     The scores are those of bm25s (Lù, 2024) with Lucene's formula, and so is the format of the index; building and
@@ -51,22 +52,17 @@ class BM25NegativeMiner:
     """
 
     version: ClassVar[int] = 2
-    needs_all_examples: ClassVar[bool] = False
 
     def __init__(
         self,
         corpus: str | DocumentStore,
-        top_k: int = 100,
-        k1: float = K1,
-        b: float = B,
+        top_k: Count = 100,
+        k1: NotNegative = K1,
+        b: Share = B,
         language: str = "",
-        source: str = "bm25",
+        source: Name = "bm25",
     ) -> None:
         check_corpus("BM25NegativeMiner", corpus)
-        at_least("BM25NegativeMiner", "top_k", top_k, 1)
-        in_range("BM25NegativeMiner", "k1", k1, 0)
-        in_range("BM25NegativeMiner", "b", b, 0, 1)
-        source_name("BM25NegativeMiner", source)
         self.corpus = corpus
         self.top_k = top_k
         self.k1 = k1
@@ -74,6 +70,16 @@ class BM25NegativeMiner:
         self.language = language
         self.source = source
         self._index: BM25Index | None = None
+
+    @property
+    def added_candidates(self) -> int:
+        """Most candidates that are added to an example."""
+        return self.top_k
+
+    @property
+    def added_source(self) -> str:
+        """Name of the source that is added."""
+        return self.source
 
     @staticmethod
     def depends_on() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from haystack.core.serialization import component_to_dict
 from haystack.dataclasses import ChatMessage
 
+from hardneg_plugin.components import lifecycle
 from hardneg_plugin.errors import LLMError, ParameterError
 from hardneg_plugin.llm.request import Finish, LLMReply, LLMRequest, TokenLogprob
 
@@ -88,27 +88,19 @@ class ChatClient:
 
     def warm_up(self) -> None:
         """Warm up the generator."""
-        if hasattr(self.generator, "warm_up"):
-            self.generator.warm_up()
+        lifecycle.warm_up(self.generator)
 
     async def warm_up_async(self) -> None:
         """Warm up the generator."""
-        if hasattr(self.generator, "warm_up_async"):
-            await self.generator.warm_up_async()
-        else:
-            self.warm_up()
+        await lifecycle.warm_up_async(self.generator)
 
     def close(self) -> None:
         """Release what the generator holds."""
-        if hasattr(self.generator, "close"):
-            self.generator.close()
+        lifecycle.close(self.generator)
 
     async def close_async(self) -> None:
         """Release what the generator holds."""
-        if hasattr(self.generator, "close_async"):
-            await self.generator.close_async()
-        else:
-            self.close()
+        await lifecycle.close_async(self.generator)
 
     def send(self, request: LLMRequest) -> LLMReply:
         """Ask and wait.
@@ -122,10 +114,7 @@ class ChatClient:
 
         :raises LLMError: If the generator breaks Haystack's protocol; its own errors come through.
         """
-        question = self._question(request)
-        if hasattr(self.generator, "run_async"):
-            return self._reply(await self.generator.run_async(**question))
-        return self._reply(await asyncio.to_thread(self.generator.run, **question))
+        return self._reply(await lifecycle.run_async(self.generator, **self._question(request)))
 
     def _question(self, request: LLMRequest) -> dict[str, Any]:
         *before, last = request.messages

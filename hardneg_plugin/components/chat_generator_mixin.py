@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.components.chat_client import ChatClient
 
 
-class ChatGeneratorMixin:
+class ChatGeneratorMixin(StageComponent):
     """Base of a component whose ``_clients`` are whom it asks."""
 
     _clients: Sequence[ChatClient] = ()
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a language model is asked."""
+        return bool(self._clients)
 
     def warm_up(self) -> None:
         """Warm up the chat generators."""

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import random
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 from haystack import component
 from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.named_hits import named_hits
-from hardneg_plugin.components.parameters import at_least, one_of, source_name
-from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.clusters import Clusters, corpus_clusters
 from hardneg_plugin.search.dense.search import encode
 from hardneg_plugin.search.encoder import DualEncoder, load_model
 from hardneg_plugin.text.equal_texts import EqualTexts
+from hardneg_plugin.validation import Count, ModelName, Name
 
 _NAME = "ClusterNegativeMiner"
 Around = Literal["positive", "query"]
 
 
 @component
-class ClusterNegativeMiner:
+class ClusterNegativeMiner(StageComponent):
     """Adds passages drawn from the cluster of each example's positive, or of its query, to its candidates.
 
     The corpus is cut into clusters once per model (spherical k-means by FAISS). Passages of one cluster are about like
@@ -57,29 +57,19 @@ class ClusterNegativeMiner:
     """
 
     version: ClassVar[int] = 2
-    needs_all_examples: ClassVar[bool] = False
 
     def __init__(
         self,
         corpus: str | DocumentStore,
-        model: str,
-        clusters: int | None = None,
-        top_k: int = 20,
+        model: ModelName,
+        clusters: Count | None = None,
+        top_k: Count = 20,
         around: Around = "positive",
         seed: int = 0,
-        batch_size: int = 64,
-        source: str = "cluster",
+        batch_size: Count = 64,
+        source: Name = "cluster",
     ) -> None:
         check_corpus(_NAME, corpus)
-        for name, value in (("top_k", top_k), ("batch_size", batch_size)):
-            at_least(_NAME, name, value, 1)
-        if clusters is not None:
-            at_least(_NAME, "clusters", clusters, 1)
-        one_of(_NAME, "around", around, get_args(Around))
-        source_name(_NAME, source)
-        if not isinstance(model, str) or not model.strip():
-            msg = f"{_NAME}: model must be a folder or a hub id, got {model!r}"
-            raise ParameterError(msg)
         self.corpus = corpus
         self.model = model
         self.clusters = clusters
@@ -91,6 +81,16 @@ class ClusterNegativeMiner:
         self._corpus: Corpus | None = None
         self._encoder: DualEncoder | None = None
         self._clusters: Clusters | None = None
+
+    @property
+    def added_candidates(self) -> int:
+        """Most candidates that are added to an example."""
+        return self.top_k
+
+    @property
+    def added_source(self) -> str:
+        """Name of the source that is added."""
+        return self.source
 
     def ignored_parameters(self) -> list[str]:
         """Return the parameters that cannot change the result."""

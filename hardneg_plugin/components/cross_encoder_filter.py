@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import numpy as np
 from haystack import component
 
-from hardneg_plugin.components.parameters import at_least, in_range, name_given, one_of
-from hardneg_plugin.components.positive_aware_filter import RULES, PositiveAwareFilter
+from hardneg_plugin.components.base import StageComponent
+from hardneg_plugin.components.positive_aware_filter import RULES, PositiveAwareFilter, check_a_rule_is_on
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.mining.passages import passage_text
 from hardneg_plugin.mining.replay import stored_scores
-from hardneg_plugin.mining.score_columns import Reference, finite_number
+from hardneg_plugin.mining.score_columns import Reference
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.scores import with_scores
+from hardneg_plugin.validation import Count, Name, NotNegative
 
 _NAME = "CrossEncoderFilter"
 _DECIMALS = 4
 
 
 @component
-class CrossEncoderFilter:
+class CrossEncoderFilter(StageComponent):
     """Scores every kept candidate and every positive by a cross-encoder, and drops candidates too near the positive.
 
     A cross-encoder reads query and passage together: slower than a dual encoder and nearer to a judgement (Qu et al.,
@@ -60,32 +60,27 @@ class CrossEncoderFilter:
 
     version: ClassVar[int] = 1
     replayable: ClassVar[tuple[str, ...]] = RULES
-    needs_all_examples: ClassVar[bool] = False
 
     def __init__(
         self,
-        model: str,
-        scorer: str | None = None,
-        absolute_margin: float | None = 3.0,
-        relative_margin: float | None = None,
+        model: Name,
+        scorer: Name | None = None,
+        absolute_margin: NotNegative | None = 3.0,
+        relative_margin: NotNegative | None = None,
         max_score: float | None = None,
         min_score: float | None = None,
         reference: Reference = "max",
-        batch_size: int = 32,
-        max_length: int | None = None,
+        batch_size: Count = 32,
+        max_length: Count | None = None,
         device: str | None = None,
     ) -> None:
-        name_given(_NAME, "model", model)
-        if scorer is not None:
-            name_given(_NAME, "scorer", scorer)
-        _check_rules(
-            {"relative_margin": relative_margin, "absolute_margin": absolute_margin},
-            {"max_score": max_score, "min_score": min_score},
+        check_a_rule_is_on(
+            _NAME,
+            relative_margin=relative_margin,
+            absolute_margin=absolute_margin,
+            max_score=max_score,
+            min_score=min_score,
         )
-        one_of(_NAME, "reference", reference, get_args(Reference))
-        at_least(_NAME, "batch_size", batch_size, 1)
-        if max_length is not None:
-            at_least(_NAME, "max_length", max_length, 1)
         self.model = model
         self.scorer = scorer
         self.absolute_margin = absolute_margin
@@ -111,6 +106,11 @@ class CrossEncoderFilter:
         """Name under which the scores are kept."""
         folder = Path(self.model).expanduser()
         return self.scorer or f"cross-encoder:{folder.resolve().name if folder.is_dir() else self.model}"
+
+    @property
+    def added_scorers(self) -> list[str]:
+        """Names of the scores that are added to candidates and positives."""
+        return [self.scorer_name]
 
     def ignored_parameters(self) -> list[str]:
         """Return the parameters that cannot change the result."""
@@ -166,18 +166,6 @@ class CrossEncoderFilter:
         column = np.full(len(table.passages), np.nan, dtype=np.float32)
         column[kept] = values[: len(kept)]
         return with_scores(table, self.scorer_name, column, values[len(kept) :])
-
-
-def _check_rules(margins: Mapping[str, float | None], bounds: Mapping[str, float | None]) -> None:
-    for name, value in margins.items():
-        if value is not None:
-            in_range(_NAME, name, value, 0)
-    for name, value in bounds.items():
-        if value is not None:
-            finite_number(_NAME, name, value)
-    if all(value is None for value in (*margins.values(), *bounds.values())):
-        msg = f"{_NAME}: no rule is on; give one of {', '.join([*margins, *bounds])}"
-        raise ParameterError(msg)
 
 
 def _load(model: str, max_length: int | None, device: str | None) -> Any:

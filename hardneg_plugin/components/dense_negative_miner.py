@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Len
 from haystack import component
 from haystack.components.embedders.types import DocumentEmbedder, TextEmbedder
 from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.embedder_pair import EmbedderPair
 from hardneg_plugin.components.named_hits import named_hits
-from hardneg_plugin.components.parameters import at_least, one_of, source_name
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.memory import available_memory
 from hardneg_plugin.mining.dense_scores import DenseScorer
@@ -23,13 +24,15 @@ from hardneg_plugin.search.ann import IndexKind, approximate_search
 from hardneg_plugin.search.dense.embedding_store import StoredVectors, store_key, stored_embeddings
 from hardneg_plugin.search.dense.flat_index import nearest
 from hardneg_plugin.search.dense.search import Encoder, encode, search_space, similarity_of
-from hardneg_plugin.search.dense.vector_space import Similarity, Vectors, VectorSpace
+from hardneg_plugin.search.dense.vector_space import Vectors, VectorSpace
 from hardneg_plugin.search.distinct import distinct_hits
 from hardneg_plugin.search.encoder import DualEncoder, IdentifiedEncoder, Precision, load_model
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.text.equal_texts import EqualTexts
+from hardneg_plugin.validation import Count, Name, Words
 
 _NAME = "DenseNegativeMiner"
+Devices = Annotated[Name | Annotated[list[Name], Len(1)], Words("a name such as 'cuda:0', or a list of names")]
 # Of the room under a promise; vectors and candidates need the rest.
 _SHARE = 0.5
 
@@ -46,7 +49,7 @@ class DenseFound(NamedTuple):
 
 
 @component
-class DenseNegativeMiner:
+class DenseNegativeMiner(StageComponent):
     """Adds the nearest passages by a dense model to each example's candidates, and scores all candidates with it.
 
     The search is exact, unless ``index`` says otherwise: by products in low precision where the processor is faster
@@ -95,37 +98,28 @@ class DenseNegativeMiner:
     """
 
     version: ClassVar[int] = 2
-    needs_all_examples: ClassVar[bool] = False
 
     def __init__(
         self,
         corpus: str | DocumentStore,
         model: str | Encoder | None,
-        top_k: int = 100,
+        top_k: Count = 100,
         similarity: Literal["auto", "cosine", "dot", "euclidean"] = "auto",
         query_prompt: str | None = None,
         passage_prompt: str | None = None,
-        truncate_dim: int | None = None,
-        max_length: int | None = None,
-        batch_size: int = 64,
-        device: str | list[str] | None = None,
+        truncate_dim: Count | None = None,
+        max_length: Count | None = None,
+        batch_size: Count = 64,
+        device: Devices | None = None,
         dtype: Precision | None = None,
-        source: str | None = None,
+        source: Name | None = None,
         index: IndexKind = "exact",
-        memory: int | None = None,
+        memory: Count | None = None,
         *,
         text_embedder: TextEmbedder | None = None,
         document_embedder: DocumentEmbedder | None = None,
     ) -> None:
         check_corpus(_NAME, corpus)
-        for name, value in (("top_k", top_k), ("batch_size", batch_size)):
-            at_least(_NAME, name, value, 1)
-        for name, number in (("truncate_dim", truncate_dim), ("max_length", max_length), ("memory", memory)):
-            if number is not None:
-                at_least(_NAME, name, number, 1)
-        one_of(_NAME, "similarity", similarity, ("auto", *get_args(Similarity)))
-        one_of(_NAME, "index", index, get_args(IndexKind))
-        one_of(_NAME, "dtype", dtype, (None, *get_args(Precision)))
         self.corpus = corpus
         self.model = model
         self.top_k = top_k
@@ -149,9 +143,6 @@ class DenseNegativeMiner:
         self._recall: float | None = None
 
     def _check_encoder(self) -> None:
-        _check_device(self.device)
-        if self.source is not None:
-            source_name(_NAME, self.source)
         pair = (self.text_embedder, self.document_embedder)
         if (pair[0] is None) != (pair[1] is None) or (self.model is None) == (pair[0] is None):
             msg = f"{_NAME}: give either model, or both text_embedder and document_embedder"
@@ -171,6 +162,21 @@ class DenseNegativeMiner:
         if self.model is None and self.similarity == "auto":
             msg = f"{_NAME}: similarity: embedders do not name one; give cosine, dot or euclidean"
             raise ParameterError(msg)
+
+    @property
+    def added_candidates(self) -> int:
+        """Most candidates that are added to an example."""
+        return self.top_k
+
+    @property
+    def added_source(self) -> str:
+        """Name of the source that is added."""
+        return self.source_name
+
+    @property
+    def added_scorers(self) -> list[str]:
+        """Names of the scores that are added to candidates and positives."""
+        return [self.source_name]
 
     @property
     def source_name(self) -> str:
@@ -276,14 +282,6 @@ class DenseNegativeMiner:
         position = {query: number for number, query in enumerate(dict.fromkeys(example.query for example in examples))}
         vectors = encode(encoder, list(position), kind="query", batch_size=self.batch_size)
         return vectors[[position[example.query] for example in examples]]
-
-
-def _check_device(device: object) -> None:
-    names = device if isinstance(device, list) else [device]
-    if device is None or (names and all(isinstance(name, str) and name.strip() for name in names)):
-        return
-    msg = f"{_NAME}: device must be a name such as 'cuda:0', or a list of names, got {device!r}"
-    raise ParameterError(msg)
 
 
 def _check_model(model: object) -> None:

@@ -9,6 +9,7 @@ from haystack.components.embedders.types import DocumentEmbedder, TextEmbedder
 from haystack.core.serialization import component_to_dict
 from haystack.dataclasses import Document
 
+from hardneg_plugin.components import lifecycle
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.search.dense.search import Kind, encode
 
@@ -29,8 +30,7 @@ class EmbedderPair:
     def warm_up(self) -> None:
         """Load what the embedders load."""
         for embedder in (self._text_embedder, self._document_embedder):
-            if hasattr(embedder, "warm_up"):
-                embedder.warm_up()
+            lifecycle.warm_up(embedder)
 
     @property
     def similarity_fn_name(self) -> str:

@@ -7,13 +7,14 @@ from typing import ClassVar
 import xxhash
 from haystack import Document, component
 
-from hardneg_plugin.components.parameters import source_name
+from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.records import Candidates, CandidateTable, MiningExample
 from hardneg_plugin.records.documents import merge_documents
+from hardneg_plugin.validation import Name
 
 
 @component
-class ExampleBuilder:
+class ExampleBuilder(CheckedParameters):
     """Makes an example of a query, retrieved documents and positives, for the filters and samplers of this package.
 
     The documents become the candidates, with their order as rank and their ``score`` as score. They may come from any
@@ -35,10 +36,8 @@ class ExampleBuilder:
     """
 
     version: ClassVar[int] = 1
-    needs_all_examples: ClassVar[bool] = False
 
-    def __init__(self, source: str = "retriever") -> None:
-        source_name("ExampleBuilder", source)
+    def __init__(self, source: Name = "retriever") -> None:
         self.source = source
 
     @component.output_types(examples=list[MiningExample])

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 from haystack import component
 
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records import MiningExample, table_of, with_table
 from hardneg_plugin.records.join import PositivePlaces, join_candidates
 
 
 @component
-class ExampleJoiner:
+class ExampleJoiner(StageComponent):
     """Makes one example of all that share an id, with the candidates of all and their merged provenance.
 
     Connect every branch to the one socket: Haystack puts lists from several senders one after the other. A passage that
@@ -38,7 +39,6 @@ class ExampleJoiner:
     """
 
     version: ClassVar[int] = 1
-    needs_all_examples: ClassVar[bool] = False
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import ClassVar, Literal, NamedTuple, get_args
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Ge, Gt, Lt
 from haystack import component, logging
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.parameters import at_least, in_range, one_of
-from hardneg_plugin.errors import EvaluationError, ParameterError, RecordError
+from hardneg_plugin.components.base import StageComponent
+from hardneg_plugin.errors import EvaluationError, RecordError
 from hardneg_plugin.evaluation.candidate_features import BUDGET_SCORER, CandidateFeatures
 from hardneg_plugin.evaluation.false_negative_budget import BudgetChoice, choose_threshold, fewest_labels
 from hardneg_plugin.evaluation.false_negative_model import CrossFittedClassifier
@@ -26,6 +27,7 @@ from hardneg_plugin.mining.candidate_labels import (
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.search.dense.search import Encoder
 from hardneg_plugin.search.encoder import DualEncoder, load_model
+from hardneg_plugin.validation import Count, Name
 
 Unsupported = Literal["error", "drop"]
 logger = logging.getLogger(__name__)
@@ -56,7 +58,7 @@ class Predictions(NamedTuple):
 
 
 @component
-class FalseNegativeBudget:
+class FalseNegativeBudget(StageComponent):
     """Keeps as many candidates as a rate of false negatives allows, with 95 % confidence, and says what that costs.
 
     A model of P(false negative) is fitted on labels of some candidates: by their scores and those of the positive,
@@ -93,33 +95,21 @@ class FalseNegativeBudget:
     """
 
     version: ClassVar[int] = 1
-    needs_all_examples: ClassVar[bool] = True
+    needs_all_examples = True
 
     def __init__(
         self,
-        labels: str,
-        rate: float = 0.05,
+        labels: Name,
+        rate: Annotated[float, Gt(0), Lt(1)] = 0.05,
         if_unsupported: Unsupported = "error",
         split: str = "train",
-        relevance: int = 1,
+        relevance: Count = 1,
         unjudged: Unjudged = "unknown",
         texts: bool = True,
-        model: str | None = None,
-        seed: int = 0,
+        model: Name | None = None,
+        seed: Annotated[int, Ge(0)] = 0,
     ) -> None:
         check_labels(_NAME, labels, split)
-        in_range(_NAME, "rate", rate, 0, 1)
-        if rate in (0, 1):
-            msg = f"{_NAME}: rate must be above 0 and below 1, got {rate!r}"
-            raise ParameterError(msg)
-        one_of(_NAME, "if_unsupported", if_unsupported, get_args(Unsupported))
-        at_least(_NAME, "relevance", relevance, 1)
-        one_of(_NAME, "unjudged", unjudged, get_args(Unjudged))
-        one_of(_NAME, "texts", texts, (True, False))
-        if model is not None and (not isinstance(model, str) or not model.strip()):
-            msg = f"{_NAME}: model must be a name, got {model!r}"
-            raise ParameterError(msg)
-        at_least(_NAME, "seed", seed, 0)
         self.labels = labels
         self.rate = rate
         self.if_unsupported = if_unsupported
@@ -130,6 +120,11 @@ class FalseNegativeBudget:
         self.model = model
         self.seed = seed
         self._encoder: Encoder | None = None
+
+    @property
+    def added_scorers(self) -> list[str]:
+        """Names of the scores that are added to candidates and positives."""
+        return [BUDGET_SCORER]
 
     def warm_up(self) -> None:
         """Load the model, if there is one.

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Predicate
 from haystack import component
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.parameters import in_range, one_of, source_name
+from hardneg_plugin.components.base import StageComponent, lacking
 from hardneg_plugin.errors import ParameterError, RecordError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.table import index_within_group
+from hardneg_plugin.validation import Name, NotNegative, Words
 
 Method = Literal["reciprocal_rank", "score_sum"]
 Doubles = NDArray[np.float64]
 _NAME = "FusionRanker"
 
 
+def _are_several(names: list[str]) -> bool:
+    return len(set(names)) > 1
+
+
+SeveralSources = Annotated[list[str], Predicate(_are_several), Words("a list of two or more names")]
+Weights = Annotated[dict[str, NotNegative], Words("a mapping of source to number")]
+
+
 @component
-class FusionRanker:
+class FusionRanker(StageComponent):
     """Ranks the candidates of several miners together, as a further source that samplers and windows can name.
 
     ``reciprocal_rank`` adds ``weight / (k + rank)`` over the sources that found a candidate (Cormack, Clarke and
@@ -46,35 +56,34 @@ class FusionRanker:
     """
 
     version: ClassVar[int] = 1
-    needs_all_examples: ClassVar[bool] = False
 
     def __init__(
         self,
-        sources: list[str] | None = None,
+        sources: SeveralSources | None = None,
         method: Method = "reciprocal_rank",
-        k: float = 60,
-        weights: dict[str, float] | None = None,
-        source: str = "fused",
+        k: NotNegative = 60,
+        weights: Weights | None = None,
+        source: Name = "fused",
     ) -> None:
-        if sources is not None and (not isinstance(sources, list) or len(set(sources)) < 2):
-            msg = f"{_NAME}: sources must be a list of two or more names, got {sources!r}"
+        if sources is not None and (others := [name for name in weights or {} if name not in sources]):
+            msg = f"{_NAME}: a source of weights must be one of {', '.join(sources)}; got {others[0]!r}"
             raise ParameterError(msg)
-        one_of(_NAME, "method", method, get_args(Method))
-        in_range(_NAME, "k", k, 0)
-        given: object = weights
-        if given is not None and not isinstance(given, dict):
-            msg = f"{_NAME}: weights must be a mapping of source to number, got {weights!r}"
-            raise ParameterError(msg)
-        for name, weight in (weights or {}).items():
-            in_range(_NAME, f"weights[{name!r}]", weight, 0)
-            if sources is not None:
-                one_of(_NAME, "a source of weights", name, sources)
-        source_name(_NAME, source)
         self.sources = sources
         self.method = method
         self.k = k
         self.weights = weights
         self.source = source
+
+    @property
+    def added_source(self) -> str:
+        """Name of the source that is added."""
+        return self.source
+
+    def unmet(self, sources: list[str], scorers: list[str]) -> dict[str, str]:
+        """Return parameter → what it asks for that the stages before do not write."""
+        asked = {"sources": self.sources or [], "weights": list(self.weights or {})}
+        found = {key: [lacking("source", name, sources) for name in names] for key, names in asked.items()}
+        return {key: "; ".join(filter(None, messages)) for key, messages in found.items() if any(messages)}
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:

@@ -9,16 +9,16 @@ import numpy as np
 from haystack import component
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.parameters import in_range
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.components.same_query import SameQuery
 from hardneg_plugin.datasets.examples import JUDGED_RELEVANT, SAME_QUERY
-from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.mining.normalized_texts import NormalizedTexts
 from hardneg_plugin.mining.passages import document_rows
 from hardneg_plugin.records import CandidateTable, Corpus, MiningExample, table_of, with_table
 from hardneg_plugin.text import analysis_fingerprint
 from hardneg_plugin.text.telling_differences import is_near_copy
 from hardneg_plugin.text.text_signatures import passes_length_and_count_filter
+from hardneg_plugin.validation import NotZeroShare
 
 PAIRS_AT_ONCE = 100_000
 # A similarity of exactly the threshold counts, however its fraction was rounded; rapidfuzz's own cutoff loses some.
@@ -26,7 +26,7 @@ ROUNDING, CUTOFF_ROUNDING = 1e-9, 1e-6
 
 
 @component
-class KnownPositiveFilter:
+class KnownPositiveFilter(StageComponent):
     """Drops every candidate that is one of its example's positives, or the query, and all but one of equal candidates.
 
     Reasons: ``positive: id``, ``positive: lower grade`` (judged relevant, but below the grade of a positive: the ids in
@@ -60,14 +60,8 @@ class KnownPositiveFilter:
     """
 
     version: ClassVar[int] = 3
-    needs_all_examples: ClassVar[bool] = False
 
-    def __init__(self, near_duplicate: float | None = 0.9) -> None:
-        if near_duplicate is not None:
-            in_range("KnownPositiveFilter", "near_duplicate", near_duplicate, 0, 1)
-        if near_duplicate == 0:
-            msg = "KnownPositiveFilter: near_duplicate must be above 0: every text is as similar as that"
-            raise ParameterError(msg)
+    def __init__(self, near_duplicate: NotZeroShare | None = 0.9) -> None:
         self.near_duplicate = near_duplicate
 
     @staticmethod

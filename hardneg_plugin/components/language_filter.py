@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 from haystack import component
 
-from hardneg_plugin.components.parameters import one_of
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.mining.passages import declared_language
 from hardneg_plugin.records import MiningExample, table_of, with_table
 
-_NAME = "LanguageFilter"
 Keep = Literal["same", "other"]
 
 
 @component
-class LanguageFilter:
+class LanguageFilter(StageComponent):
     """Drops candidates by their language, in a corpus of several.
 
     Negatives in the query's own language teach what a passage says; negatives in others teach a multilingual model
@@ -36,10 +35,8 @@ class LanguageFilter:
     """
 
     version: ClassVar[int] = 1
-    needs_all_examples: ClassVar[bool] = False
 
     def __init__(self, keep: Keep = "same") -> None:
-        one_of(_NAME, "keep", keep, get_args(Keep))
         self.keep = keep
 
     @component.output_types(examples=list[MiningExample])

@@ -10,9 +10,9 @@ from haystack import component
 from haystack.components.generators.chat.types import ChatGenerator
 from numpy.typing import NDArray
 
+from hardneg_plugin.components.base import lacking
 from hardneg_plugin.components.chat_client import ChatClient
 from hardneg_plugin.components.chat_generator_mixin import ChatGeneratorMixin
-from hardneg_plugin.components.parameters import all_at_least, one_of, source_name
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.ask import ask
 from hardneg_plugin.llm.ask_async import ask_async
@@ -29,9 +29,11 @@ from hardneg_plugin.llm.verdicts import (
 from hardneg_plugin.mining.judge_actions import (
     UNSURE_LABELS,
     UNSURE_PROBABILITY,
+    Actions,
+    UnsureLabels,
+    UnsureProbability,
     act_on_labels,
     check_actions,
-    check_unsure,
 )
 from hardneg_plugin.mining.judge_prompts import (
     VARIABLES,
@@ -45,11 +47,10 @@ from hardneg_plugin.mining.judge_prompts import (
 from hardneg_plugin.mining.replay import stored_verdicts
 from hardneg_plugin.mining.verdict_columns import Verdicts, report_undecided
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
+from hardneg_plugin.validation import Count, Name
 
 _NAME = "LLMNegativeClassifier"
 _TASK = "classify"
-# Whole numbers from 1 on, or None where a parameter allows it.
-_COUNTS = ("candidates_per_call", "max_candidates", "max_query_chars", "max_passage_chars", "max_workers")
 
 
 class JudgePass(NamedTuple):
@@ -107,7 +108,6 @@ class LLMNegativeClassifier(ChatGeneratorMixin):
 
     version: ClassVar[int] = 1
     replayable: ClassVar[tuple[str, ...]] = ("actions", "max_candidates")
-    needs_all_examples: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -115,24 +115,20 @@ class LLMNegativeClassifier(ChatGeneratorMixin):
         chat_generator: ChatGenerator,
         mode: Mode = "listwise",
         prompt: str | None = None,
-        candidates_per_call: int = 10,
-        max_candidates: int | None = None,
-        actions: dict[str, str] | None = None,
-        source: str | None = None,
+        candidates_per_call: Count = 10,
+        max_candidates: Count | None = None,
+        actions: Actions | None = None,
+        source: Name | None = None,
         second_generator: ChatGenerator | None = None,
-        unsure_labels: list[str] | None = None,
-        unsure_probability: list[float] | None = None,
-        max_query_chars: int = 200,
-        max_passage_chars: int = 300,
+        unsure_labels: UnsureLabels | None = None,
+        unsure_probability: UnsureProbability | None = None,
+        max_query_chars: Count = 200,
+        max_passage_chars: Count = 300,
         seed: int = 0,
-        max_workers: int = 4,
+        max_workers: Count = 4,
         raise_on_failure: bool = False,
     ) -> None:
-        one_of(_NAME, "mode", mode, get_args(Mode))
-        if source is not None:
-            source_name(_NAME, source)
         check_actions(_NAME, actions)
-        check_unsure(_NAME, unsure_labels, unsure_probability)
         self.chat_generator = chat_generator
         self.mode = mode
         self.prompt = prompt
@@ -148,13 +144,21 @@ class LLMNegativeClassifier(ChatGeneratorMixin):
         self.seed = seed
         self.max_workers = max_workers
         self.raise_on_failure = raise_on_failure
-        all_at_least(_NAME, 1, **{name: getattr(self, name) for name in _COUNTS})
         self._clients = [ChatClient(chat_generator, _NAME)]
         if second_generator is not None:
             self._clients.append(ChatClient(second_generator, _NAME))
         self._prompt = load_prompt(prompt or f"classify_{mode}")
         self._prompt.check_variables(VARIABLES[mode], VARIABLES[mode] - {"positive"})
         self._asking = JudgePromptBuilder(self._prompt, mode, max_query_chars, max_passage_chars)
+
+    def unmet(self, sources: list[str], scorers: list[str]) -> dict[str, str]:
+        """Return parameter → what it asks for that the stages before do not write."""
+        missing = "" if self.source is None else lacking("source", self.source, sources)
+        return {"source": missing} if missing else {}
+
+    def kept_candidates(self, candidates: int) -> int:
+        """Return the most candidates of an example that are left of so many."""
+        return min(candidates, self.max_candidates or candidates)
 
     def ignored_parameters(self) -> list[str]:
         """Return the parameters that cannot change the result: what was judged stays valid when they do."""

@@ -13,7 +13,6 @@ from haystack.dataclasses import Document
 
 from hardneg_plugin.components.chat_client import ChatClient
 from hardneg_plugin.components.chat_generator_mixin import ChatGeneratorMixin
-from hardneg_plugin.components.parameters import at_least, in_range, source_name
 from hardneg_plugin.errors import LLMError, ParameterError
 from hardneg_plugin.llm.ask import ask
 from hardneg_plugin.llm.ask_async import ask_async
@@ -26,6 +25,7 @@ from hardneg_plugin.mining.generated_passages import drop_invalid_passages, repo
 from hardneg_plugin.records import MiningExample, merge_documents, table_of, with_table
 from hardneg_plugin.text import analysis_fingerprint, detect_language, normalise
 from hardneg_plugin.text.passage_checks import GeneratedPassage, PassageChecks
+from hardneg_plugin.validation import Count, Name, NotZeroShare
 
 _NAME = "LLMNegativeGenerator"
 _PROMPT = "generate"
@@ -89,39 +89,27 @@ class LLMNegativeGenerator(ChatGeneratorMixin):
     """
 
     version: ClassVar[int] = 1
-    needs_all_examples: ClassVar[bool] = False
 
     def __init__(
         self,
         *,
         chat_generator: ChatGenerator,
-        num_passages: int = 3,
+        num_passages: Count = 3,
         prompt: str = _PROMPT,
-        min_words: int = 50,
-        max_words: int = 150,
-        source: str | None = None,
-        max_query_chars: int = 200,
-        max_passage_chars: int = 300,
-        near_duplicate: float | None = 0.8,
+        min_words: Count = 50,
+        max_words: Count = 150,
+        source: Name | None = None,
+        max_query_chars: Count = 200,
+        max_passage_chars: Count = 300,
+        near_duplicate: NotZeroShare | None = 0.8,
         language_check: bool = True,
-        max_tokens: int | None = None,
-        max_workers: int = 4,
+        max_tokens: Count | None = None,
+        max_workers: Count = 4,
         raise_on_failure: bool = False,
     ) -> None:
-        _check_words(min_words, max_words)
-        numbers = {
-            "num_passages": num_passages,
-            "max_query_chars": max_query_chars,
-            "max_passage_chars": max_passage_chars,
-            "max_workers": max_workers,
-        }
-        for name, value in numbers.items():
-            at_least(_NAME, name, value, 1)
-        if max_tokens is not None:
-            at_least(_NAME, "max_tokens", max_tokens, 1)
-        if source is not None:
-            source_name(_NAME, source)
-        _check_near_duplicate(near_duplicate)
+        if min_words > max_words:
+            msg = f"{_NAME}: min_words={min_words} is above max_words={max_words}"
+            raise ParameterError(msg)
         self.chat_generator = chat_generator
         self.num_passages = num_passages
         self.prompt = prompt
@@ -141,6 +129,16 @@ class LLMNegativeGenerator(ChatGeneratorMixin):
         self._prompt.check_variables(_VARIABLES, _NEEDED)
         words = _PLACEHOLDERS.sub(" ", f"{self._prompt.system} {self._prompt.user}")
         self._checks = PassageChecks(min_words, max_words, near_duplicate, language_check, normalise(words))
+
+    @property
+    def added_candidates(self) -> int:
+        """Most candidates that are added to an example."""
+        return self.num_passages
+
+    @property
+    def added_source(self) -> str:
+        """Name of the source that is added."""
+        return self.source or ""
 
     def ignored_parameters(self) -> list[str]:
         """Return the parameters that cannot change the result: what was written stays valid when they do."""
@@ -255,20 +253,3 @@ class LLMNegativeGenerator(ChatGeneratorMixin):
             )
             for position, text in enumerate(passages.texts)
         ]
-
-
-def _check_words(least: int, most: int) -> None:
-    at_least(_NAME, "min_words", least, 1)
-    at_least(_NAME, "max_words", most, 1)
-    if least > most:
-        msg = f"{_NAME}: min_words={least} is above max_words={most}"
-        raise ParameterError(msg)
-
-
-def _check_near_duplicate(value: float | None) -> None:
-    if value is None:
-        return
-    in_range(_NAME, "near_duplicate", value, 0, 1)
-    if value == 0:
-        msg = f"{_NAME}: near_duplicate must be above 0; None turns the rule off"
-        raise ParameterError(msg)

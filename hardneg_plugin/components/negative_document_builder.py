@@ -7,11 +7,12 @@ from typing import ClassVar
 
 from haystack import Document, component
 
+from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.records import Candidate, MiningExample
 
 
 @component
-class NegativeDocumentBuilder:
+class NegativeDocumentBuilder(CheckedParameters):
     """Makes Haystack documents of the candidates: those that are kept, and those that were dropped.
 
     Each document carries in its ``meta``, beside its own: ``example_id``; ``rank``, the best over all sources, or None;
@@ -29,7 +30,6 @@ class NegativeDocumentBuilder:
     """
 
     version: ClassVar[int] = 1
-    needs_all_examples: ClassVar[bool] = False
 
     @component.output_types(documents=list[Document], dropped=list[Document])
     def run(self, examples: list[MiningExample]) -> dict[str, list[Document]]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import xxhash
+from annotated_types import Ge, Len
 from haystack import component
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.parameters import at_least, in_range, one_of
+from hardneg_plugin.components.base import StageComponent, lacking
 from hardneg_plugin.errors import ParameterError, RecordError
-from hardneg_plugin.mining.score_columns import candidate_scores, finite_number, reference_scores
+from hardneg_plugin.mining.score_columns import candidate_scores, reference_scores
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.table import index_within_group
+from hardneg_plugin.validation import Count, NotNegative, Words
 
 Strategy = Literal["top", "random", "simans"]
+Quotas = Annotated[dict[str, Annotated[int, Ge(0)]], Len(1), Words("a mapping of source to number")]
 LAST = np.iinfo(np.int64).max
 # The compiled loop inserts each row among the lowest so far: it pays for many rows of which few are kept.
 COMPILED_FROM_ROWS, COMPILED_UP_TO = 50_000, 64
@@ -24,7 +27,7 @@ Order = NDArray[np.int64] | NDArray[np.float64]
 
 
 @component
-class NegativeSampler:
+class NegativeSampler(StageComponent):
     """Keeps a number of candidates per example and drops the rest with a reason.
 
     Ranks are those of retrieval: a window of 11 to 100 skips the first ten passages that were *retrieved*, whatever
@@ -62,35 +65,26 @@ class NegativeSampler:
     """
 
     version: ClassVar[int] = 1
-    needs_all_examples: ClassVar[bool] = False
 
     def __init__(
         self,
-        num_negatives: int = 3,
+        num_negatives: Count = 3,
         strategy: Strategy = "top",
-        rank_from: int = 1,
-        rank_to: int | None = None,
+        rank_from: Count = 1,
+        rank_to: Count | None = None,
         source: str | None = None,
         seed: int = 0,
         scorer: str | None = None,
-        simans_a: float = 1.0,
+        simans_a: NotNegative = 1.0,
         simans_b: float = 0.0,
-        quotas: dict[str, int] | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
-        at_least("NegativeSampler", "num_negatives", num_negatives, 1)
-        at_least("NegativeSampler", "rank_from", rank_from, 1)
-        one_of("NegativeSampler", "strategy", strategy, get_args(Strategy))
-        if rank_to is not None:
-            at_least("NegativeSampler", "rank_to", rank_to, 1)
         if rank_to is not None and rank_to < rank_from:
             msg = f"NegativeSampler: the window ends (rank_to={rank_to}) before it starts (rank_from={rank_from})"
             raise ParameterError(msg)
         if strategy == "simans" and not scorer:
             msg = "NegativeSampler: strategy simans weighs candidates by a score; name it with scorer"
             raise ParameterError(msg)
-        in_range("NegativeSampler", "simans_a", simans_a, 0)
-        finite_number("NegativeSampler", "simans_b", simans_b)
-        _check_quotas(quotas)
         self.num_negatives = num_negatives
         self.strategy = strategy
         self.rank_from = rank_from
@@ -101,6 +95,21 @@ class NegativeSampler:
         self.simans_a = simans_a
         self.simans_b = simans_b
         self.quotas = quotas
+
+    def unmet(self, sources: list[str], scorers: list[str]) -> dict[str, str]:
+        """Return parameter → what it asks for that the stages before do not write."""
+        asked = {"source": lacking("source", self.source, sources)} if self.source is not None else {}
+        if self.strategy == "simans" and self.scorer is not None:
+            asked["scorer"] = lacking("scorer", self.scorer, scorers)
+        if self.quotas is not None:
+            unnamed = [source for source in sources if source not in self.quotas]
+            asked["quotas"] = f"it must name every source; {', '.join(unnamed)} is not there" if unnamed else ""
+            asked |= {f"quotas.{source}": lacking("source", source, sources) for source in self.quotas}
+        return {name: message for name, message in asked.items() if message}
+
+    def kept_candidates(self, candidates: int) -> int:
+        """Return the most candidates of an example that are left of so many."""
+        return min(candidates, self.num_negatives)
 
     def ignored_parameters(self) -> list[str]:
         """Return the parameters that cannot change the result: what was sampled stays valid when they do."""
@@ -199,16 +208,6 @@ def over_quota(table: CandidateTable, order: Order, quotas: dict[str, int]) -> N
         over |= own & ~top_n_per_group(table, mask_last(own, order), most)
         counted |= own
     return over
-
-
-def _check_quotas(quotas: dict[str, int] | None) -> None:
-    if quotas is None:
-        return
-    if not isinstance(quotas, dict) or not quotas:
-        msg = f"NegativeSampler: quotas must be a mapping of source to number, got {quotas!r}"
-        raise ParameterError(msg)
-    for source, most in quotas.items():
-        at_least("NegativeSampler", f"quotas[{source!r}]", most, 0)
 
 
 def _draw(examples: list[MiningExample], table: CandidateTable, seed: int) -> NDArray[np.int64]:

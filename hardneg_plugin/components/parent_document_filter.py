@@ -9,8 +9,10 @@ import numpy as np
 from haystack import component
 from numpy.typing import NDArray
 
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.errors import ParameterError, RecordError
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
+from hardneg_plugin.validation import Name
 
 _NAME = "ParentDocumentFilter"
 _REASON = "parent: same document"
@@ -20,7 +22,7 @@ _NO_PARENT = -1
 
 
 @component
-class ParentDocumentFilter:
+class ParentDocumentFilter(StageComponent):
     r"""Drops candidates that are chunks of the document that a positive is a chunk of.
 
     The neighbours of the passage that answers often answer too, or repeat it: chunks overlap. Reason:
@@ -43,14 +45,10 @@ class ParentDocumentFilter:
     """
 
     version: ClassVar[int] = 1
-    needs_all_examples: ClassVar[bool] = False
 
-    def __init__(self, parent_key: str | None = None, id_pattern: str | None = None) -> None:
+    def __init__(self, parent_key: Name | None = None, id_pattern: str | None = None) -> None:
         if (parent_key is None) == (id_pattern is None):
             msg = f"{_NAME}: give either parent_key or id_pattern, got {parent_key!r} and {id_pattern!r}"
-            raise ParameterError(msg)
-        if parent_key is not None and (not isinstance(parent_key, str) or not parent_key.strip()):
-            msg = f"{_NAME}: parent_key must be a name, got {parent_key!r}"
             raise ParameterError(msg)
         self.parent_key = parent_key
         self.id_pattern = id_pattern

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 import numpy as np
 from haystack import component
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.parameters import at_least, in_range, name_given, one_of
+from hardneg_plugin.components.base import StageComponent, lacking
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.mining.passages import passage_texts
 from hardneg_plugin.mining.replay import stored_scores
-from hardneg_plugin.mining.score_columns import Reference, candidate_scores, finite_number, reference_scores
+from hardneg_plugin.mining.score_columns import Reference, candidate_scores, reference_scores
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.scores import with_scores
 from hardneg_plugin.search.dense.embedding_store import StoredVectors, stored_embeddings
 from hardneg_plugin.search.dense.pair_scores import score_pairs
 from hardneg_plugin.search.encoder import DualEncoder, load_model
+from hardneg_plugin.validation import Count, Name, NotNegative
 
 _NAME = "PositiveAwareFilter"
 # Parameters that are applied to scores, wherever these come from.
@@ -27,7 +28,7 @@ _REMEDY = "set `model`, and one model scores the candidates of all sources"
 
 
 @component
-class PositiveAwareFilter:
+class PositiveAwareFilter(StageComponent):
     """Drops candidates whose score is too near the positive's, or above it (NV-Retriever, Moreira et al., 2024).
 
     The scores must come from one scorer for all candidates and positives: scores of different sources cannot be
@@ -64,33 +65,30 @@ class PositiveAwareFilter:
 
     version: ClassVar[int] = 1
     replayable: ClassVar[tuple[str, ...]] = RULES
-    needs_all_examples: ClassVar[bool] = False
 
     def __init__(
         self,
-        model: str | None = None,
-        scorer: str | None = None,
-        relative_margin: float | None = 0.05,
-        absolute_margin: float | None = None,
+        model: Name | None = None,
+        scorer: Name | None = None,
+        relative_margin: NotNegative | None = 0.05,
+        absolute_margin: NotNegative | None = None,
         max_score: float | None = None,
         min_score: float | None = None,
         reference: Reference = "max",
-        batch_size: int = 64,
+        batch_size: Count = 64,
     ) -> None:
-        rules = {"relative_margin": relative_margin, "absolute_margin": absolute_margin}
-        bounds = {"max_score": max_score, "min_score": min_score}
-        _check_scorer(model, scorer)
-        for name, value in rules.items():
-            if value is not None:
-                in_range(_NAME, name, value, 0)
-        for name, value in bounds.items():
-            if value is not None:
-                finite_number(_NAME, name, value)
-        if all(value is None for value in (*rules.values(), *bounds.values())):
-            msg = f"{_NAME}: no rule is on; give one of {', '.join([*rules, *bounds])}"
+        if model is None and scorer is None:
+            msg = (
+                f"{_NAME}: give `model`, which scores candidates and positives, or `scorer`, a score they have already"
+            )
             raise ParameterError(msg)
-        one_of(_NAME, "reference", reference, get_args(Reference))
-        at_least(_NAME, "batch_size", batch_size, 1)
+        check_a_rule_is_on(
+            _NAME,
+            relative_margin=relative_margin,
+            absolute_margin=absolute_margin,
+            max_score=max_score,
+            min_score=min_score,
+        )
         self.model = model
         self.scorer = scorer
         self.relative_margin = relative_margin
@@ -101,6 +99,16 @@ class PositiveAwareFilter:
         self.batch_size = batch_size
         self._encoder: DualEncoder | None = None
         self._expected = 0
+
+    @property
+    def added_scorers(self) -> list[str]:
+        """Names of the scores that are added to candidates and positives."""
+        return [] if self.model is None else [self._scorer_name]
+
+    def unmet(self, sources: list[str], scorers: list[str]) -> dict[str, str]:
+        """Return parameter → what it asks for that the stages before do not write."""
+        missing = "" if self.model is not None or self.scorer is None else lacking("scorer", self.scorer, scorers)
+        return {"scorer": missing} if missing else {}
 
     def expect(self, examples: int) -> None:
         """Say how many examples will come, in this call and others.
@@ -182,12 +190,13 @@ class PositiveAwareFilter:
         return table
 
 
-def _check_scorer(model: str | None, scorer: str | None) -> None:
-    for name, value in (("model", model), ("scorer", scorer)):
-        if value is not None:
-            name_given(_NAME, name, value)
-    if model is None and scorer is None:
-        msg = f"{_NAME}: give `model`, which scores candidates and positives, or `scorer`, a score they have already"
+def check_a_rule_is_on(component: str, **rules: float | None) -> None:
+    """Check that a filter by scores drops anything.
+
+    :raises ParameterError: If all of its rules are None.
+    """
+    if all(value is None for value in rules.values()):
+        msg = f"{component}: no rule is on; give one of {', '.join(rules)}"
         raise ParameterError(msg)
 
 

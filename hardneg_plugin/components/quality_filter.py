@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Ge
 from haystack import component
 
-from hardneg_plugin.components.parameters import at_least, in_range, one_of
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.mining.candidate_quality import (
     drop_equal_to_positive,
@@ -23,13 +24,14 @@ from hardneg_plugin.mining.text_rules import TextRules
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.table import Ints, concat_ranges, lengths_to_offsets
 from hardneg_plugin.text import analysis_fingerprint
+from hardneg_plugin.validation import Count, NotZeroShare
 
 _NAME = "QualityFilter"
 Mojibake = Literal["report", "repair"]
 
 
 @component
-class QualityFilter:
+class QualityFilter(StageComponent):
     """Removes examples, positives and candidates that cannot teach: too short, repeated, broken, in a wrong language.
 
     A candidate is dropped with a reason (``negative: too short``). A positive is left out; the example's meta says
@@ -79,25 +81,21 @@ class QualityFilter:
 
     def __init__(
         self,
-        min_query_chars: int | None = 10,
-        max_query_chars: int | None = 512,
-        min_passage_chars: int | None = 20,
-        max_passage_chars: int | None = 2048,
-        dense_weight: float = 2.0,
+        min_query_chars: Count | None = 10,
+        max_query_chars: Count | None = 512,
+        min_passage_chars: Count | None = 20,
+        max_passage_chars: Count | None = 2048,
+        dense_weight: Annotated[float, Ge(1)] = 2.0,
         duplicates: bool = True,
-        near_duplicate: float | None = 0.9,
+        near_duplicate: NotZeroShare | None = 0.9,
         duplicate_candidates: bool = True,
         equal_to_positive: bool = True,
         mojibake: Mojibake | None = "report",
         control_characters: bool = True,
-        script_share: float | None = 0.2,
+        script_share: NotZeroShare | None = 0.2,
     ) -> None:
         _check_limits("query", min_query_chars, max_query_chars)
         _check_limits("passage", min_passage_chars, max_passage_chars)
-        in_range(_NAME, "dense_weight", dense_weight, 1)
-        one_of(_NAME, "mojibake", mojibake, (*get_args(Mojibake), None))
-        _check_share("near_duplicate", near_duplicate)
-        _check_share("script_share", script_share)
         self.min_query_chars = min_query_chars
         self.max_query_chars = max_query_chars
         self.min_passage_chars = min_passage_chars
@@ -196,18 +194,6 @@ def _select(
 
 
 def _check_limits(kind: str, least: int | None, most: int | None) -> None:
-    for name, value in ((f"min_{kind}_chars", least), (f"max_{kind}_chars", most)):
-        if value is not None:
-            at_least(_NAME, name, value, 1)
     if least is not None and most is not None and least > most:
         msg = f"{_NAME}: min_{kind}_chars={least} is above max_{kind}_chars={most}"
-        raise ParameterError(msg)
-
-
-def _check_share(name: str, value: float | None) -> None:
-    if value is None:
-        return
-    in_range(_NAME, name, value, 0, 1)
-    if value == 0:
-        msg = f"{_NAME}: {name} must be above 0; None turns the rule off"
         raise ParameterError(msg)

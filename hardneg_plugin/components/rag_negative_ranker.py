@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, get_args
+from typing import Annotated, ClassVar
 
 import numpy as np
+from annotated_types import Ge
 from haystack import component
 from haystack.components.generators.chat.types import ChatGenerator
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.chat_client import ChatClient
 from hardneg_plugin.components.chat_generator_mixin import ChatGeneratorMixin
-from hardneg_plugin.components.parameters import all_at_least, at_least, in_range, name_given, one_of
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.ask import ask
 from hardneg_plugin.llm.ask_async import ask_async
@@ -28,21 +28,12 @@ from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with
 from hardneg_plugin.records.scores import with_scores
 from hardneg_plugin.search.dense.pair_scores import score_pairs
 from hardneg_plugin.search.encoder import DualEncoder, load_model
+from hardneg_plugin.validation import Count, ModelName, Name, Share
 
 _NAME = "RAGNegativeRanker"
 _TASK = "rank"
 _PROMPT = "rank"
 _VARIABLES = {"query", "positive", "context", "passages"}
-
-# Whole numbers from 1 on, or None where a parameter allows it.
-_COUNTS = (
-    "candidates_per_call",
-    "max_query_chars",
-    "max_passage_chars",
-    "max_context_chars",
-    "batch_size",
-    "max_workers",
-)
 
 
 @component
@@ -91,29 +82,23 @@ class RAGNegativeRanker(ChatGeneratorMixin):
 
     def __init__(
         self,
-        model: str,
+        model: ModelName,
         *,
         chat_generator: ChatGenerator | None = None,
         pool: Pool = "negatives",
-        context: int = 3,
-        keep: float = 0.5,
+        context: Annotated[int, Ge(0)] = 3,
+        keep: Share = 0.5,
         scope: Scope = "query",
-        scorer: str = "rag",
+        scorer: Name = "rag",
         prompt: str = _PROMPT,
-        candidates_per_call: int = 10,
-        max_query_chars: int = 200,
-        max_passage_chars: int = 300,
-        max_context_chars: int = 120,
-        batch_size: int = 64,
-        max_workers: int = 4,
+        candidates_per_call: Count = 10,
+        max_query_chars: Count = 200,
+        max_passage_chars: Count = 300,
+        max_context_chars: Count = 120,
+        batch_size: Count = 64,
+        max_workers: Count = 4,
         raise_on_failure: bool = False,
     ) -> None:
-        name_given(_NAME, "model", model, "a folder or a hub id")
-        name_given(_NAME, "scorer", scorer)
-        at_least(_NAME, "context", context, 0)
-        in_range(_NAME, "keep", keep, 0, 1)
-        one_of(_NAME, "pool", pool, get_args(Pool))
-        one_of(_NAME, "scope", scope, get_args(Scope))
         self.model = model
         self.chat_generator = chat_generator
         self.pool = pool
@@ -129,7 +114,6 @@ class RAGNegativeRanker(ChatGeneratorMixin):
         self.batch_size = batch_size
         self.max_workers = max_workers
         self.raise_on_failure = raise_on_failure
-        all_at_least(_NAME, 1, **{name: getattr(self, name) for name in _COUNTS})
         # The negatives of another shard are context, too, and compete for the better half of all.
         shown = chat_generator is not None and context > 0
         self.needs_all_examples = scope == "all" or (shown and pool == "negatives")
@@ -138,6 +122,11 @@ class RAGNegativeRanker(ChatGeneratorMixin):
         self._prompt = load_prompt(prompt)
         self._prompt.check_variables(_VARIABLES, {"query", "passages"})
         self._encoder: DualEncoder | None = None
+
+    @property
+    def added_scorers(self) -> list[str]:
+        """Names of the scores that are added to candidates and positives."""
+        return [self.scorer]
 
     def ignored_parameters(self) -> list[str]:
         """Return the parameters that cannot change the result: what was scored stays valid when they do."""

@@ -9,15 +9,16 @@ import numpy as np
 from haystack import component
 from haystack.document_stores.types import DocumentStore
 
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.named_hits import named_hits
-from hardneg_plugin.components.parameters import at_least, source_name
 from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.text.equal_texts import EqualTexts
+from hardneg_plugin.validation import Count, Name
 
 
 @component
-class RandomNegativeMiner:
+class RandomNegativeMiner(StageComponent):
     """Adds passages of distinct texts drawn uniformly from the corpus to each example's candidates.
 
     What is drawn for a query depends on the seed and the query's id alone, never on the batch it comes in.
@@ -38,17 +39,24 @@ class RandomNegativeMiner:
     """
 
     version: ClassVar[int] = 2
-    needs_all_examples: ClassVar[bool] = False
 
-    def __init__(self, corpus: str | DocumentStore, top_k: int = 10, seed: int = 0, source: str = "random") -> None:
+    def __init__(self, corpus: str | DocumentStore, top_k: Count = 10, seed: int = 0, source: Name = "random") -> None:
         check_corpus("RandomNegativeMiner", corpus)
-        at_least("RandomNegativeMiner", "top_k", top_k, 1)
-        source_name("RandomNegativeMiner", source)
         self.corpus = corpus
         self.top_k = top_k
         self.seed = seed
         self.source = source
         self._corpus: Corpus | None = None
+
+    @property
+    def added_candidates(self) -> int:
+        """Most candidates that are added to an example."""
+        return self.top_k
+
+    @property
+    def added_source(self) -> str:
+        """Name of the source that is added."""
+        return self.source
 
     def warm_up(self) -> None:
         """Open the corpus."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import xxhash
 from haystack import component
@@ -13,13 +13,12 @@ from haystack.dataclasses import ChatMessage
 
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components.chat_client import ABOUT
-from hardneg_plugin.components.parameters import one_of
+from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.errors import DatasetError, LLMError
 from hardneg_plugin.llm.recording import read_lines, recorded_of
 from hardneg_plugin.llm.request import LLMReply, Message
 from hardneg_plugin.llm.verdicts import DECIDED, UNDECIDED, answer_of
 
-_NAME = "RecordedChatGenerator"
 OnUnknown = Literal["error", "undecided"]
 
 
@@ -29,7 +28,7 @@ class _Pair(NamedTuple):
 
 
 @component
-class RecordedChatGenerator:
+class RecordedChatGenerator(CheckedParameters):
     """A chat generator that answers from a recording.
 
     The file has JSON lines of one or both of these kinds:
@@ -56,7 +55,6 @@ class RecordedChatGenerator:
     takes_response_format = True
 
     def __init__(self, path: str, on_unknown: OnUnknown = "error", model: str = "recorded") -> None:
-        one_of(_NAME, "on_unknown", on_unknown, get_args(OnUnknown))
         self.path = path
         self.on_unknown = on_unknown
         self.model = model

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import xxhash
@@ -14,9 +14,9 @@ from haystack import Document
 from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
+from hardneg_plugin.components.checked import check_arguments
 from hardneg_plugin.components.known_positive_filter import KnownPositiveFilter
 from hardneg_plugin.components.negative_sampler import NegativeSampler
-from hardneg_plugin.components.parameters import at_least, in_range, one_of
 from hardneg_plugin.components.positive_aware_filter import PositiveAwareFilter
 from hardneg_plugin.datasets.examples import JUDGED_RELEVANT
 from hardneg_plugin.errors import ParameterError
@@ -31,6 +31,7 @@ from hardneg_plugin.search.token_cache import encode_tokens, sums_token_vectors
 from hardneg_plugin.text.equal_texts import EqualTexts
 from hardneg_plugin.training.columns import ANCHOR, POSITIVE, find_columns
 from hardneg_plugin.training.refresh import Mined, Refresh, check_interval
+from hardneg_plugin.validation import Count, NotNegative, NotZeroShare
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -59,20 +60,15 @@ class RefreshOptions:
     """
 
     mode: Mode = "full"
-    top_k: int = 50
-    num_negatives: int = 4
-    relative_margin: float | None = None
-    rank_from: int = 1
-    near_duplicate: float | None = 0.9
-    batch_size: int = 64
+    top_k: Count = 50
+    num_negatives: Count = 4
+    relative_margin: NotNegative | None = None
+    rank_from: Count = 1
+    near_duplicate: NotZeroShare | None = 0.9
+    batch_size: Count = 64
 
     def __post_init__(self) -> None:
-        one_of(_NAME, "mode", self.mode, get_args(Mode))
-        for name in ("top_k", "num_negatives", "rank_from", "batch_size"):
-            at_least(_NAME, name, getattr(self, name), 1)
-        if self.relative_margin is not None:
-            in_range(_NAME, "relative_margin", self.relative_margin, 0)
-        KnownPositiveFilter(self.near_duplicate)
+        check_arguments(_NAME, RefreshOptions, vars(self))
 
 
 def check_refresh(refresh: object, corpus: str | DocumentStore | None) -> None:

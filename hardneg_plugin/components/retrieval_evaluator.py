@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from haystack import component
 
-from hardneg_plugin.components.parameters import at_least
+from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.datasets import load_dataset
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.evaluation import METRICS, evaluate_retriever, model_retriever, parse_metrics
+from hardneg_plugin.validation import Count
 
 if TYPE_CHECKING:
     from hardneg_plugin.datasets import RetrievalDataset
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @component
-class RetrievalEvaluator:
+class RetrievalEvaluator(CheckedParameters):
     """Retrieves the passages of a dataset with a model and scores the ranking with ir_measures.
 
     ### Usage example
@@ -46,12 +47,10 @@ class RetrievalEvaluator:
         dataset: str,
         split: str = "test",
         metrics: list[str] | None = None,
-        relevance: int = 1,
-        top_k: int = 100,
-        batch_size: int = 32,
+        relevance: Count = 1,
+        top_k: Count = 100,
+        batch_size: Count = 32,
     ) -> None:
-        for name, value in (("relevance", relevance), ("top_k", top_k), ("batch_size", batch_size)):
-            at_least("RetrievalEvaluator", name, value, 1)
         if metrics is not None and not metrics:
             msg = "RetrievalEvaluator: metrics is an empty list; None takes the usual ones"
             raise ParameterError(msg)

@@ -11,16 +11,18 @@ from haystack import component
 from haystack.components.retrievers.types import TextRetriever
 from haystack.dataclasses import Document
 
-from hardneg_plugin.components.parameters import at_least, source_name
+from hardneg_plugin.components import lifecycle
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.errors import ParameterError, RecordError
 from hardneg_plugin.records import MiningExample, merge_documents, table_of, with_table
 from hardneg_plugin.text import normalise
+from hardneg_plugin.validation import Count, Name
 
 _NAME = "RetrieverNegativeMiner"
 
 
 @component
-class RetrieverNegativeMiner:
+class RetrieverNegativeMiner(StageComponent):
     """Adds what a Haystack retriever finds for the query to each example's candidates.
 
     A document whose id is in the corpus of the candidates is that passage; any other stays a document of its own. A
@@ -51,50 +53,47 @@ class RetrieverNegativeMiner:
     """
 
     version: ClassVar[int] = 2
-    needs_all_examples: ClassVar[bool] = False
 
     def __init__(
         self,
         retriever: TextRetriever,
-        top_k: int | None = 100,
-        source: str = "retriever",
+        top_k: Count | None = 100,
+        source: Name = "retriever",
         filters: dict[str, Any] | None = None,
-        max_workers: int = 3,
+        max_workers: Count = 3,
     ) -> None:
         _check_retriever(retriever)
-        if top_k is not None:
-            at_least(_NAME, "top_k", top_k, 1)
-        at_least(_NAME, "max_workers", max_workers, 1)
-        source_name(_NAME, source)
         self.retriever = retriever
         self.top_k = top_k
         self.source = source
         self.filters = filters
         self.max_workers = max_workers
 
+    @property
+    def added_candidates(self) -> int:
+        """Most candidates that are added to an example."""
+        return self.top_k or 0
+
+    @property
+    def added_source(self) -> str:
+        """Name of the source that is added."""
+        return self.source
+
     def warm_up(self) -> None:
         """Warm up the retriever."""
-        if hasattr(self.retriever, "warm_up"):
-            self.retriever.warm_up()
+        lifecycle.warm_up(self.retriever)
 
     async def warm_up_async(self) -> None:
         """Warm up the retriever."""
-        if hasattr(self.retriever, "warm_up_async"):
-            await self.retriever.warm_up_async()
-        else:
-            self.warm_up()
+        await lifecycle.warm_up_async(self.retriever)
 
     def close(self) -> None:
         """Release what the retriever holds."""
-        if hasattr(self.retriever, "close"):
-            self.retriever.close()
+        lifecycle.close(self.retriever)
 
     async def close_async(self) -> None:
         """Release what the retriever holds."""
-        if hasattr(self.retriever, "close_async"):
-            await self.retriever.close_async()
-        else:
-            self.close()
+        await lifecycle.close_async(self.retriever)
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
@@ -120,20 +119,16 @@ class RetrieverNegativeMiner:
         if not examples:
             return {"examples": []}
         await self.warm_up_async()
-        asynchronous = getattr(self.retriever, "run_async", None)
         # A retriever that has no run_async never said that it may be asked from several threads.
-        free = asyncio.Semaphore(self.max_workers if asynchronous else 1)
-
-        async def once(question: dict[str, Any]) -> Any:
-            if asynchronous:
-                return await asynchronous(**question)
-            return await asyncio.to_thread(self.retriever.run, **question)
+        free = asyncio.Semaphore(self.max_workers if isinstance(self.retriever, lifecycle.RunsAsync) else 1)
 
         async def ask(example: MiningExample) -> list[Document]:
             async with free:
                 asked = _Asked(self.top_k)
                 while not asked.enough:
-                    documents = self._documents(example, await once(self._question(example, asked.depth)))
+                    documents = self._documents(
+                        example, await lifecycle.run_async(self.retriever, **self._question(example, asked.depth))
+                    )
                     asked.take(documents, example)
                 return asked.texts
 

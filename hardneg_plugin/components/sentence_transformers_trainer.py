@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from annotated_types import Predicate
 from haystack import component
 from haystack.document_stores.types import DocumentStore
 
+from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
-from hardneg_plugin.components.parameters import one_of
 from hardneg_plugin.components.refresh_miner import build_refresh, check_refresh
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import MiningExample
 from hardneg_plugin.training import TrainingResult, planned_steps, train
 from hardneg_plugin.training.base_model import STATIC
-from hardneg_plugin.training.encoders import ENCODERS
-from hardneg_plugin.training.languages import BATCH_LANGUAGES, MIXED, check_languages
+from hardneg_plugin.training.languages import MIXED, check_languages
 from hardneg_plugin.training.losses import LOSSES
 from hardneg_plugin.training.refresh import check_stages
-from hardneg_plugin.training.settings import TrainingSettings
+from hardneg_plugin.training.settings import TRAINING_VERSION, TrainingSettings
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY
+from hardneg_plugin.validation import Words
 
 if TYPE_CHECKING:
     from hardneg_plugin.records import Corpus
@@ -44,18 +45,7 @@ class CorpusTexts:
         return len(self._corpus)
 
 
-_CHOICES: Mapping[str, Sequence[object]] = {
-    "loss": tuple(LOSSES),
-    "pooling": (None, "mean", "cls"),
-    "progress": ("auto", "none"),
-    "encoders": ENCODERS,
-    "batch_languages": BATCH_LANGUAGES,
-}
-
-
-def _check_choices(**chosen: object) -> None:
-    for name, value in chosen.items():
-        one_of("SentenceTransformersTrainer", name, value, _CHOICES[name])
+LossName = Annotated[str, Predicate(LOSSES.__contains__), Words(f"one of {', '.join(LOSSES)}")]
 
 
 def _check_corpus_of(base_model: str, corpus: str | DocumentStore | None) -> None:
@@ -67,7 +57,7 @@ def _check_corpus_of(base_model: str, corpus: str | DocumentStore | None) -> Non
 
 
 @component
-class SentenceTransformersTrainer:
+class SentenceTransformersTrainer(CheckedParameters):
     """Trains a sentence-transformers model, by default with ``MultipleNegativesRankingLoss``.
 
     The loss is the softmax over in-batch and hard negatives of Henderson et al. (2017), InfoNCE of van den Oord et al.
@@ -126,13 +116,13 @@ class SentenceTransformersTrainer:
         ``language_exponent`` is not from 0 to 1.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = TRAINING_VERSION
 
     def __init__(
         self,
         output_dir: str,
         base_model: str,
-        loss: str = "multiple_negatives_ranking",
+        loss: LossName = "multiple_negatives_ranking",
         loss_args: dict[str, Any] | None = None,
         epochs: float = 1,
         max_steps: int | None = None,
@@ -158,9 +148,6 @@ class SentenceTransformersTrainer:
         batch_clusters: int | None = None,
     ) -> None:
         _check_corpus_of(base_model, corpus)
-        _check_choices(
-            loss=loss, pooling=pooling, progress=progress, encoders=encoders, batch_languages=batch_languages
-        )
         check_languages(language_exponent, batch_languages)
         check_refresh(refresh, corpus)
         check_stages(None, curriculum, batch_clusters, loss, loss_args or {})

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge, Le
 from haystack import component, default_from_dict, default_to_dict
 from haystack.dataclasses import ChatMessage
 from haystack_integrations.components.generators.ollama import OllamaChatGenerator
 
-from hardneg_plugin.components.parameters import at_least, in_range
+from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.request import Message
 from hardneg_plugin.llm.token_count import fewest_tokens, was_cut
+from hardneg_plugin.validation import Count, NotNegative
 
 _NAME = "StrictOllamaChatGenerator"
 _CONNECT_SECONDS = 5.0
@@ -26,7 +28,7 @@ class PromptTooLongError(ValueError):
 
 
 @component
-class StrictOllamaChatGenerator(OllamaChatGenerator):
+class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
     """An ``OllamaChatGenerator`` for questions whose answers are data.
 
     Beyond its parent it takes the JSON schema of an answer call by call, gives log-probabilities, says when an answer
@@ -59,16 +61,13 @@ class StrictOllamaChatGenerator(OllamaChatGenerator):
         self,
         model: str = "llama3.1:8b",
         url: str | None = None,
-        num_ctx: int = 4096,
-        timeout: float = 300.0,
+        num_ctx: Count = 4096,
+        timeout: NotNegative = 300.0,
         seed: int = 42,
-        logprobs: int = 0,
+        logprobs: Annotated[int, Ge(0), Le(20)] = 0,
         keep_alive: str = "30m",
         generation_kwargs: dict[str, Any] | None = None,
     ) -> None:
-        at_least(_NAME, "num_ctx", num_ctx, 1)
-        in_range(_NAME, "timeout", timeout, 0)
-        in_range(_NAME, "logprobs", logprobs, 0, 20)
         # By name: Haystack makes a new class of the decorated one, which a bare super() does not know.
         OllamaChatGenerator.__init__(self, model=model, keep_alive=keep_alive, think=False)
         self.url = url  # type: ignore[assignment]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from haystack import component
 
+from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.components.known_positive_filter import KnownPositiveFilter
-from hardneg_plugin.components.parameters import at_least, one_of
 from hardneg_plugin.datasets.arrow_dataset import arrow_dataset
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.mining.passages import passage_texts
 from hardneg_plugin.mining.text_columns import no_text, positive_texts, text_columns
 from hardneg_plugin.records import Candidate, CandidateTable, MiningExample, table_of
+from hardneg_plugin.validation import Count
 
 Shape = Literal["n-tuple", "triplet", "labeled-pair", "labeled-list"]
 Row = dict[str, Any]
@@ -34,7 +35,7 @@ class _Pair:
 
 
 @component
-class TripletBuilder:
+class TripletBuilder(CheckedParameters):
     """Writes the kept candidates as negatives. No query is lost for having few of them.
 
     Shapes, each with the columns that sentence-transformers' losses read by position:
@@ -68,19 +69,15 @@ class TripletBuilder:
     """
 
     version: ClassVar[int] = 2
-    needs_all_examples: ClassVar[bool] = False
 
     def __init__(
         self,
         shape: Shape = "n-tuple",
-        num_negatives: int | None = None,
+        num_negatives: Count | None = None,
         ids: bool = False,
         scores: str | None = None,
         language: bool = False,
     ) -> None:
-        one_of("TripletBuilder", "shape", shape, get_args(Shape))
-        if num_negatives is not None:
-            at_least("TripletBuilder", "num_negatives", num_negatives, 1)
         self.shape = shape
         self.num_negatives = num_negatives
         self.ids = ids

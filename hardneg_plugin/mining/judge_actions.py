@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
+from annotated_types import Len
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.parameters import in_range, one_of
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.llm.verdicts import FALSE_NEGATIVE, LABELS, UNDECIDED
+from hardneg_plugin.llm.verdicts import FALSE_NEGATIVE, UNDECIDED
 from hardneg_plugin.records import CandidateTable, MiningExample, with_table
 from hardneg_plugin.records.relabel import as_positives
+from hardneg_plugin.validation import Share, Words
 
 ACTIONS = {"false_negative": "drop", "hard_negative": "keep", "easy_negative": "drop", "undecided": "drop"}
 """What happens unless a component is told otherwise."""
 UNSURE_LABELS = (UNDECIDED,)
 UNSURE_PROBABILITY = (0.2, 0.8)
-_CHOICES = ("drop", "keep", "positive")
+Label = Literal["false_negative", "hard_negative", "easy_negative", "undecided"]
+Actions = Annotated[
+    dict[Label, Literal["drop", "keep", "positive"]], Words("a mapping of label to drop, keep or positive")
+]
+UnsureLabels = Annotated[list[Label], Words(f"a list of labels ({', '.join(get_args(Label))})")]
+UnsureProbability = Annotated[list[Share], Len(2, 2), Words("two numbers from 0 to 1")]
 
 
 def act_on_labels(
     examples: list[MiningExample],
     table: CandidateTable,
     judged: NDArray[np.int64],
-    actions: Mapping[str, str] | None,
+    actions: Mapping[Any, str] | None,
     concerned: NDArray[np.bool_] | None,
 ) -> list[MiningExample]:
     """Return the examples with what is to be done with each label done.
@@ -52,36 +59,12 @@ def act_on_labels(
     return as_positives(examples, table, inside & (labels == FALSE_NEGATIVE), "verdict: positive")
 
 
-def check_actions(component: str, actions: object) -> None:
-    """Check the parameter of that name.
+def check_actions(component: str, actions: Mapping[Any, str] | None) -> None:
+    """Check that nothing but a false negative becomes a positive.
 
-    :raises ParameterError: If it is no mapping of labels to what may happen to them.
+    :raises ParameterError: If another label is to.
     """
-    if actions is None:
-        return
-    if not isinstance(actions, dict):
-        msg = f"{component}: actions must be a mapping of label to drop, keep or positive, got {actions!r}"
-        raise ParameterError(msg)
-    for label, action in actions.items():
-        one_of(component, "a label of actions", label, LABELS)
-        choices = _CHOICES if label == FALSE_NEGATIVE else _CHOICES[:2]
-        one_of(component, f"actions[{label!r}]", action, choices)
-
-
-def check_unsure(component: str, labels: object, probability: object) -> None:
-    """Check the parameters that say which verdicts a second judge is asked about.
-
-    :raises ParameterError: If they are no labels, or no two probabilities.
-    """
-    if labels is not None and not isinstance(labels, list):
-        msg = f"{component}: unsure_labels must be a list of labels, got {labels!r}"
-        raise ParameterError(msg)
-    for label in labels or ():
-        one_of(component, "a label of unsure_labels", label, LABELS)
-    if probability is None:
-        return
-    if not isinstance(probability, list) or len(probability) != 2:
-        msg = f"{component}: unsure_probability must be two numbers, got {probability!r}"
-        raise ParameterError(msg)
-    for value in probability:
-        in_range(component, "unsure_probability", value, 0, 1)
+    for label, action in (actions or {}).items():
+        if action == "positive" and label != FALSE_NEGATIVE:
+            msg = f"{component}: actions[{label!r}] must be one of drop, keep; got {action!r}"
+            raise ParameterError(msg)

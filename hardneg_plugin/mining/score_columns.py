@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hardneg_plugin.errors import ParameterError, RecordError
+from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records import CandidateTable, MiningExample
 
 Reference = Literal["min", "mean", "max"]
 Doubles = NDArray[np.float64]
-
-
-def finite_number(component: str, name: str, value: float) -> None:
-    """Check a number of either sign.
-
-    :raises ParameterError: If it is not a finite number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        msg = f"{component}: {name} must be a number, got {value!r}"
-        raise ParameterError(msg)
 
 
 def candidate_scores(

@@ -12,8 +12,8 @@ from hardneg_plugin.components import stage_class
 from hardneg_plugin.components.chat_client import answer_parameters
 from hardneg_plugin.errors import HardnegError
 from hardneg_plugin.llm.budget import Budget
-from hardneg_plugin.recipe.check import parameters_of
 from hardneg_plugin.recipe.schema import LLMSection, Stage
+from hardneg_plugin.validation import parameters_of
 
 CHAT_GENERATOR = "chat_generator"
 LLM = "llm"
@@ -100,16 +100,11 @@ def generator_errors(stage: Stage, llm: object, path: str) -> list[str]:
 
 def llm_errors(llm: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with the values of the `llm` section; nothing is asked."""
-    errors = [
-        f"llm.{name}: expected more than 0, got {llm[name]!r}" for name in ("num_ctx", "timeout") if llm[name] <= 0
-    ]
+    errors = []
     if llm["recorded"] is not None and llm["generator"] is not None:
         errors.append("llm.recorded, llm.generator: give one of them")
     if llm["generator"] is not None and not isinstance(llm["generator"].get("type"), str):
         errors.append(f"llm.generator: expected {{type, init_parameters}}, got {llm['generator']!r}")
-    share = llm["require_accuracy"]
-    if share is not None and not 0 < share <= 1:
-        errors.append(f"llm.require_accuracy: expected a share above 0, up to 1, got {share}")
     if llm["budget"] is not None:
         try:
             Budget.parse(llm["budget"])

@@ -9,9 +9,9 @@ from typing import Any
 
 from hardneg_plugin.components import STAGES, SentenceTransformersTrainer, stage_class
 from hardneg_plugin.errors import RecipeError
-from hardneg_plugin.recipe.check import parameters_of, unknown_key
 from hardneg_plugin.recipe.paths import resolve_paths
 from hardneg_plugin.recipe.yaml_text import parse_yaml
+from hardneg_plugin.validation import parameters_of, unknown_key
 
 # Sections whose keys are the user's own: a new one may be added.
 OPEN_MAPPINGS = (

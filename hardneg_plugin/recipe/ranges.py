@@ -9,19 +9,21 @@ from typing import Any
 from haystack.core.errors import DeserializationError
 
 from hardneg_plugin.components import SentenceTransformersTrainer
-from hardneg_plugin.datasets.examples import SHARD_SIZE
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.errors import HardnegError
 from hardneg_plugin.evaluation import parse_metrics
 from hardneg_plugin.memory import parse_memory
-from hardneg_plugin.recipe.check import check_type
 from hardneg_plugin.recipe.schema import SYSTEM_PREFIX, DataSection, Stage
 from hardneg_plugin.recipe.stages import build_stage, stage_params
 from hardneg_plugin.recipe.targets import dataset_errors
 from hardneg_plugin.training.schedule import planned_steps, warmup_steps
 from hardneg_plugin.training.settings import TrainingSettings
+from hardneg_plugin.validation import value_mistakes
 
 # Stands for what only a run has; nothing is opened while a recipe is checked.
 _PLACEHOLDER = "placeholder/model"
+# The folder of a trained model has this name, by which sources and scores are called.
+_TRAINED = "model"
 SET_BY_ENGINE = {
     "seed": "the engine sets it: use `seed:` of the recipe",
     "output_dir": "the engine sets it: models lie in the run folder",
@@ -51,45 +53,39 @@ def memory_errors(memory: object) -> list[str]:
     return []
 
 
-def data_errors(data: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the numbers and the spec of the data section."""
-    errors = [
-        f"data.{name}: expected at least 1, got {data[name]}"
-        for name in ("limit", "limit_per_language", "relevance")
-        if data[name] is not None and data[name] < 1
-    ]
-    if not 1 <= data["shard_size"] <= SHARD_SIZE:
-        errors.append(f"data.shard_size: expected 1 to {SHARD_SIZE:,}, got {data['shard_size']}")
+def spec_errors(data: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the spec of the data section."""
     try:
         DataSection(**data).spec  # noqa: B018 - it is parsed
     except HardnegError as error:
-        errors.append(f"data.dataset: {error}")
-    return errors
+        return [f"data.dataset: {error}"]
+    return []
 
 
-def stage_errors(
-    stage: Stage, data: Mapping[str, Any], path: str, generator: Mapping[str, Any] | None = None
-) -> list[str]:
-    """Return what a stage's constructor says about its parameters.
+def checked_stage(
+    stage: Stage, resolved: Mapping[str, Any], path: str, generator: Mapping[str, Any] | None = None
+) -> StageComponent | list[str]:
+    """Return a stage's component, or what its constructor says about its parameters; nothing is opened.
 
-    :param stage: The stage; every type in it is right.
-    :param data: The data section.
+    :param stage: The stage; every value in it is right by itself.
+    :param resolved: The recipe.
     :param path: Path of the stage.
     :param generator: The recipe's chat generator, where it has one.
     """
-    # What is wrong with the data section is reported there.
-    language = data["language"] if isinstance(data["language"], str) else ""
-    filled = {"corpus": "sample", "language": language, "seed": 0, "model": _PLACEHOLDER}
+    data, base_model = resolved["data"], (resolved["train"] or {}).get("base_model")
+    # What is wrong with these sections is reported there.
+    language = data["language"] if isinstance(data.get("language"), str) else ""
+    model = base_model if isinstance(base_model, str) and base_model.strip() else _PLACEHOLDER
+    filled = {"corpus": "sample", "language": language, "seed": 0, "model": model}
     filled |= {} if generator is None else {"chat_generator": generator}
     params = stage_params(stage, filled)
     if str(params.get("model", "")).startswith(SYSTEM_PREFIX):
-        params["model"] = _PLACEHOLDER
+        params["model"] = _TRAINED
     try:
-        build_stage(stage.name, params)
+        return build_stage(stage.name, params)
     # What a nested object of another package raises is its own choice.
     except (HardnegError, DeserializationError, ImportError, TypeError, ValueError) as error:
         return [f"{path}: {error}"]
-    return []
 
 
 def train_errors(train: Mapping[str, Any]) -> list[str]:
@@ -102,7 +98,7 @@ def train_errors(train: Mapping[str, Any]) -> list[str]:
     maps = {name: train.get(name) or {} for name in ("loss_args", "arguments")}
     accumulation = maps["arguments"].get("gradient_accumulation_steps", 1)
     path = "train.arguments.gradient_accumulation_steps"
-    if wrong := check_type(accumulation, int, path):
+    if wrong := value_mistakes(int, accumulation, path):
         return wrong
     try:
         SentenceTransformersTrainer(**{**train, "output_dir": "run", "corpus": "sample"})
@@ -118,11 +114,6 @@ def train_errors(train: Mapping[str, Any]) -> list[str]:
 def evaluate_errors(evaluate: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with metrics, cutoffs and grades."""
     errors = dataset_errors(evaluate)
-    errors += [
-        f"evaluate.relevance.{split}: expected a grade of at least 1, got {grade}"
-        for split, grade in (evaluate["relevance"] or {}).items()
-        if grade < 1
-    ]
     try:
         cutoffs = {str(metric): metric.params.get("cutoff") or 1 for metric in parse_metrics(evaluate["metrics"], 1)}
     except HardnegError as error:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Len
 
 from hardneg_plugin.datasets import with_options
+from hardneg_plugin.datasets.examples import SHARD_SIZE
 from hardneg_plugin.evaluation import METRICS
-from hardneg_plugin.recipe.check import as_yaml
+from hardneg_plugin.validation import Count, Grade, NotZeroShare, Words, as_yaml
 
 # A stage's model may be one that the recipe trains: "system:in-batch".
 SYSTEM_PREFIX = "system:"
@@ -39,12 +42,12 @@ class DataSection:
 
     dataset: str
     train: str = "train"
-    limit: int | None = None
-    limit_per_language: int | None = None
-    relevance: int = 1
+    limit: Count | None = None
+    limit_per_language: Count | None = None
+    relevance: Grade = 1
     on_bad_row: Literal["error", "skip"] = "error"
     language: str = ""
-    shard_size: int = 10_000
+    shard_size: Annotated[int, Ge(1), Le(SHARD_SIZE)] = SHARD_SIZE
 
     @property
     def spec(self) -> str:
@@ -64,8 +67,8 @@ class OtherDataset:
     """
 
     dataset: str
-    splits: tuple[str, ...] = ("test",)
-    relevance: int = 1
+    splits: Annotated[tuple[str, ...], Len(1), Words("a list of at least one split")] = ("test",)
+    relevance: Grade = 1
     group: str = ""
 
 
@@ -87,8 +90,8 @@ class EvaluateSection:
     datasets: Mapping[str, Any] | None = None
     models: Mapping[str, str] | None = None
     metrics: tuple[str, ...] = METRICS
-    relevance: Mapping[str, int] | None = None
-    top_k: int = 100
+    relevance: Mapping[str, Grade] | None = None
+    top_k: Count = 100
     baseline: str | None = None
 
 
@@ -112,13 +115,13 @@ class LLMSection:
     model: str = "llama3.1:8b"
     api: Literal["ollama", "openai"] = "ollama"
     url: str | None = None
-    num_ctx: int = 4096
-    timeout: float = 300.0
+    num_ctx: Count = 4096
+    timeout: Annotated[float, Gt(0)] = 300.0
     recorded: str | None = None
     on_unknown: Literal["error", "undecided"] = "error"
     generator: Mapping[str, Any] | None = None
     budget: str | None = None
-    require_accuracy: float | None = None
+    require_accuracy: NotZeroShare | None = None
 
 
 # What a system may have for itself: not what changes the number of steps.

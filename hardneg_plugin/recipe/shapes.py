@@ -8,8 +8,8 @@ from datetime import date
 from typing import Any
 
 from hardneg_plugin.components import STAGES
-from hardneg_plugin.recipe.check import unknown_key
 from hardneg_plugin.recipe.schema import BM25_LINE, UNTRAINED_LINE
+from hardneg_plugin.validation import unknown_key
 
 SECTIONS = (
     "name",
@@ -25,6 +25,7 @@ SECTIONS = (
     "train_by_system",
     "evaluate",
 )
+_MAPPINGS = ("data", "start_from", "llm", "train", "train_by_system", "evaluate")
 # Names become folders; file systems take 255 bytes.
 LONGEST_NAME = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -39,10 +40,34 @@ def shape_errors(raw: Mapping[str, Any]) -> list[str]:
     errors += name_errors("name", raw["name"]) if "name" in raw and not isinstance(raw["name"], str) else []
     if ("mine" in raw) == ("systems" in raw):
         errors.append("mine, systems: give one of them: `mine` for one system, `systems` for several")
-    for name in ("data", "start_from", "llm", "train", "train_by_system", "evaluate"):
-        if name in raw and not isinstance(raw[name], dict) and (name == "data" or raw[name] is not None):
-            errors.append(f"{name}: expected a mapping, got {raw[name]!r}")
+    for name, value in raw.items():
+        if _is_broken_section(name, value):
+            errors.append(f"{name}: expected a mapping, got {value!r}")
     return errors + _systems_errors(raw.get("systems", {"mine": raw.get("mine", [])}))
+
+
+def sound_parts(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe without the parts that :func:`shape_errors` reports, so that the others can be checked, too."""
+    sound = {name: value for name, value in raw.items() if name in SECTIONS and not _is_broken_section(name, value)}
+    named = isinstance(raw.get("name"), str)
+    sound |= {} if named else {"name": "unnamed"}
+    sound |= {} if "data" in sound else {"data": {"dataset": "sample"}}
+    systems = sound.pop("systems", None)
+    mine = sound.pop("mine", [])
+    if not isinstance(systems, dict):
+        systems = {sound["name"]: mine}
+    return {
+        **sound,
+        "systems": {
+            name: [stage for stage in stages if not _stage_errors(stage, "")]
+            for name, stages in systems.items()
+            if isinstance(stages, list)
+        },
+    }
+
+
+def _is_broken_section(name: str, value: object) -> bool:
+    return name in _MAPPINGS and not isinstance(value, dict) and (name == "data" or value is not None)
 
 
 def name_errors(path: str, name: object) -> list[str]:

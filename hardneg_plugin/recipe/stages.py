@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from haystack.core.serialization import component_from_dict
 
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components import STAGES, stage_class
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.components.corpus_parameter import open_corpus
+from hardneg_plugin.identity import counted
 from hardneg_plugin.llm.prompt import load_prompt
 from hardneg_plugin.recipe.chat_generator import (
     CHAT_GENERATOR,
@@ -19,9 +22,9 @@ from hardneg_plugin.recipe.chat_generator import (
     generator_of,
     with_generators,
 )
-from hardneg_plugin.recipe.check import parameters_of, signature_defaults
 from hardneg_plugin.recipe.schema import Recipe, Stage
 from hardneg_plugin.training.base_model import STATIC, base_model_identity
+from hardneg_plugin.validation import parameters_of, signature_defaults
 
 
 def filled_parameters(recipe: Recipe) -> dict[str, Any]:
@@ -53,44 +56,45 @@ def stage_params(stage: Stage, filled: Mapping[str, Any]) -> dict[str, Any]:
     return with_generators(params, filled.get(CHAT_GENERATOR))
 
 
-def build_stage(name: str, params: Mapping[str, Any]) -> Any:
+def build_stage(name: str, params: Mapping[str, Any]) -> StageComponent:
     """Return the component of a stage.
 
     :param name: Short name of the stage.
     :param params: All constructor parameters; nested objects as Haystack writes them.
     """
     cls = stage_class(name)
-    return component_from_dict(cls, {"type": f"{cls.__module__}.{cls.__name__}", "init_parameters": dict(params)}, name)
+    # Some of Haystack's own objects are built in place of what they were written as.
+    written = {"type": f"{cls.__module__}.{cls.__name__}", "init_parameters": deepcopy(dict(params))}
+    built: StageComponent = component_from_dict(cls, written, name)
+    return built
 
 
 def stage_fingerprint(stage: Stage, params: Mapping[str, Any], data_corpus: str, before: str) -> str:
     """Return the fingerprint of a stage's result.
 
+    All parameters count, those at their default too: a default that changes makes another stage.
+
     :param stage: The stage.
-    :param params: All its parameters.
+    :param params: Its parameters; those that are left out are at their default.
     :param data_corpus: Spec of the recipe's own corpus, whose content ``before`` stands for.
     :param before: Fingerprint of the stage before, or of the data.
     """
     cls = stage_class(stage.name)
-    # A parameter at its default does not count: a new one must not throw away what was mined before it existed.
-    defaults = signature_defaults(cls)
-    changed = {name: value for name, value in params.items() if name not in defaults or defaults[name] != value}
-    if hasattr(cls, "ignored_parameters"):
-        for name in build_stage(stage.name, params).ignored_parameters():
-            changed.pop(name, None)
+    every = counted(cls.__name__, {**signature_defaults(cls), **params})
+    component = build_stage(stage.name, params)
+    for name in component.ignored_parameters():
+        every.pop(name, None)
     # Paths stand for what is there now.
-    if hasattr(cls, "identity_of_inputs"):
-        changed.update(build_stage(stage.name, params).identity_of_inputs())
-    if changed.get("corpus") == data_corpus:
-        changed["corpus"] = "data"
-    elif isinstance(changed.get("corpus"), str):
-        changed["corpus"] = open_corpus(changed["corpus"]).key
-    if isinstance(changed.get("prompt"), str):
-        changed["prompt"] = load_prompt(changed["prompt"]).fingerprint
+    every.update(component.identity_of_inputs())
+    if every.get("corpus") == data_corpus:
+        every["corpus"] = "data"
+    elif isinstance(every.get("corpus"), str):
+        every["corpus"] = open_corpus(every["corpus"]).key
+    if isinstance(every.get("prompt"), str):
+        every["prompt"] = load_prompt(every["prompt"]).fingerprint
     for name in GENERATORS:
-        if isinstance(changed.get(name), Mapping):
-            changed[name] = answer_identity(changed[name])
-    if isinstance(changed.get("model"), str):
-        changed["model"] = base_model_identity(changed["model"])
-    rules = cls.depends_on() if hasattr(cls, "depends_on") else []
-    return fingerprint([STAGES[stage.name], cls.version, rules, changed, before])
+        if isinstance(every.get(name), Mapping):
+            every[name] = answer_identity(every[name])
+    if isinstance(every.get("model"), str):
+        every["model"] = base_model_identity(every["model"])
+    return fingerprint([STAGES[stage.name], cls.version, cls.depends_on(), every, before])

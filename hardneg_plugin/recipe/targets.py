@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hardneg_plugin.datasets import RetrievalDataset, load_dataset
-from hardneg_plugin.recipe.check import check_call
 from hardneg_plugin.recipe.schema import EvaluateSection, OtherDataset
+from hardneg_plugin.validation import section_mistakes
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,7 @@ def dataset_errors(evaluate: Mapping[str, Any]) -> list[str]:
         if not isinstance(fields, Mapping):
             errors.append(f"{path}: expected a mapping with `dataset`, got {fields!r}")
             continue
-        wrong = check_call(OtherDataset, fields, path)
-        if not wrong and fields.get("relevance", 1) < 1:
-            wrong = [f"{path}.relevance: expected a grade of at least 1, got {fields['relevance']}"]
-        if not wrong and not fields.get("splits", ["test"]):
-            wrong = [f"{path}.splits: expected at least one"]
-        errors += wrong
+        errors += section_mistakes(OtherDataset, fields, path)
     labels = [*evaluate["splits"], *(name for name in written)]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     return errors + [

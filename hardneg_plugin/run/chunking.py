@@ -8,10 +8,10 @@ no stage but those that say so (``needs_all_examples``) looks from one example a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.errors import WorkspaceError
 from hardneg_plugin.memory import available_memory, memory_limit, private_memory
 from hardneg_plugin.records import MiningExample, table_of
@@ -27,7 +27,7 @@ _SHARE = 0.5
 
 
 def run_in_blocks(
-    component: Any, examples: list[MiningExample], say: Callable[[str], None] | None = None
+    component: StageComponent, examples: list[MiningExample], say: Callable[[str], None] | None = None
 ) -> dict[str, list[MiningExample]]:
     """Run a component over a shard, in as many blocks as the promised memory makes necessary.
 
@@ -38,8 +38,7 @@ def run_in_blocks(
     """
     size = block_size(component, examples)
     if size >= len(examples):
-        result: dict[str, list[MiningExample]] = component.run(examples=examples)
-        return result
+        return component.run(examples=examples)
     if say is not None:
         name = type(component).__name__
         say(f"{name}: a shard of {len(examples):,} would take more memory than promised; it goes in blocks of {size:,}")
@@ -50,7 +49,7 @@ def run_in_blocks(
     return whole
 
 
-def block_size(component: Any, examples: Sequence[MiningExample]) -> int:
+def block_size(component: StageComponent, examples: Sequence[MiningExample]) -> int:
     """Return how many of a shard's examples a component may be given at once, at least one.
 
     :param component: The component.
@@ -59,12 +58,7 @@ def block_size(component: Any, examples: Sequence[MiningExample]) -> int:
     room = available_memory(_SHARE)
     if room is None or not examples:
         return len(examples)
-    return max(1, min(len(examples), room // bytes_per_example(examples, added_candidates(component))))
-
-
-def added_candidates(component: Any) -> int:
-    """Return how many candidates a component adds to an example, at most."""
-    return int(getattr(component, "top_k", None) or getattr(component, "num_passages", None) or 0)
+    return max(1, min(len(examples), room // bytes_per_example(examples, component.added_candidates)))
 
 
 def bytes_per_example(examples: Sequence[MiningExample], added: int = 0) -> int:

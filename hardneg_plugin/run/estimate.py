@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from hardneg_plugin.components import stage_class
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.datasets import dataset_sizes, parse_spec
 from hardneg_plugin.datasets.hub import PlannedFile, download_plan, hub_names
 from hardneg_plugin.datasets.sizes import Sizes
@@ -141,13 +141,14 @@ class _Estimate:
             candidates: Counter[str] = Counter()
             for position, stage in enumerate(stages):
                 key = json.dumps([[one.name, dict(one.params)] for one in stages[: position + 1]], default=str)
-                if hasattr(stage_class(stage.name), "calls_for") and key not in seen:
+                component = self._component(stage)
+                if key not in seen:
                     seen.add(key)
                     seeds = len(self._recipe.seeds) if _differs_by_seed(stages[: position + 1]) else 1
-                    yield seeds * self._queries * self._component(stage).calls_for(_seen_by(stage, candidates))
-                candidates = _after(stage, candidates)
+                    yield seeds * self._queries * component.calls_for(_seen_by(stage, candidates))
+                candidates = _after(component, candidates)
 
-    def _component(self, stage: Stage) -> Any:
+    def _component(self, stage: Stage) -> StageComponent:
         recipe = self._recipe
         filled = {"corpus": recipe.data.spec, "model": (recipe.train or {}).get("base_model", STATIC)}
         if recipe.llm is not None:
@@ -232,14 +233,10 @@ def _seen_by(stage: Stage, candidates: Counter[str]) -> int:
     return candidates[source] if source in candidates else candidates.total()
 
 
-def _after(stage: Stage, candidates: Counter[str]) -> Counter[str]:
+def _after(component: StageComponent, candidates: Counter[str]) -> Counter[str]:
     """Return the candidates of a query behind a stage by source, at most."""
-    params = stage.params
-    most = {"sample": params.get("num_negatives"), "classify": params.get("max_candidates")}.get(stage.name)
-    if stage.name in ("sample", "classify"):
-        return Counter({source: min(number, most or number) for source, number in candidates.items()})
-    added = int(params.get("top_k") or params.get("num_passages") or 0)
-    return candidates + Counter({str(params.get("source") or stage.name): added})
+    kept = Counter({source: component.kept_candidates(number) for source, number in candidates.items()})
+    return kept + Counter({component.added_source: component.added_candidates})
 
 
 def _differs_by_seed(stages: Sequence[Stage]) -> bool:

@@ -47,7 +47,8 @@ def judge_of(recipe: Recipe) -> LLMNegativeClassifier:
     filled = {"seed": recipe.seeds[0]}
     generator = {} if recipe.llm is None else {CHAT_GENERATOR: generator_of(recipe.llm)}
     params = stage_params(stage, {**filled, **generator})
-    judge: LLMNegativeClassifier = build_stage("classify", {**params, **_OF_THE_CHECK})
+    judge = build_stage("classify", {**params, **_OF_THE_CHECK})
+    assert isinstance(judge, LLMNegativeClassifier)
     return judge
 
 

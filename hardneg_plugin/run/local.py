@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.garbage_collector import gc_frozen
 from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.recipe.stages import build_stage
@@ -92,7 +93,7 @@ class LocalEngine:
 
 
 def compute_part(
-    component: Any,
+    component: StageComponent,
     examples: list[MiningExample],
     folder: StageFolder,
     number: int,
@@ -109,20 +110,19 @@ def compute_part(
         not depend on what was done before.
     :param say: Shows a line.
     """
-    if hasattr(component, "expect"):
-        component.expect(len(examples) * shards)
-    with _usage_kept(folder, number, asks(component)):
+    component.expect(len(examples) * shards)
+    with _usage_kept(folder, number, component.asks_model):
         result = run_in_blocks(component, examples, say)
     _write(folder, number, result)
 
 
-def compute_at_once(component: Any, job: StageJob) -> None:
+def compute_at_once(component: StageComponent, job: StageJob) -> None:
     """Run a component over all shards together and write their parts.
 
     :raises WorkspaceError: If the examples do not fit into the memory that is promised.
     """
     check_fits(job.name, job.shards)
-    with _usage_kept(job.folder, 0, asks(component)):
+    with _usage_kept(job.folder, 0, component.asks_model):
         result = component.run(examples=[example for shard in job.shards for example in shard])
         outputs = {name: by_shard(examples, job.shards) for name, examples in result.items()}
         for number in range(len(job.shards)):
@@ -140,11 +140,6 @@ def by_shard(examples: Iterable[MiningExample], shards: Shards) -> list[list[Min
     for example in examples:
         parts[home[example.id]].append(example)
     return parts
-
-
-def asks(component: Any) -> bool:
-    """Tell whether a component asks a language model."""
-    return getattr(component, "chat_generator", None) is not None
 
 
 def _write(folder: StageFolder, number: int, result: Mapping[str, list[MiningExample]]) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hardneg_plugin.cache import CACHE_VARIABLE, cache_root, fingerprint
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.errors import HardnegError, ParameterError, WorkspaceError
 from hardneg_plugin.llm.budget import Budget
 from hardneg_plugin.llm.session import current_session, session
@@ -29,7 +30,6 @@ from hardneg_plugin.run.local import (
     Shards,
     StageJob,
     StoredShards,
-    asks,
     compute_at_once,
     compute_part,
 )
@@ -90,7 +90,7 @@ class RayEngine:
             return
         ray = _connected()
         task, compute = _task_of(job), _remote(_compute_shard)
-        alone = asks(build_stage(job.name, job.params)) and _limited()
+        alone = build_stage(job.name, job.params).asks_model and _limited()
         ahead = 1 if alone else _AHEAD * int(ray.cluster_resources().get("CPU", 1))
         waiting = list(reversed(numbers))
         running: dict[Any, int] = {}
@@ -194,7 +194,7 @@ def _result(finished: Any, what: str) -> _USAGE:
 
 # What follows runs on workers.
 
-_COMPONENT: dict[str, Any] = {}
+_COMPONENT: dict[str, StageComponent] = {}
 
 
 def _compute_shard(task: Task, handed: str | list[MiningExample], number: int) -> _USAGE:
@@ -242,7 +242,7 @@ class _Worker:
         self._session.__exit__(*raised)
 
     @property
-    def component(self) -> Any:
+    def component(self) -> StageComponent:
         """The stage's component; it stays loaded until another stage comes."""
         key = fingerprint([self._task.name, self._task.params, self._task.cache])
         if key not in _COMPONENT:

@@ -100,9 +100,13 @@ class _Run:
             )
         self._trainings = TrainingRunner(recipe, workspace, dataset, self._shards.pairs, self._manifest, progress)
         self._data_fingerprint = self._dataset.fingerprint(data.train)
-        drawn = [data.limit and [data.limit, recipe.seeds[0]], data.relevance, data.shard_size, data.language]
-        # Only where it is given: runs from before there was such a limit stay valid.
-        drawn += [[data.limit_per_language, recipe.seeds[0]]] if data.limit_per_language else []
+        limits = [data.limit, data.limit_per_language]
+        drawn = [
+            [limit and [limit, recipe.seeds[0]] for limit in limits],
+            data.relevance,
+            data.shard_size,
+            data.language,
+        ]
         self._stage_runner = StageRunner(
             workspace,
             self._shards,

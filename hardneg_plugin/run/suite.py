@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from hardneg_plugin.errors import RecipeError
-from hardneg_plugin.recipe.check import unknown_key
 from hardneg_plugin.recipe.load import read_text, resolved_recipe
 from hardneg_plugin.recipe.schema import Recipe
 from hardneg_plugin.recipe.yaml_text import parse_yaml
+from hardneg_plugin.validation import unknown_key
 
 KEYS = (
     "name",

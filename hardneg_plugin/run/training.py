@@ -10,7 +10,7 @@ from typing import Any
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components import SentenceTransformersTrainer
 from hardneg_plugin.datasets import RetrievalDataset
-from hardneg_plugin.recipe.check import signature_defaults
+from hardneg_plugin.identity import counted
 from hardneg_plugin.recipe.schema import Recipe
 from hardneg_plugin.report import TrainingRun
 from hardneg_plugin.run.local import Shards
@@ -23,9 +23,10 @@ from hardneg_plugin.training import planned_steps
 from hardneg_plugin.training.base_model import STATIC, base_model_identity
 from hardneg_plugin.training.languages import MIXED
 from hardneg_plugin.training.settings import vocabulary_identity
+from hardneg_plugin.validation import signature_defaults
 
-# They change when and how it is shown, not what is trained.
-_NO_PART = ("progress", "save_steps")
+# They change when and how it is shown, not what is trained; the last three are the engine's, which counts them itself.
+_NO_PART = ("progress", "save_steps", "output_dir", "seed", "corpus")
 
 
 class TrainingRunner:
@@ -98,16 +99,10 @@ class TrainingRunner:
         return {**(self._recipe.train or {}), **self._recipe.train_by_system.get(name, {})}
 
     def _fingerprint(self, mined: str, seed: int, start: str, settings: Mapping[str, Any]) -> str:
-        # A parameter at its default does not count: a new one must not make an earlier training another one.
-        defaults = signature_defaults(SentenceTransformersTrainer)
-        train = {
-            key: value
-            for key, value in settings.items()
-            if key not in _NO_PART and (key not in defaults or value != defaults[key])
-        }
-        if "vocabulary" in train:
-            train["vocabulary"] = vocabulary_identity(train["vocabulary"])
-        return fingerprint([mined, seed, start, train])
+        every = {**signature_defaults(SentenceTransformersTrainer, _NO_PART), **settings}
+        train = counted(SentenceTransformersTrainer.__name__, {k: v for k, v in every.items() if k not in _NO_PART})
+        train["vocabulary"] = vocabulary_identity(every["vocabulary"])
+        return fingerprint([mined, seed, start, SentenceTransformersTrainer.version, train])
 
     def train(self, name: str, seed: int, identity: str, shards: Shards, *, finished: bool) -> TrainingRun:
         """Train a system on the triplets in its folder.

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 from filelock import FileLock, Timeout
 
 from hardneg_plugin.errors import ParameterError, WorkspaceError
+from hardneg_plugin.recipe.layout import MARKER, check_layout, mark_layout
 from hardneg_plugin.run.training_lock import TrainingLock
 
 # A path takes one of the two slashes of a URL.
@@ -23,8 +24,8 @@ _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 IfExists = Literal["reuse", "overwrite", "error"]
 DONE = "DONE"
 _STAGES = "stages.json"
-MARKER, LOCK = ".hardneg-run", ".lock"
-"""Files of our own: what tells a run folder from any other, and what two runs at the same time cannot both hold."""
+LOCK = ".lock"
+"""What two runs at the same time cannot both hold."""
 
 
 class StageFolder:
@@ -99,10 +100,10 @@ class Workspace:
         try:
             workspace._check(if_exists)
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / MARKER).touch()
             workspace._lock.acquire(timeout=0)
             if if_exists == "overwrite":
                 workspace._empty()
+            mark_layout(folder)
         except Timeout as error:
             msg = f"another hardneg run is using {folder}; wait for its end, or --set name=… makes another run folder"
             raise WorkspaceError(msg) from error
@@ -119,9 +120,11 @@ class Workspace:
             raise WorkspaceError(msg)
         if not any(self.folder.iterdir()):
             return
-        if not (self.folder / MARKER).is_file():
+        if not (self.folder / MARKER).is_file() and any(path.name != LOCK for path in self.folder.iterdir()):
             msg = f"{self.folder} exists and is no run folder (no {MARKER}); choose another --runs folder or name"
             raise WorkspaceError(msg)
+        if if_exists == "reuse":
+            check_layout(self.folder)
         if if_exists == "error":
             choices = "--if-exists reuse goes on with it, overwrite starts anew, --set name=… makes another"
             msg = f"{self.folder} exists; {choices}"
@@ -177,8 +180,9 @@ class Workspace:
     def stages(self, name: str, seed: int) -> tuple[list[StageFolder], int]:
         """Return the folders of the stages that a system was mined by, and how many parts each has.
 
-        :raises WorkspaceError: If it is not mined to its end, or parts are gone since.
+        :raises WorkspaceError: If it is not mined to its end, parts are gone since, or another version made them.
         """
+        check_layout(self.folder)
         file = self._system(name, seed) / _STAGES
         if not file.is_file():
             known = ", ".join(f"{system}/seed-{number}" for system, number in self.trainings()) or "none"

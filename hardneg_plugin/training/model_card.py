@@ -9,6 +9,7 @@ from typing import Any
 
 from hardneg_plugin.search.models import local_folder
 from hardneg_plugin.training.base_model import STATIC
+from hardneg_plugin.training.encoders import TIED
 from hardneg_plugin.training.result import TrainingResult
 
 _CARD = """\
@@ -101,16 +102,16 @@ def _facts(result: TrainingResult, record: Mapping[str, Any]) -> list[tuple[str,
         ("time", f"{result.seconds:.0f} s"),
         ("mean training loss", f"{result.train_loss:.4f}"),
     ]
-    if "encoders" in record:
+    if record["encoders"] != TIED:
         facts.append(("encoders", f"{record['encoders']}, one for queries and one for passages"))
-    if "lora" in record:
+    if record["lora"] is not None:
         facts.append(("low-rank adapters (merged)", _plain(record["lora"]) or "PEFT's defaults"))
-    if "prompts" in record:
+    if record["prompts"]:
         facts.append(("prompts", _plain(record["prompts"])))
     for name in ("refresh", "curriculum"):
-        if name in record:
+        if record[name] is not None:
             facts.append((name, _plain({key: value for key, value in record[name].items() if value is not None})))
-    if "batch_clusters" in record:
+    if record["batch_clusters"] is not None:
         facts.append(("clusters that batches are made of", f"{record['batch_clusters']:,}"))
     if record["max_length"] is not None:
         facts.append(("texts cut at", f"{record['max_length']} tokens"))

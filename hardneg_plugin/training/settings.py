@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import xxhash
 
 from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.identity import counted
 from hardneg_plugin.training.arguments import check_arguments
 from hardneg_plugin.training.base_model import STATIC, PoolingMode, base_model_identity
 from hardneg_plugin.training.columns import TextKeys, TrainingColumns, find_columns, read_keys
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     import datasets
 
 LearningRate = float | Literal["auto"]
+TRAINING_VERSION = 1
+"""Number of the rules: raised when the same settings give other weights than before."""
 _LOWEST = {"max_length": 1, "static_dims": 1, "vocabulary": 2}
 
 
@@ -213,7 +216,8 @@ def _record(settings: TrainingSettings, keys: TextKeys, steps: int, warmup: int)
             "vocabulary": vocabulary_identity(settings.vocabulary),
             "corpus": _digest(settings.corpus_texts),
         }
-    return {
+    record = {
+        "version": TRAINING_VERSION,
         "base_model": base_model_identity(settings.base_model),
         "table": keys.digest,
         "loss": settings.loss,
@@ -227,31 +231,22 @@ def _record(settings: TrainingSettings, keys: TextKeys, steps: int, warmup: int)
         "seed": settings.seed,
         "static": static,
         "arguments": dict(settings.arguments),
-        **_chosen(settings),
+        "encoders": settings.encoders,
+        "lora": None if settings.lora is None else dict(settings.lora),
+        "prompts": dict(settings.prompts or {}),
+        "language_exponent": settings.language_exponent,
+        "batch_languages": settings.batch_languages,
+        "refresh": _refresh_identity(settings.refresh),
+        "curriculum": None if settings.curriculum is None else dict(settings.curriculum),
+        "batch_clusters": settings.batch_clusters,
     }
+    return counted(TrainingSettings.__name__, record)
 
 
-def _chosen(settings: TrainingSettings) -> dict[str, Any]:
-    """Return the later settings, where they differ from their default: earlier trainings have no record of them."""
-    chosen: dict[str, Any] = {}
-    if settings.encoders != TIED:
-        chosen["encoders"] = settings.encoders
-    if settings.lora is not None:
-        chosen["lora"] = dict(settings.lora)
-    if settings.prompts:
-        chosen["prompts"] = dict(settings.prompts)
-    if settings.language_exponent is not None:
-        chosen["language_exponent"] = settings.language_exponent
-    if settings.batch_languages != MIXED:
-        chosen["batch_languages"] = settings.batch_languages
-    if (refresh := settings.refresh) is not None:
-        every = {"every_steps": refresh.every_steps, "every_epochs": refresh.every_epochs}
-        chosen["refresh"] = {**every, **refresh.miner.identity}
-    if settings.curriculum is not None:
-        chosen["curriculum"] = dict(settings.curriculum)
-    if settings.batch_clusters is not None:
-        chosen["batch_clusters"] = settings.batch_clusters
-    return chosen
+def _refresh_identity(refresh: Refresh | None) -> dict[str, Any] | None:
+    if refresh is None:
+        return None
+    return {"every_steps": refresh.every_steps, "every_epochs": refresh.every_epochs, **refresh.miner.identity}
 
 
 def _identified(loss_args: Mapping[str, Any]) -> dict[str, Any]:

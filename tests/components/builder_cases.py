@@ -109,7 +109,7 @@ BUILDER_CASES = (
             *NO_CORPUS[1:],
             ({"base_model": "static"}, "base_model static learns its word pieces from a corpus; give corpus"),
             ({"loss": "cosine"}, "loss must be one of multiple_negatives_ranking, "),
-            ({"pooling": "max"}, "pooling must be one of None, mean, cls; got 'max'"),
+            ({"pooling": "max"}, "pooling must be one of mean, cls, None; got 'max'"),
             ({"encoders": "both"}, "encoders must be one of tied, separate; got 'both'"),
             ({"batch_languages": "one"}, "batch_languages must be one of mixed, same; got 'one'"),
             ({"language_exponent": 2}, "language_exponent must be None or a number from 0 to 1, got 2"),

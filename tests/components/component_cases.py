@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from answer_cases import ANSWER_CASES
 from builder_cases import BUILDER_CASES
-from component_case import Case
+from component_case import CORPUS, Case
 from filter_cases import FILTER_CASES
 from llm_cases import LLM_CASES
 from miner_cases import MINER_CASES
@@ -14,6 +14,9 @@ STAGES = tuple(case for case in CASES if case.stage)
 CORPUS_MINERS = tuple(case for case in MINER_CASES if "corpus" in case.required)
 TAKES_CORPUS = tuple(case for case in CASES if "corpus" in {**case.required, **case.defaults})
 TAKES_EXAMPLES = tuple(case for case in CASES if case.inputs == ("examples",))
+
+
+__all__ = ["CASES", "CORPUS", "CORPUS_MINERS", "STAGES", "TAKES_CORPUS", "TAKES_EXAMPLES", "named"]
 
 
 def named(case: Case) -> str:

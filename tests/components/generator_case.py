@@ -53,7 +53,7 @@ GENERATOR_CASE = Case(
         whole("max_tokens", 1, 0),
         whole("max_workers", 1, 0),
         ({"source": " "}, "source must be a name, got ' '"),
-        number("near_duplicate", "from 0 to 1", 1.5),
-        ({"near_duplicate": 0}, "near_duplicate must be above 0; None turns the rule off"),
+        number("near_duplicate", "above 0 and up to 1", 1.5),
+        ({"near_duplicate": 0}, "near_duplicate must be a number above 0 and up to 1, got 0"),
     ),
 )

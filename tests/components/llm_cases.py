@@ -59,12 +59,21 @@ CLASSIFIER_CASE = Case(
         whole("max_passage_chars", 1, "3"),
         ({"source": ""}, "source must be a name, got ''"),
         ({"actions": ["drop"]}, "actions must be a mapping of label to drop, keep or positive, got ['drop']"),
-        ({"actions": {"hard": "drop"}}, "a label of actions must be one of false_negative, hard_negative"),
+        (
+            {"actions": {"hard": "drop"}},
+            "actions must be a mapping whose keys are one of false_negative, hard_negative",
+        ),
         ({"actions": {"hard_negative": "positive"}}, "actions['hard_negative'] must be one of drop, keep; got"),
-        ({"unsure_labels": "undecided"}, "unsure_labels must be a list of labels, got 'undecided'"),
-        ({"unsure_labels": ["maybe"]}, "a label of unsure_labels must be one of false_negative"),
-        ({"unsure_probability": [0.5]}, "unsure_probability must be two numbers, got [0.5]"),
-        ({"unsure_probability": [0.5, 2]}, "unsure_probability must be a number from 0 to 1, got 2"),
+        (
+            {"unsure_labels": "undecided"},
+            "unsure_labels must be a list of labels (false_negative, hard_negative, easy_negative, undecided), got 'un",
+        ),
+        (
+            {"unsure_labels": ["maybe"]},
+            "unsure_labels must be a list of labels (false_negative, hard_negative, easy_negative, undecided), got [",
+        ),
+        ({"unsure_probability": [0.5]}, "unsure_probability must be two numbers from 0 to 1, got [0.5]"),
+        ({"unsure_probability": [0.5, 2]}, "unsure_probability must be two numbers from 0 to 1, got [0.5, 2]"),
     ),
 )
 

@@ -111,7 +111,7 @@ MINER_CASES = (
             whole("memory", 1, 0),
             ({"index": "flat"}, "index must be one of exact, ivf, hnsw; got 'flat'"),
             ({"similarity": "manhattan"}, "similarity must be one of auto, cosine, dot, euclidean; got 'manhattan'"),
-            ({"dtype": "int8"}, "dtype must be one of None, float32, float16, bfloat16; got 'int8'"),
+            ({"dtype": "int8"}, "dtype must be one of float32, float16, bfloat16, None; got 'int8'"),
             ({"model": " "}, "model must be a folder or a hub id, got ' '"),
             ({"model": None}, "give either model, or both text_embedder and document_embedder"),
         ),

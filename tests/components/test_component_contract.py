@@ -15,9 +15,9 @@ from haystack.core.errors import DeserializationError, PipelineConnectError
 from haystack.core.serialization import component_from_dict, component_to_dict
 from haystack.document_stores.in_memory import InMemoryDocumentStore
 
-import hardneg_plugin
-import hardneg_plugin.components
 from hardneg_plugin import MiningExample
+from hardneg_plugin.components.base import StageComponent
+from hardneg_plugin.components.registry import TABLE
 from hardneg_plugin.errors import ParameterError
 
 every = pytest.mark.parametrize("case", CASES, ids=named)
@@ -36,8 +36,9 @@ def written_form(parameters):
 
 
 def test_the_table_has_every_component():
-    assert {case.name: case.module for case in CASES} == dict(hardneg_plugin.components._FILES)
-    assert {case.name for case in STAGES} == set(hardneg_plugin.components.STAGES.values())
+    table = [row for row in TABLE if row.kind != "chat generator"]
+    assert {case.name: case.module for case in CASES} == {row.name: row.module for row in table}
+    assert {case.name for case in STAGES} == {row.name for row in table if row.stage}
 
 
 # Construction
@@ -285,5 +286,34 @@ def test_run_and_run_async_of_a_pipeline_give_what_the_call_gives(case, spec, mi
 @every_stage
 def test_what_the_engine_asks_for_is_there(case):
     stage = case.build()
+    assert isinstance(stage, StageComponent)
     assert type(stage.version) is int
+    assert stage.asks_model is (case.name in ("LLMNegativeClassifier", "LLMNegativeGenerator"))
+    assert set(stage.ignored_parameters()) <= {*case.required, *case.defaults}
+    assert set(stage.replayable or ()) <= {*case.required, *case.defaults}
+    assert stage.kept_candidates(1) == 1
+    # What adds candidates names their source; one that leaves their number to a retriever has no number.
+    adds = {"top_k", "num_passages"} & {*case.required, *case.defaults}
+    assert stage.added_candidates == sum(getattr(stage, name) for name in adds)
+    assert bool(stage.added_source) is (case.finding("new").keys() == {"source"}) or case.name == "LLMNegativeGenerator"
+
+
+@every_stage
+def test_the_halves_of_a_stage_make_the_whole(case, spec, examples, mined):
+    given = examples if case.finding("new") else mined
+    stage = case.build(spec)
+    assert stage.add(given, stage.search(given)) == stage.run(examples=given)["examples"]
+
+
+@every_stage
+def test_a_stage_that_is_told_how_many_come_gives_the_same(case, spec, examples, mined):
+    given = examples if case.finding("new") else mined
+    told = case.build(spec)
+    told.expect(1_000)
+    assert told.run(examples=given)["examples"] == case.build(spec).run(examples=given)["examples"]
+
+
+@every_stage
+def test_the_engine_s_questions_are_answered(case):
+    stage = case.build()
     assert stage.needs_all_examples is (case.name in ("QualityFilter", "AnswerSwapGenerator", "FalseNegativeBudget"))

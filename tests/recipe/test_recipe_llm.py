@@ -174,12 +174,15 @@ def wait_for(reached, process) -> None:
     [
         ("llm=null", "systems.judged[2].classify.chat_generator: missing; give it here, or give the recipe an `llm`"),
         ("llm.budget=soon", 'llm.budget: budget: expected "500 calls"'),
-        ("llm.num_ctx=0", "llm.num_ctx: expected more than 0, got 0"),
+        ("llm.num_ctx=0", "llm.num_ctx: expected a whole number of at least 1, got 0"),
         ("llm.api=vllm", "llm.api: expected one of ollama, openai, got 'vllm'"),
-        ("llm.require_accuracy=3", "llm.require_accuracy: expected a share above 0, up to 1, got 3"),
+        ("llm.require_accuracy=3", "llm.require_accuracy: expected a number above 0 and up to 1 or null, got 3"),
         ("llm.modle=x", "llm.modle: unknown key (did you mean 'model'?"),
         ("llm.generator={model: x}", "llm.generator: expected {type, init_parameters}"),
-        ("systems.judged.classify.actions={hard: drop}", "classify: LLMNegativeClassifier: a label of actions must be"),
+        (
+            "systems.judged.classify.actions={hard: drop}",
+            "classify.actions: expected a mapping whose keys are one of",
+        ),
     ],
 )
 def test_mistakes_are_found_at_load(recipe, override, message):

@@ -29,6 +29,22 @@ def test_reuse_keeps_overwrite_removes_error_refuses(finished):
         assert {path.name for path in workspace.folder.iterdir()} == {".hardneg-run", ".lock"}
 
 
+def test_a_folder_of_another_layout_is_refused_by_name_or_begun_anew(finished):
+    marker = finished.folder / ".hardneg-run"
+    for content, found in (("", "1"), ("9\n", "9")):
+        marker.write_text(content)
+        message = f"run was made by another version of hardneg .layout {found}, expected 2.; --if-exists overwrite"
+        with pytest.raises(WorkspaceError, match=message):
+            Workspace.open(finished.folder, "reuse")
+        with pytest.raises(WorkspaceError, match=message):
+            Workspace(finished.folder).stages("bm25", 0)
+    assert finished.recipe_file.is_file()
+    with Workspace.open(finished.folder, "overwrite") as workspace:
+        assert not workspace.recipe_file.exists()
+    with Workspace.open(finished.folder, "reuse"):
+        assert marker.read_text() == "2\n"
+
+
 @pytest.mark.parametrize("file", ["thesis.tex", "recipe.yaml", "manifest.json"])
 def test_a_folder_without_our_marker_is_never_touched(tmp_path, file):
     (tmp_path / file).write_text("precious")

@@ -199,9 +199,10 @@ def test_languages_are_recorded_only_where_they_matter():
     assert plan(dataset.remove_columns("language")).record == plan(other).record == before
     assert plan(dataset).languages is None
     same = plan(dataset, batch_languages="same").record
-    assert same.keys() - before.keys() == {"batch_languages", "languages"}
     drawn_by_power = plan(dataset, language_exponent=0).record
-    assert drawn_by_power.keys() - before.keys() == {"language_exponent", "languages"}
+    assert same.keys() - before.keys() == drawn_by_power.keys() - before.keys() == {"languages"}
+    assert (before["batch_languages"], same["batch_languages"]) == ("mixed", "same")
+    assert (before["language_exponent"], drawn_by_power["language_exponent"]) == (None, 0)
     assert drawn_by_power["languages"] == same["languages"]
     assert plan(other, batch_languages="same").record["languages"] != same["languages"]
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 import datasets
 import pytest
 
 from hardneg_plugin.errors import ModelError, ParameterError, TrainingError
+from hardneg_plugin.identity import ADDED_LATER
 from hardneg_plugin.training.arguments import build_arguments, precision_of
 from hardneg_plugin.training.losses import build_loss
 from hardneg_plugin.training.settings import TrainingSettings, plan_training
@@ -93,16 +96,42 @@ def test_equal_numbers_allow_every_mode():
     assert plan(TRIPLETS, loss="gist", loss_args={"guide": "a/guide"}).joined
 
 
-def test_later_settings_are_recorded_only_where_they_are_chosen():
-    names = {"base_model", "table", "loss", "loss_args", "steps", "warmup_steps", "batch_size", "learning_rate"}
-    names |= {"max_length", "pooling", "seed", "static", "arguments"}
-    assert set(plan().record) == names
-    assert set(plan(encoders="tied", lora=None, prompts={}).record) == names
-    chosen = plan(encoders="separate", prompts={"query": "q: "}).record
-    assert {name: chosen[name] for name in chosen.keys() - names} == {
+def test_the_record_has_every_setting_and_another_value_makes_another_record():
+    others = {
+        "base_model": "b/model",
+        "loss": "cached_gist",
+        "loss_args": {"scale": 5.0},
+        "epochs": 7,
+        "max_steps": 9,
+        "batch_size": 2,
+        "learning_rate": 1e-4,
+        "warmup": 0.5,
+        "max_length": 64,
+        "pooling": "cls",
+        "seed": 7,
+        "arguments": {"weight_decay": 0.1},
         "encoders": "separate",
         "prompts": {"query": "q: "},
+        "curriculum": {"stages": 2, "num_negatives": 1},
+        "batch_clusters": 3,
     }
+    # Those of a static model, of languages and of mining again have tests of their own; adapters need PEFT.
+    elsewhere = {"corpus_texts", "static_dims", "vocabulary", "language_exponent", "batch_languages", "refresh", "lora"}
+    assert {*others, *elsewhere, "save_steps"} == {item.name for item in fields(TrainingSettings)}
+    context = {"epochs": 10}
+    first = plan(**context).record
+    for name, value in others.items():
+        loss_args = {"loss_args": {"guide": "a/guide"}} if name == "loss" else {}
+        assert plan(**{**context, name: value}, **loss_args).record != first, name
+    assert plan(**context, save_steps=3).record == first
+    assert first["version"] == 1
+    assert plan(**context, encoders="tied", lora=None, prompts={}).record == first
+
+
+def test_a_later_setting_keeps_earlier_records(monkeypatch):
+    monkeypatch.setitem(ADDED_LATER, "TrainingSettings", {"batch_clusters": None})
+    assert "batch_clusters" not in plan().record
+    assert plan(batch_clusters=3).record["batch_clusters"] == 3
 
 
 def test_the_record_tells_guides_and_scores_by_their_content(tmp_path):

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hardneg_plugin.components import stage_class
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.errors import RecipeError, WorkspaceError
-from hardneg_plugin.recipe.check import parameters_of
 from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.recipe.schema import Recipe, Stage
 from hardneg_plugin.recipe.stages import build_stage, filled_parameters, stage_params
@@ -25,6 +25,7 @@ from hardneg_plugin.records.table import concat
 from hardneg_plugin.run.local import StoredShards, by_shard
 from hardneg_plugin.run.mining import with_trained_model
 from hardneg_plugin.run.workspace import StageFolder, Workspace
+from hardneg_plugin.validation import parameters_of
 
 Examples = list[MiningExample]
 # A component that takes one of these finds candidates.
@@ -147,7 +148,7 @@ def _check(path: str, pairs: Sequence[_Pair], first: int) -> None:
 
 def _errors(pair: _Pair) -> list[str]:
     cls = stage_class(pair.stage.name)
-    taken, free = parameters_of(cls), getattr(cls, "replayable", None)
+    taken, free = parameters_of(cls), cls.replayable
     if any(name in taken for name in _MINES) or (_ASKS in taken and free is None):
         return [": it finds or writes candidates, which refilter cannot; hardneg run can"]
     if pair.stage.params.get("model") is None and _ASKS not in taken:
@@ -163,7 +164,7 @@ def _errors(pair: _Pair) -> list[str]:
 
 def _again(pair: _Pair, params: dict[str, Any], shards: Iterable[Examples]) -> Iterator[Examples]:
     component = build_stage(pair.stage.name, params)
-    folder = pair.folder if hasattr(component, "replay") else None
+    folder = pair.folder if component.replayable is not None else None
     if component.needs_all_examples:
         whole = list(shards)
         stored = None if folder is None else concat([_stored(folder, number) for number in range(len(whole))])
@@ -177,10 +178,9 @@ def _stored(folder: StageFolder, number: int) -> CandidateTable:
     return read_candidates(folder.part(number))
 
 
-def _run(component: Any, examples: Examples, stored: CandidateTable | None) -> Examples:
+def _run(component: StageComponent, examples: Examples, stored: CandidateTable | None) -> Examples:
     result = component.run(examples=examples) if stored is None else component.replay(examples=examples, stored=stored)
-    found: Examples = result["examples"]
-    return found
+    return result["examples"]
 
 
 def _outcomes(shards: Iterable[Examples]) -> Counter[str]:
