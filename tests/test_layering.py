@@ -26,6 +26,8 @@ LEVELS = (
     {"datasets"},
     {"records"},
     {"cache", "memory_limit", "gc_frozen", "compiled"},
+    {"outputs"},
+    {"files", "visible"},
     {"errors"},
 )
 LEVEL_OF = {part: number for number, parts in enumerate(LEVELS) for part in parts}

@@ -7,6 +7,7 @@ from itertools import chain
 import click
 
 from hardneg_plugin import cache
+from hardneg_plugin.cli.say import say
 
 
 @click.group("cache", invoke_without_command=True)
@@ -29,8 +30,8 @@ def show() -> None:
     total = 0
     for entry in chain(cache.entries(), cache.answers()):
         total += entry.size
-        click.echo(f"{entry.size / 1e6:10.1f} MB  {entry.kind}/{entry.key}")
-    click.echo(f"{total / 1e6:10.1f} MB  in {cache.cache_root()} (set {cache.CACHE_VARIABLE} for another folder)")
+        say(f"{entry.size / 1e6:10.1f} MB  {entry.kind}/{entry.key}")
+    say(f"{total / 1e6:10.1f} MB  in {cache.cache_root()} (set {cache.CACHE_VARIABLE} for another folder)")
 
 
 @command.command("clear")
@@ -46,6 +47,6 @@ def clear(kind: str | None) -> None:
     if kind is not None and kind not in kinds:
         msg = f"no entries of kind {kind!r}; kinds: {', '.join(kinds) or 'none'}"
         raise click.ClickException(msg)
-    click.echo(f"freed {cache.clear(kind) / 1e6:.1f} MB")
+    say(f"freed {cache.clear(kind) / 1e6:.1f} MB")
     if kind is None and answers:
-        click.echo(f"left {answers / 1e6:.1f} MB of answers of language models; `hardneg cache clear llm` removes them")
+        say(f"left {answers / 1e6:.1f} MB of answers of language models; `hardneg cache clear llm` removes them")

@@ -106,6 +106,6 @@ def stage_fingerprint(stage: Stage, params: Mapping[str, Any], data_corpus: str,
         if isinstance(changed.get(name), Mapping):
             changed[name] = answer_identity(changed[name])
     if isinstance(changed.get("model"), str):
-        changed["model"] = base_model_identity(changed["model"])
+        changed["model"] = base_model_identity(changed["model"], f"{stage.name}.model")
     rules = cls.depends_on() if hasattr(cls, "depends_on") else []
     return fingerprint([STAGES[stage.name], cls.version, rules, changed, before])

@@ -116,9 +116,14 @@ def local_folder(base_model: str, what: str = "base_model") -> Path | None:
     return None
 
 
-def base_model_identity(base_model: str) -> str:
-    """Return the id of a hub model, or a hash of a local one's files, which tells when other weights lie there."""
-    folder = local_folder(base_model)
+def base_model_identity(base_model: str, what: str = "base_model") -> str:
+    """Return the id of a hub model, or a hash of a local one's files, which tells when other weights lie there.
+
+    :param base_model: Its name.
+    :param what: What it is given as, for the message.
+    :raises TrainingError: If it is neither a folder nor an id.
+    """
+    folder = local_folder(base_model, what)
     if folder is None:
         return base_model
     state = xxhash.xxh3_128()
