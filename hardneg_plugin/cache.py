@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hardneg_plugin.errors import CacheError
+from hardneg_plugin.outputs import MARK, mark_written, remove_empty, remove_written
 
 CACHE_VARIABLE = "HARDNEG_CACHE"
 LLM = "llm"
@@ -38,8 +39,11 @@ KINDS = (
     "web",
 )
 """Folders of the cache; only what lies in them and has a name of ours is ever shown or removed."""
+_BUILDING = ".building-"
+# Files of an entry without a mark, such as one of vectors, which is written shard by shard.
+_FILE = re.compile(r"[A-Za-z0-9_-]+\.(npy|arrow|json|lock)|\.[^/]+\.partial")
 # A hash, a memo about one, or what a killed build left of either.
-_OURS = re.compile(r"[0-9a-f]{16,64}(\.json|\.\d+\.partial)?|\.building-\w+")
+_OURS = re.compile(r"[0-9a-f]{16,64}(\.json)?|\.[0-9a-f]{16,64}\.json\.\w+\.partial|\.building-\w+")
 
 
 def cache_root() -> Path:
@@ -49,6 +53,20 @@ def cache_root() -> Path:
         return Path(configured).expanduser().resolve()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "hardneg"
+
+
+def refuse_links(position: Path) -> None:
+    """Refuse to write to a place in the cache that a link leads to elsewhere; the cache folder itself may be one.
+
+    :raises CacheError: With the link.
+    """
+    root = cache_root()
+    for path in (position, *position.parents):
+        if path == root:
+            return
+        if path.is_symlink():
+            msg = f"{path} is a link, and hardneg writes through none in its cache; remove it, or set {CACHE_VARIABLE}"
+            raise CacheError(msg)
 
 
 def fingerprint(value: object) -> str:
@@ -91,9 +109,10 @@ class staging_folder:  # noqa: N801 - reads as a function at the call
         self._parent = cache_root() / kind
 
     def __enter__(self) -> Path:
+        refuse_links(self._parent)
         try:
             self._parent.mkdir(parents=True, exist_ok=True)
-            self._folder = Path(tempfile.mkdtemp(prefix=".building-", dir=self._parent))
+            self._folder = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=self._parent))
         except OSError as error:
             msg = f"cannot write the cache folder {self._parent}: {error}; set {CACHE_VARIABLE} to a writable folder"
             raise CacheError(msg) from error
@@ -105,6 +124,7 @@ class staging_folder:  # noqa: N801 - reads as a function at the call
 
 def publish(staged: Path, position: Path) -> Path:
     """Rename a finished folder to its place; where another process was faster, keep what that one built."""
+    mark_written(staged)
     try:
         staged.rename(position)
     except OSError:
@@ -129,10 +149,8 @@ def entries() -> Iterator[CacheEntry]:
     root = cache_root()
     for kind in KINDS:
         for path in sorted((root / kind).glob("*")):
-            if not _OURS.fullmatch(path.name) or path.is_symlink():
-                continue
-            files = path.rglob("*") if path.is_dir() else [path]
-            yield CacheEntry(kind, path.name, sum(file.stat().st_size for file in files if file.is_file()), path)
+            if _OURS.fullmatch(path.name) and not path.is_symlink() and not path.parent.is_symlink():
+                yield CacheEntry(kind, path.name, _size(path), path)
 
 
 def answers() -> Iterator[CacheEntry]:
@@ -146,11 +164,32 @@ def answers() -> Iterator[CacheEntry]:
 def clear(kind: str | None = None) -> int:
     """Remove the entries of one kind; return the number of bytes freed.
 
+    Files that hardneg did not write stay, and so do folders that links lead to.
+
     :param kind: Kind of the entries; None removes all but the answers of language models, which only ``llm`` removes.
     """
     chosen = answers() if kind == LLM else (entry for entry in entries() if kind in (None, entry.kind))
     freed = 0
     for entry in list(chosen):
-        freed += entry.size
-        shutil.rmtree(entry.path) if entry.path.is_dir() else entry.path.unlink()
+        _remove(entry.path)
+        freed += entry.size - _size(entry.path)
     return freed
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or what hardneg wrote into a folder: what others put there stays, and the folder with it."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+    elif path.name.startswith(_BUILDING):
+        shutil.rmtree(path)
+    else:
+        remove_written(path)
+        for file in path.glob("*"):
+            if _FILE.fullmatch(file.name) and file.is_file():
+                file.unlink()
+        remove_empty(path)
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file() and file.name != MARK)

@@ -10,6 +10,7 @@ A message names what was wrong, where (file, line, key or row), what was expecte
     ├── RecordError       examples, candidates or columns that do not fit together
     ├── CacheError        a damaged or missing entry of the cache
     ├── WorkspaceError    a run folder that holds something else
+    ├── StorageError      a file or folder that cannot be written (also an OSError)
     ├── TrainingError     a schedule or a model that cannot be trained as asked
     ├── EvaluationError   metrics, runs and judgements that do not fit together
     └── LLMError          a language model that cannot be asked as wanted
@@ -51,6 +52,10 @@ class CacheError(HardnegError):
 
 class WorkspaceError(HardnegError):
     """A run folder holds something else than what was asked for."""
+
+
+class StorageError(HardnegError, OSError):
+    """A file or folder cannot be written: no space, no permission, no such place, or something else is there."""
 
 
 class TrainingError(HardnegError):

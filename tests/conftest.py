@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from hardneg_plugin.records import Corpus
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 # Before anything imports Haystack or the Hub: tests send nothing and fetch nothing.
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# pytest --hypothesis-profile=long
+settings.register_profile("long", deadline=None)
 
 MakeBeir = Callable[..., Path]
 MakeCorpus = Callable[..., "Corpus"]

@@ -30,6 +30,8 @@ LEVELS = (
     {"records"},
     {"compiled", "garbage_collector"},
     {"cache", "identity", "memory", "validation"},
+    {"outputs"},
+    {"files", "visible"},
     {"errors"},
 )
 LEVEL_OF = {part: number for number, parts in enumerate(LEVELS) for part in parts}

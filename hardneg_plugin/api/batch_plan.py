@@ -10,6 +10,7 @@ import numpy as np
 
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.evaluation.audit.table import AuditTable
+from hardneg_plugin.files import write_atomically
 from hardneg_plugin.training.batches import pack
 from hardneg_plugin.training.columns import TextKeys
 from hardneg_plugin.training.schedule import batches_per_epoch
@@ -28,9 +29,7 @@ class BatchPlan:
 
     def write(self, path: Path) -> None:
         """Write one JSON list of row numbers a line."""
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text("".join(json.dumps(batch) + "\n" for batch in self.batches), "utf-8")
-        partial.replace(path)
+        write_atomically(path, "".join(json.dumps(batch) + "\n" for batch in self.batches))
 
 
 def plan_batches(table: AuditTable, batch_size: int, seed: int = 0) -> BatchPlan:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
+from hardneg_plugin.cli.endings import end_at_interrupt, reason_of
 from hardneg_plugin.errors import HardnegError
+from hardneg_plugin.visible import visible
 
 # Verb → one line of help, in the order of a run's life; the file of a verb has its name (with _ for -).
 VERBS = {
@@ -44,12 +49,23 @@ class _Verbs(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that is not UTF-8 shows what it cannot write as an escape.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        end_at_interrupt()
+        return super().main(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> object:
-        # What was asked for wrongly is one line; a bug keeps its traceback.
+        # What was asked for wrongly, or the machine cannot do, is one line; a bug keeps its traceback.
         try:
             return super().invoke(ctx)
-        except HardnegError as error:
-            raise click.ClickException(str(error)) from error
+        except Exception as error:
+            reason = str(error) if isinstance(error, HardnegError) else reason_of(error)
+            if reason is None:
+                raise
+            raise click.ClickException(visible(reason)) from error
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hardneg_plugin.cli.options import overwrite_option
+from hardneg_plugin.cli.say import say
+
 if TYPE_CHECKING:
     from hardneg_plugin.api import Audit
 
@@ -49,6 +52,7 @@ _FILES = {".html": "page", ".md": "Markdown", ".json": "JSON"}
 )
 @click.option("--examples", type=click.IntRange(0), default=20, show_default=True, help="Rows to read in the report.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every draw.")
+@overwrite_option
 @click.option("--fail-if", "gates", multiple=True, metavar="GATE", help="Condition to fail by; may be given again.")
 @click.option("--explain", metavar="QUERY_ID", help="Only print a run's candidates of one query, and why each is kept.")
 def command(
@@ -57,6 +61,7 @@ def command(
     batch_plan: Path | None,
     gates: tuple[str, ...],
     explain: str | None,
+    overwrite: bool,
     **options: Any,
 ) -> None:
     """Audit SOURCE: how many of its negatives are positives, and what else is wrong with it.
@@ -78,67 +83,67 @@ def command(
     from rich.console import Console
 
     if explain is not None:
-        _explain(source, explain, options["system"], Console())
+        _explain(source, explain, options["system"])
         return
     from hardneg_plugin.api import audit
     from hardneg_plugin.evaluation.audit.gates import parse_gate
+    from hardneg_plugin.outputs import check_output
     from hardneg_plugin.report.audit import render_audit_terminal
 
     # What cannot work is said before the work.
     parsed = [parse_gate(gate) for gate in gates]
-    _check_outputs(outputs)
+    _check_outputs(outputs, source, overwrite)
+    if batch_plan is not None:
+        check_output(batch_plan, overwrite=overwrite, inputs=[source])
     found = audit(source, **options)
     render_audit_terminal(found.report, Console())
     _write(found, outputs, batch_plan)
     failed = [line for gate in parsed if (line := gate.failed(found.report.figures))]
     for line in failed:
-        click.echo(f"FAILED: {line}", err=True)
+        say(f"FAILED: {line}", err=True)
     if failed:
         raise SystemExit(GATE_STATUS)
 
 
-def _check_outputs(outputs: tuple[Path, ...]) -> None:
+def _check_outputs(outputs: tuple[Path, ...], source: str, overwrite: bool) -> None:
+    from hardneg_plugin.outputs import check_output
+
     for path in outputs:
         if path.suffix not in _FILES:
             msg = f"-o {path}: expected a file that ends in {', '.join(_FILES)}"
             raise click.ClickException(msg)
-        if not path.parent.is_dir():
-            msg = f"-o {path}: there is no folder {path.parent}"
-            raise click.ClickException(msg)
+        check_output(path, overwrite=overwrite, inputs=[source])
 
 
 def _write(found: Audit, outputs: tuple[Path, ...], batch_plan: Path | None) -> None:
+    from hardneg_plugin.files import write_atomically
     from hardneg_plugin.report.audit import render_audit_markdown, render_page
 
     for path in outputs:
         report = found.report
         text = {".html": render_page, ".md": render_audit_markdown, ".json": type(report).to_json}[path.suffix](report)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
-        click.echo(f"{_FILES[path.suffix]} in {path}", err=True)
+        write_atomically(path, text)
+        say(f"{_FILES[path.suffix]} in {path}", err=True)
     if batch_plan is not None:
         found.plan.write(batch_plan)
-        click.echo(f"{len(found.plan.batches):,} batches in {batch_plan}", err=True)
+        say(f"{len(found.plan.batches):,} batches in {batch_plan}", err=True)
 
 
-def _explain(source: str, query: str, system: str | None, console: Any) -> None:
+def _explain(source: str, query: str, system: str | None) -> None:
     from hardneg_plugin.report.content import Cell, Table
     from hardneg_plugin.report.terminal import plain_table
     from hardneg_plugin.run.finished.audit import candidate_lines, find_example, is_run
+    from hardneg_plugin.visible import visible
 
     if not is_run(source):
         msg = f"{source} is no run folder: only a run knows why a negative was chosen"
         raise click.ClickException(msg)
     example = find_example(source, query, system)
     header = ("Passage", "Found by", "Scores", "Verdict", "Became", "Text")
-    rows = tuple(tuple(Cell(_cut(value)) for value in line) for line in candidate_lines(example))
-    console.print(f"{example.id}: {example.query}", markup=False, highlight=False, soft_wrap=True)
-    for positive in example.positives:
-        console.print(
-            f"positive {positive.id}: {_cut(positive.content or '')}", markup=False, highlight=False, soft_wrap=True
-        )
-    console.print(plain_table(Table("", header, rows, text_columns=6)), markup=False, highlight=False, soft_wrap=True)
+    rows = tuple(tuple(Cell(_cut(visible(value))) for value in line) for line in candidate_lines(example))
+    lines = [f"{example.id}: {example.query}"]
+    lines += [f"positive {positive.id}: {_cut(positive.content or '')}" for positive in example.positives]
+    say("\n".join([*lines, plain_table(Table("", header, rows, text_columns=6))]))
 
 
 def _cut(text: str, most: int = 80) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hardneg_plugin.cli.say import say
+
 if TYPE_CHECKING:
     from hardneg_plugin.run.suite import Suite
 
@@ -68,8 +70,8 @@ def command(
     _announce(loaded)
     run_suite(loaded, runs, results, if_exists=if_exists)
     page = results / f"{loaded.page}.md"
-    click.echo(page.read_text("utf-8"))
-    click.echo(f"Results: {page}", err=True)
+    say(page.read_text("utf-8"))
+    say(f"Results: {page}", err=True)
 
 
 def _named(models: tuple[str, ...]) -> dict[str, str]:
@@ -88,16 +90,16 @@ def _announce(suite: Suite) -> None:
 
     for cell in suite.cells:
         cost = estimate(cell.recipe, gpu=torch.cuda.is_available())
-        click.echo(f"{cell.name}: {cost.lines()[-1]}", err=True)
+        say(f"{cell.name}: {cost.lines()[-1]}", err=True)
 
 
 def _print_costs(suite: Suite) -> None:
     from hardneg_plugin.run.estimate import estimate
 
     for cell in suite.cells:
-        click.echo(f"{suite.name}, {cell.name}:")
+        say(f"{suite.name}, {cell.name}:")
         cores, card = (estimate(cell.recipe, gpu=gpu) for gpu in (False, True))
         # The last line is the time; a static model needs no card.
         times = [card.lines()[-1], cores.lines()[-1]] if card.device != cores.device else [cores.lines()[-1]]
         for line in [*cores.lines()[:-1], *times]:
-            click.echo(f"  {line}")
+            say(f"  {line}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hardneg_plugin import cache
+from hardneg_plugin.cli.say import say
 
 BM25_KIND = "bm25"
 
@@ -33,8 +34,8 @@ def show() -> None:
     total = 0
     for entry in chain(cache.entries(), cache.answers()):
         total += entry.size
-        click.echo(f"{entry.size / 1e6:10.1f} MB  {entry.kind}/{entry.key}")
-    click.echo(f"{total / 1e6:10.1f} MB  in {cache.cache_root()} (set {cache.CACHE_VARIABLE} for another folder)")
+        say(f"{entry.size / 1e6:10.1f} MB  {entry.kind}/{entry.key}")
+    say(f"{total / 1e6:10.1f} MB  in {cache.cache_root()} (set {cache.CACHE_VARIABLE} for another folder)")
 
 
 @command.command("clear")
@@ -50,9 +51,9 @@ def clear(kind: str | None) -> None:
     if kind is not None and kind not in kinds:
         msg = f"no entries of kind {kind!r}; kinds: {', '.join(kinds) or 'none'}"
         raise click.ClickException(msg)
-    click.echo(f"freed {cache.clear(kind) / 1e6:.1f} MB")
+    say(f"freed {cache.clear(kind) / 1e6:.1f} MB")
     if kind is None and answers:
-        click.echo(f"left {answers / 1e6:.1f} MB of answers of language models; `hardneg cache clear llm` removes them")
+        say(f"left {answers / 1e6:.1f} MB of answers of language models; `hardneg cache clear llm` removes them")
 
 
 @command.command("export")
@@ -73,4 +74,4 @@ def export(key: str, folder: Path) -> None:
         msg = f"expected the beginning of one key of an index, got {key!r}; indexes: {', '.join(keys) or 'none'}"
         raise click.ClickException(msg)
     export_index(cache.entry_path(BM25_KIND, chosen[0]), folder)
-    click.echo(f"{folder}: `bm25s.BM25.load` reads it; queries need the terms of `hardneg_plugin.text.Analyzer`")
+    say(f"{folder}: `bm25s.BM25.load` reads it; queries need the terms of `hardneg_plugin.text.Analyzer`")

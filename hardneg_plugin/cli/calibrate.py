@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from hardneg_plugin.cli.say import say
+
 
 @click.command("calibrate")
 @click.argument("run", type=click.Path(path_type=Path, exists=True))
@@ -43,11 +45,11 @@ def command(
     if new:
         rows = label_sample(candidates_of(run, stage, system), size, seed)
         write_labels(labels, rows)
-        click.echo(f"{labels}: {len(rows)} pairs of {len({row.stratum for row in rows})} strata to label")
+        say(f"{labels}: {len(rows)} pairs of {len({row.stratum for row in rows})} strata to label")
     if serve:
         _serve(labels, port)
     elif not new:
-        click.echo("\n".join(calibration_lines(candidates_of(run, stage, system), read_labels(labels), labels)))
+        say("\n".join(calibration_lines(candidates_of(run, stage, system), read_labels(labels), labels)))
 
 
 def _serve(labels: Path, port: int) -> None:
@@ -59,8 +61,8 @@ def _serve(labels: Path, port: int) -> None:
         msg = f"port {port} cannot be used: {error}"
         raise click.ClickException(msg) from error
     with server:
-        click.echo(f"Label at http://127.0.0.1:{server.server_port}/ and stop with Ctrl+C.")
+        say(f"Label at http://127.0.0.1:{server.server_port}/ and stop with Ctrl+C.")
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            click.echo(f"Stopped; the labels are in {labels}.")
+            say(f"Stopped; the labels are in {labels}.")

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hardneg_plugin.cli.options import overwrite_option
+from hardneg_plugin.cli.say import say
+
 if TYPE_CHECKING:
     from hardneg_plugin.datasets.formats import WriteResult
 
@@ -32,12 +35,14 @@ if TYPE_CHECKING:
 @click.option("--card", is_flag=True, help="Write OUTPUT as the folder that a push sends: rows and a dataset card.")
 @click.option("--push-to-hub", "repo", help="Send OUTPUT, written as with --card, to this dataset (owner/name).")
 @click.option("--public", is_flag=True, help="Make a new repository public; it is private otherwise.")
+@overwrite_option
 @click.option("--audit", type=click.Path(path_type=Path, exists=True), help="JSON of hardneg audit, for the card.")
 def command(source: str, output: Path, target: str, **options: Any) -> None:
     """Convert the training rows of SOURCE to another library's format in OUTPUT.
 
     SOURCE is a run folder (runs/NAME or runs/NAME/systems/SYSTEM/seed-N), a file, a folder of datasets.save_to_disk,
-    or a dataset of the hub. OUTPUT is a file by its ending (.jsonl, .parquet, .csv) or, without one, a folder.
+    or a dataset of the hub. OUTPUT is a file by its ending (.jsonl, .parquet, .csv) or, without one, a folder. A folder
+    that hardneg did not write is never replaced.
     The hub's token is taken from HF_TOKEN, never from an option.
 
     \b
@@ -48,6 +53,7 @@ def command(source: str, output: Path, target: str, **options: Any) -> None:
     """
     from hardneg_plugin.datasets.formats import FORMATS, write_training_rows
     from hardneg_plugin.datasets.formats.publish import build_repository, push, read_audit
+    from hardneg_plugin.outputs import check_output
     from hardneg_plugin.run.finished.rows import read_rows
 
     repo, audit = options["repo"], options["audit"]
@@ -59,25 +65,26 @@ def command(source: str, output: Path, target: str, **options: Any) -> None:
     if (audit or options["public"]) and not published:
         msg = "--audit and --public are for the dataset card; add --card or --push-to-hub"
         raise click.UsageError(msg)
+    check_output(output, overwrite=options["overwrite"], inputs=[source])
     found = read_audit(audit) if audit else None
     reading = {name: options[name] for name in ("split", "group", "scorer")}
     rows = read_rows(source, options["origin"], options["on_bad_row"], **reading)
     for fault in rows.faults:
-        click.echo(f"left out: {fault}", err=True)
-    writing = {name: options[name] for name in ("scores", "negatives", "min_negatives")}
+        say(f"left out: {fault}", err=True)
+    writing = {name: options[name] for name in ("scores", "negatives", "min_negatives", "overwrite")}
     if published:
         written = build_repository(rows, output, target, title=repo or output.name, audit=found, **writing)
     else:
         written = write_training_rows(rows, output, target, **writing)
-    click.echo(f"{len(rows):,} rows read as {rows.format}, {written.rows:,} written as {target}: {output}", err=True)
+    say(f"{len(rows):,} rows read as {rows.format}, {written.rows:,} written as {target}: {output}", err=True)
     _say_counts(written, options["min_negatives"])
     if repo is not None:
-        click.echo(push(output, repo, private=not options["public"]))
+        say(push(output, repo, private=not options["public"]))
 
 
 def _say_counts(written: WriteResult, least: int) -> None:
     if written.left_out:
-        click.echo(f"{written.left_out:,} left out for fewer than {least} negatives", err=True)
+        say(f"{written.left_out:,} left out for fewer than {least} negatives", err=True)
     if written.without_negatives:
         hint = "; FlagEmbedding and Tevatron cannot train on such rows (--min-negatives 1 leaves them out)"
-        click.echo(f"{written.without_negatives:,} rows have no negatives{hint}", err=True)
+        say(f"{written.without_negatives:,} rows have no negatives{hint}", err=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from hardneg_plugin.cli.say import say
+
 
 @click.command("download")
 @click.argument("names", nargs=-1, required=False)
@@ -31,20 +33,20 @@ def command(names: tuple[str, ...], languages: tuple[str, ...], limit: int | Non
 
     if not names:
         for name, known in hub_names().items():
-            click.echo(f"{name}{':LANG  ' + ' '.join(known) if known else ''}")
+            say(f"{name}{':LANG  ' + ' '.join(known) if known else ''}")
         return
     wanted = _wanted(names, languages)
     plan = {file.where: file for name, language in wanted for file in download_plan(name, language, limit)}
     for file in plan.values():
         bytes_ = "here" if file.present else size(file.bytes) if file.bytes else "size?"
-        click.echo(f"{bytes_:>10}  {file.where}  [{file.licence}]")
+        say(f"{bytes_:>10}  {file.where}  [{file.licence}]")
     missing = [file for file in plan.values() if not file.present]
-    click.echo(f"to download: {len(missing)} of {len(plan)} files, {size(sum(file.bytes or 0 for file in missing))}")
+    say(f"to download: {len(missing)} of {len(plan)} files, {size(sum(file.bytes or 0 for file in missing))}")
     if dry_run:
         return
     for name, language in wanted:
-        for file in download(name, language, lambda line: click.echo(line, err=True), limit):
-            click.echo(f"{size(file.bytes or 0):>10}  {file.where}: rows counted")
+        for file in download(name, language, lambda line: say(line, err=True), limit):
+            say(f"{size(file.bytes or 0):>10}  {file.where}: rows counted")
 
 
 def _wanted(names: tuple[str, ...], languages: tuple[str, ...]) -> list[tuple[str, str]]:

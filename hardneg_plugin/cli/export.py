@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hardneg_plugin.cli.options import recipe_argument, set_option
+from hardneg_plugin.cli.say import say
 
 
 @click.command("export")
@@ -23,4 +24,4 @@ def command(recipe: str, overrides: tuple[str, ...], system: str | None) -> None
     from hardneg_plugin.recipe.export import export_pipeline
     from hardneg_plugin.recipe.load import load_recipe
 
-    click.echo(export_pipeline(load_recipe(recipe, overrides), system), nl=False)
+    say(export_pipeline(load_recipe(recipe, overrides), system), nl=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hardneg_plugin.cli.options import recipe_argument, set_option
+from hardneg_plugin.cli.say import say
 
 
 @click.command("judge-check")
@@ -31,6 +32,6 @@ def command(recipe: str, overrides: tuple[str, ...], languages: str | None, lowe
     wanted = [code.strip() for code in languages.split(",")] if languages else None
     with recipe_session(loaded, progress, None, None):
         report = check_judge_of(loaded, progress, wanted)
-    click.echo("\n".join(report.lines()))
+    say("\n".join(report.lines()))
     if lowest is not None and report.accuracy < lowest:
         raise SystemExit(1)

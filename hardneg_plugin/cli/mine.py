@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from hardneg_plugin.cli.options import overwrite_option
+from hardneg_plugin.cli.say import say
+
 
 class Similarity(click.ParamType):
     """A similarity above 0 and up to 1, or ``none``."""
@@ -57,7 +60,8 @@ class Similarity(click.ParamType):
 )
 @click.option("--output-scores", is_flag=True, help="Write the model's scores.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random draw.")
-def command(dataset: str, output: Path, **options: Any) -> None:
+@overwrite_option
+def command(dataset: str, output: Path, overwrite: bool, **options: Any) -> None:
     """Mine hard negatives for DATASET and write rows for a sentence-transformers trainer.
 
     DATASET is a file of pairs (.jsonl, .csv, .tsv, .parquet) or a dataset spec. Statistics go to standard error.
@@ -71,13 +75,15 @@ def command(dataset: str, output: Path, **options: Any) -> None:
 
     from hardneg_plugin.api import mine
     from hardneg_plugin.datasets.spec import spec_of_file
+    from hardneg_plugin.outputs import check_output
     from hardneg_plugin.run.triplets import write_file
 
     if output.suffix not in (".jsonl", ".parquet"):
         msg = f"-o {output}: expected a file that ends in .jsonl or .parquet"
         raise click.ClickException(msg)
+    check_output(output, overwrite=overwrite, inputs=[dataset])
     rows, statistics = mine(spec_of_file(dataset), **options)
     disable_progress_bars()
     write_file(rows, output)
-    click.echo(json.dumps(statistics.to_dict(), indent=1, ensure_ascii=False), err=True)
-    click.echo(f"{len(rows):,} rows in {output}", err=True)
+    say(json.dumps(statistics.to_dict(), indent=1, ensure_ascii=False), err=True)
+    say(f"{len(rows):,} rows in {output}", err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 recipe_argument = click.argument("recipe")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an output that is there already.")
 set_option = click.option(
     "--set",
     "overrides",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hardneg_plugin.cli.say import say
 from hardneg_plugin.recipe.find import builtin_recipes, summary
 
 
@@ -16,4 +17,4 @@ def command() -> None:
     recipes = builtin_recipes()
     width = max(map(len, recipes), default=0)
     for name, path in recipes.items():
-        click.echo(f"{name:<{width}}  {summary(path)}")
+        say(f"{name:<{width}}  {summary(path)}")

@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from hardneg_plugin.cli.options import recipe_argument, set_option
+from hardneg_plugin.cli.say import say
 
 
 @click.command("run")
@@ -74,7 +75,7 @@ def command(
     loaded = load_recipe(recipe, [*overrides, *([f"engine={engine}"] if engine else [])], inputs="all")
     report = run_recipe(loaded, runs, if_exists=if_exists, budget=budget, record=record)
     render_terminal(report, Console())
-    click.echo(f"\nReport: {runs / loaded.name / 'report.md'}", err=True)
+    say(f"\nReport: {runs / loaded.name / 'report.md'}", err=True)
 
 
 def _run_suite(context: click.Context, suite: str, runs: Path, if_exists: str, *, given: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hardneg_plugin.cli.options import recipe_argument, set_option
+from hardneg_plugin.cli.say import say
 
 
 @click.command("show")
@@ -20,4 +21,4 @@ def command(recipe: str, overrides: tuple[str, ...]) -> None:
     from hardneg_plugin.recipe.load import load_recipe
     from hardneg_plugin.recipe.yaml_text import to_yaml
 
-    click.echo(to_yaml(load_recipe(recipe, overrides).to_dict()), nl=False)
+    say(to_yaml(load_recipe(recipe, overrides).to_dict()), nl=False)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from hardneg_plugin.cli.options import recipe_argument, set_option
+from hardneg_plugin.cli.say import say
 
 
 @click.command("validate")
@@ -13,12 +16,14 @@ from hardneg_plugin.cli.options import recipe_argument, set_option
 def command(recipe: str, overrides: tuple[str, ...]) -> None:
     """Check RECIPE (a name or a file): every mistake, with its path, before any work.
 
-    Splits are checked, too, where the dataset is there already.
+    Nothing is fetched, and nothing is written. Splits are checked, too, where the dataset is there already.
 
     \b
     Example:
       hardneg validate mine.yaml
     """
+    # Haystack writes a file into the home folder when it is imported with it.
+    os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
     from hardneg_plugin.datasets import load_dataset
     from hardneg_plugin.errors import DatasetError
     from hardneg_plugin.recipe.load import load_recipe
@@ -27,9 +32,9 @@ def command(recipe: str, overrides: tuple[str, ...]) -> None:
 
     loaded = load_recipe(recipe, overrides, inputs="all but data")
     try:
-        dataset = load_dataset(loaded.data.spec)
-        check_splits(loaded, dataset, evaluation_targets(loaded.evaluate, dataset))
+        dataset = load_dataset(loaded.data.spec, fetch=False)
+        check_splits(loaded, dataset, evaluation_targets(loaded.evaluate, dataset, fetch=False))
     except DatasetError as error:
-        click.echo(f"note: splits were not checked: {error}", err=True)
+        say(f"note: splits were not checked: {error}", err=True)
     stages = sum(map(len, loaded.systems.values()))
-    click.echo(f"{loaded.name}: no mistakes; {len(loaded.systems)} systems, {stages} stages, {len(loaded.seeds)} seeds")
+    say(f"{loaded.name}: no mistakes; {len(loaded.systems)} systems, {stages} stages, {len(loaded.seeds)} seeds")

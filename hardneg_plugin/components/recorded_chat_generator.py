@@ -15,6 +15,7 @@ from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components.chat_client import ABOUT
 from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.errors import DatasetError, LLMError
+from hardneg_plugin.files import atomic_path
 from hardneg_plugin.llm.recording import read_lines, recorded_of
 from hardneg_plugin.llm.request import LLMReply, Message
 from hardneg_plugin.llm.verdicts import DECIDED, UNDECIDED, answer_of
@@ -167,7 +168,7 @@ def pairs_file(path: Path, pairs: Mapping[tuple[str, str], tuple[str, int]]) -> 
     :param path: The file.
     :param pairs: Query id and passage id → label and hardness, 0 to 100.
     """
-    with path.open("w", encoding="utf-8") as file:
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8") as file:
         for (query, passage), (label, hardness) in pairs.items():
             line = {"query": query, "passage": passage, "label": label, "hardness": hardness}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")

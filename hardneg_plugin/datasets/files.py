@@ -13,9 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from hardneg_plugin.datasets.formulas import plain_cell
+from hardneg_plugin.datasets.limits import Counted, bounded_lines, unpacked_limit
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.errors import DatasetError
 
+_BUFFER = 256 * 1024
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
@@ -31,14 +34,21 @@ def file_identity(path: Path) -> list[object]:
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
+def open_bytes(path: Path, max_bytes: int | None = None) -> Iterator[BinaryIO]:
     """Open a file to read, unpacked where it ends in ``.gz``.
 
-    :raises DatasetError: If it cannot be opened, or what is read inside the ``with`` is damaged.
+    :param path: The file.
+    :param max_bytes: Most bytes that it may unpack to; None takes a limit by its size.
+    :raises DatasetError: If it cannot be opened, or what is read inside the ``with`` is damaged or unpacks to more.
     """
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            yield cast(BinaryIO, file)
+        if path.suffix != ".gz":
+            with path.open("rb") as file:
+                yield file
+            return
+        limit = max_bytes or unpacked_limit(path.stat().st_size)
+        with gzip.open(path, "rb") as packed, io.BufferedReader(Counted(packed, str(path), limit), _BUFFER) as unpacked:
+            yield cast(BinaryIO, unpacked)
     except (OSError, EOFError, zlib.error) as error:
         msg = f"{path}: cannot be read to its end: {error}"
         raise DatasetError(msg) from error
@@ -47,10 +57,13 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
 def read_lines(path: Path, part: str, problems: RowProblems) -> Iterator[tuple[int, str]]:
     """Yield ``(line number from 1, line without its end)``; only a line feed ends a line, as JSON lines require.
 
-    :raises DatasetError: If the file cannot be read, or a line is not UTF-8 and bad rows are errors.
+    :raises DatasetError: If the file cannot be read, or a line is not UTF-8 or too long and bad rows are errors.
     """
-    with open_bytes(path) as file:
-        for number, line in enumerate(file, start=1):
+    with open_bytes(path, problems.max_unpacked_bytes) as file:
+        for number, line, size in bounded_lines(file, problems.max_row_bytes):
+            if size:
+                problems.too_long(part, f"{path}:{number}", size)
+                continue
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
@@ -86,12 +99,12 @@ def read_csv(path: Path, part: str, problems: RowProblems) -> Iterator[tuple[int
 
     :raises DatasetError: If the file cannot be read to its end, or its header names a column twice.
     """
-    # Passages are longer than the csv module's 128 KiB default; the importer has its own limit.
-    csv.field_size_limit(1 << 30)
+    # Passages are longer than the csv module's 128 KiB default.
+    csv.field_size_limit(problems.max_row_bytes)
     delimiter = "\t" if ".tsv" in path.suffixes else ","
     # Bytes that are not UTF-8 come as half surrogates, so that one broken cell costs one row and not the file.
-    with open_bytes(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
+    with open_bytes(path, problems.max_unpacked_bytes) as raw:
+        reader = csv.reader(_text_lines(raw, path, part, problems), delimiter=delimiter, strict=True)
         try:
             header = next((row for row in reader if row), [])
             if len(set(header)) < len(header):
@@ -102,10 +115,21 @@ def read_csv(path: Path, part: str, problems: RowProblems) -> Iterator[tuple[int
                 if fault:
                     problems.bad(part, fault[0], f"{path}:{reader.line_num}", fault[1])
                 elif row:
-                    yield reader.line_num, dict(zip(header, row, strict=True))
+                    yield reader.line_num, dict(zip(header, map(plain_cell, row), strict=True))
         except csv.Error as error:
             msg = f"{path}:{reader.line_num}: not a table that can be read on: {error}"
             raise DatasetError(msg) from error
+
+
+def _text_lines(raw: BinaryIO, path: Path, part: str, problems: RowProblems) -> Iterator[str]:
+    """Yield the lines of a table as text, without those that are too long."""
+    for number, line, size in bounded_lines(raw, problems.max_row_bytes):
+        if size:
+            problems.too_long(part, f"{path}:{number}", size)
+        else:
+            # A carriage return alone ends a line, too, as in old spreadsheets.
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape")
+            yield from io.StringIO(text, newline="")
 
 
 def _row_fault(row: list[str], header: list[str]) -> tuple[str, str] | None:

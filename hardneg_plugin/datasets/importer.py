@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hardneg_plugin.cache import CACHE_VARIABLE, entry_path, fingerprint, staging_folder
+from hardneg_plugin.cache import CACHE_VARIABLE, entry_path, fingerprint, refuse_links, staging_folder
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.datasets.rows import Passage, Source
 from hardneg_plugin.errors import CacheError, DatasetError
+from hardneg_plugin.files import write_atomically
 from hardneg_plugin.records.corpus import Corpus
 from hardneg_plugin.records.corpus_writer import CorpusWriter, duplicate_rows, publish_corpus
 
@@ -103,11 +103,10 @@ def _remembered(memo: Path, problems: RowProblems) -> Corpus | None:
 
 def _remember(memo: Path, corpus: Corpus, problems: RowProblems) -> None:
     left_out, examples = problems.counts().get("corpus", {}), problems.examples["corpus"]
-    partial = memo.with_suffix(f".{os.getpid()}.partial")
+    refuse_links(memo.parent)
     try:
         memo.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps({"corpus": corpus.key, "left_out": left_out, "examples": examples}), "utf-8")
-        partial.replace(memo)
+        write_atomically(memo, json.dumps({"corpus": corpus.key, "left_out": left_out, "examples": examples}))
     except OSError as error:
         msg = f"cannot write the cache folder {memo.parent}: {error}; set {CACHE_VARIABLE} to one that can be written"
         raise CacheError(msg) from error

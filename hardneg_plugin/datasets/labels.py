@@ -8,18 +8,20 @@ the sample the pair stands. A label is ``relevant`` (the passage answers the que
 
 from __future__ import annotations
 
-import csv
+import codecs
 import io
 import math
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from hardneg_plugin.datasets.csv_cells import cells_of
 from hardneg_plugin.datasets.files import read_csv
+from hardneg_plugin.datasets.formulas import csv_writer, plain_cell, safe_cell
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.errors import DatasetError
+from hardneg_plugin.files import write_atomically
 
 RELEVANT, IRRELEVANT, UNSURE = "relevant", "irrelevant", "unsure"
 SPELLINGS = {
@@ -29,10 +31,7 @@ SPELLINGS = {
     "": "",
 }
 """What a person may write, in any case → the label."""
-_TEXTS = ("query", "positive", "passage")
 _NEEDED = ("query_id", "passage_id", "label")
-# A spreadsheet takes a cell that begins so for a formula, and a corpus is not to be trusted that far.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def write_labels(path: str | Path, rows: Sequence[LabelRow]) -> None:
     """
     path = Path(path)
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    table = csv_writer(text)
     table.writerow(COLUMNS)
     seen: set[tuple[str, str]] = set()
     for row in rows:
@@ -91,16 +90,15 @@ def write_labels(path: str | Path, rows: Sequence[LabelRow]) -> None:
             raise DatasetError(msg)
         seen.add((row.query_id, row.passage_id))
         table.writerow([_cell(row, name) for name in COLUMNS])
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     # The mark at the start tells spreadsheets that the file is UTF-8.
-    partial.write_text(text.getvalue(), "utf-8-sig")
-    partial.replace(path)
+    write_atomically(path, text.getvalue().encode("utf-8-sig", "backslashreplace"))
 
 
 def _cell(row: LabelRow, name: str) -> str:
     value = getattr(row, name)
-    if name in _TEXTS and value.startswith(_FORMULA):
-        return f"'{value}"
+    # A spreadsheet would run a formula, and neither a corpus nor its ids are to be trusted that far.
+    if isinstance(value, str):
+        return safe_cell(value)
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -128,6 +126,39 @@ def read_labels(path: str | Path) -> list[LabelRow]:
         msg = f"{path}: no pair in it; expected a header with {', '.join(_NEEDED)} and a row a pair"
         raise DatasetError(msg)
     return rows
+
+
+def set_label(path: str | Path, query_id: str, passage_id: str, label: str) -> bool:
+    """Write one label into a file as it is now: every other cell, column and row keeps its bytes.
+
+    :param path: The CSV file.
+    :param query_id: Id of the query.
+    :param passage_id: Id of the candidate.
+    :param label: The label; empty takes it away.
+    :returns: Whether there is such a pair.
+    :raises DatasetError: If the file is no label sample any more.
+    :raises StorageError: If it cannot be written; it stays as it was.
+    """
+    path = Path(path)
+    read_labels(path)
+    content = path.read_bytes()
+    encoding = "utf-8-sig" if content.startswith(codecs.BOM_UTF8) else "utf-8"
+    text = content.decode(encoding, "surrogateescape")
+    columns: dict[str, int] = {}
+    for cells in cells_of(text):
+        values = [plain_cell(cell.value) for cell in cells]
+        if not columns:
+            columns = {name: location for location, name in enumerate(values)}
+            continue
+        found = [
+            values[columns[name]] for name in ("query_id", "passage_id") if columns.get(name, len(values)) < len(values)
+        ]
+        if found == [query_id, passage_id] and columns.get("label", len(cells)) < len(cells):
+            cell = cells[columns["label"]]
+            changed = f"{text[: cell.start]}{label}{text[cell.end :]}"
+            write_atomically(path, changed.encode(encoding, "surrogateescape"))
+            return True
+    return False
 
 
 def weights_of(rows: Sequence[LabelRow]) -> list[float]:
@@ -163,9 +194,6 @@ def _row(path: Path, line: int, cells: Mapping[str, str]) -> LabelRow:
         known = ", ".join(spelling for spelling in SPELLINGS if spelling)
         msg = f"{location}: label must be one of {known}, or blank; got {values['label']!r}"
         raise DatasetError(msg)
-    for name in _TEXTS:
-        text = values.get(name, "")
-        values[name] = text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
     rank = _number(location, "rank", values.pop("rank", ""), whole=True)
     weight = _number(location, "weight", values.pop("weight", ""), whole=False)
     texts = {**values, "label": label}

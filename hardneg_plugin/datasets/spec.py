@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from hardneg_plugin.datasets.base import MAX_TEXT_CHARS, RetrievalDataset
 from hardneg_plugin.datasets.beir import BeirSource
 from hardneg_plugin.datasets.hub import HubSource, hub_entry, hub_names
+from hardneg_plugin.datasets.limits import MAX_ROW_BYTES
 from hardneg_plugin.datasets.problems import BadRows, RowProblems
 from hardneg_plugin.datasets.remote import is_remote, local_copy
 from hardneg_plugin.datasets.rows import Source
@@ -20,7 +21,15 @@ from hardneg_plugin.datasets.union import UnionSource, named_parts
 from hardneg_plugin.errors import DatasetError
 
 FILE_KINDS = ("beir", *SUFFIXES)
-SHARED_OPTIONS = ("on_bad_row", "max_text_chars", "default_language", "gold", "queries")
+SHARED_OPTIONS = (
+    "on_bad_row",
+    "max_text_chars",
+    "max_row_bytes",
+    "max_unpacked_bytes",
+    "default_language",
+    "gold",
+    "queries",
+)
 KNOWN_SPECS = "sample, beir:FOLDER, jsonl:PATH, csv:PATH, parquet:PATH or a dataset of the hub"
 # Between the specs of a union; a path with a plus sign between two spaces cannot be one of several.
 UNION = " + "
@@ -78,8 +87,10 @@ def resolve_spec(spec: str, folder: Path) -> str:
     return str(parsed._replace(path=str((folder / _at_home(parsed.path)).resolve())))
 
 
-def _here(path: str) -> Path:
-    return local_copy(path) if is_remote(path) else _at_home(path)
+def _here(path: str, problems: RowProblems, fetch: bool) -> Path:
+    if is_remote(path):
+        return local_copy(path, fetch=fetch, max_bytes=problems.max_unpacked_bytes)
+    return _at_home(path)
 
 
 def _at_home(path: str) -> Path:
@@ -102,7 +113,7 @@ def with_options(spec: str, options: Mapping[str, str | int]) -> str:
     return str(parsed._replace(options={**parsed.options, **{name: str(value) for name, value in options.items()}}))
 
 
-def load_dataset(spec: str) -> RetrievalDataset:
+def load_dataset(spec: str, *, fetch: bool = True) -> RetrievalDataset:
     """Return the dataset of a spec; files are opened, rows are read when they are asked for.
 
     ``sample?passages=3600&seed=0``, ``beir:FOLDER``, or ``jsonl:``, ``csv:``, ``parquet:`` with a file or folder and,
@@ -110,14 +121,16 @@ def load_dataset(spec: str) -> RetrievalDataset:
     (``negative_1 … negative_n`` are all negatives); a bad row of pairs is left out as a whole. Or the name of a dataset
     of the hub: ``msmarco``, ``mr-tydi:sw``, or the first rows of ready triplets: ``msmarco-bm25?rows=10000``. Every
     spec takes the options ``on_bad_row`` (``error``, the default, stops at the first bad row; ``skip`` leaves bad
-    rows out and counts them), ``max_text_chars`` (longer texts are bad rows; 100,000), ``default_language`` (ISO
-    639-1 code of rows that carry no language), ``gold`` (a split: its relevant passages alone are the corpus) and
-    ``queries`` (how many of that split's queries, drawn by a hash of their id). A path may lie on any file system
-    of fsspec (``beir:s3://bucket/folder``): it is copied into the cache first.
+    rows out and counts them), ``max_text_chars`` (longer texts are bad rows; 100,000), ``max_row_bytes`` (longer rows
+    of a text file are; 32 MiB), ``max_unpacked_bytes`` (what a packed file or an archive may unpack to),
+    ``default_language`` (ISO 639-1 code of rows that carry no language), ``gold`` (a split: its relevant passages alone
+    are the corpus) and ``queries`` (how many of that split's queries, drawn by a hash of their id). A path may lie on
+    any file system of fsspec (``beir:s3://bucket/folder``): it is copied into the cache first.
     Several specs with `` + `` between them are one dataset, whose ids begin with the name of their part:
     ``beir:tydi/en + beir:tydi/ko``.
 
     :param spec: The spec.
+    :param fetch: Whether what is not on this machine may be fetched; without, nothing is written, either.
     :raises DatasetError: If the spec cannot be read or a file is missing.
     """
     parts = [_taken_apart(part) for part in spec.split(UNION)]
@@ -125,11 +138,15 @@ def load_dataset(spec: str) -> RetrievalDataset:
     if on_bad_row not in get_args(BadRows):
         msg = f"dataset {spec!r}: on_bad_row must be one of {', '.join(get_args(BadRows))}; got {on_bad_row!r}"
         raise DatasetError(msg)
-    problems = RowProblems(on_bad_row)  # type: ignore[arg-type]
+    problems = RowProblems(
+        on_bad_row,  # type: ignore[arg-type]
+        max_row_bytes=_limit(spec, "max_row_bytes", parts) or MAX_ROW_BYTES,
+        max_unpacked_bytes=_limit(spec, "max_unpacked_bytes", parts),
+    )
     most = _one_for_all(spec, "max_text_chars", [shared for _, shared in parts], str(MAX_TEXT_CHARS))
     longest = _whole(spec, "max_text_chars", most)
     sources = [
-        (_cut_out(spec, _source(own, problems, longest), shared), shared.get("default_language", ""))
+        (_cut_out(spec, _source(own, problems, longest, fetch), shared), shared.get("default_language", ""))
         for own, shared in parts
     ]
     if len(sources) == 1:
@@ -163,9 +180,14 @@ def _cut_out(spec: str, source: Source, shared: Mapping[str, str]) -> Source:
     return source
 
 
-def _source(spec: Spec, problems: RowProblems, max_chars: int) -> Source:
+def _limit(spec: str, name: str, parts: Sequence[tuple[Spec, Mapping[str, str]]]) -> int | None:
+    value = _one_for_all(spec, name, [shared for _, shared in parts], "")
+    return _whole(spec, name, value) if value else None
+
+
+def _source(spec: Spec, problems: RowProblems, max_chars: int, fetch: bool) -> Source:
     if spec.kind in SUFFIXES:
-        return TabularSource(spec.kind, _here(spec.path), spec.options, problems, max_chars=max_chars)
+        return TabularSource(spec.kind, _here(spec.path, problems, fetch), spec.options, problems, max_chars=max_chars)
     known = ("passages", "seed") if spec.kind == "sample" else ("rows",) if spec.kind in hub_names() else ()
     unknown = [name for name in spec.options if name not in known]
     if unknown:
@@ -173,9 +195,9 @@ def _source(spec: Spec, problems: RowProblems, max_chars: int) -> Source:
         msg = f"dataset {str(spec)!r}: unknown option {', '.join(unknown)}; {spec.kind} takes {options}"
         raise DatasetError(msg)
     if spec.kind in hub_names():
-        return HubSource(spec.kind, spec.path, problems, _rows(str(spec), spec.options))
+        return HubSource(spec.kind, spec.path, problems, _rows(str(spec), spec.options), fetch=fetch)
     if spec.kind == "beir":
-        return BeirSource(_here(spec.path), problems)
+        return BeirSource(_here(spec.path, problems, fetch), problems)
     return SampleSource(**{name: _whole(str(spec), name, value) for name, value in spec.options.items()})
 
 

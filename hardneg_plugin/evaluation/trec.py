@@ -10,6 +10,7 @@ import numpy as np
 
 from hardneg_plugin.errors import EvaluationError
 from hardneg_plugin.evaluation.runs import Qrels, Run, ranking
+from hardneg_plugin.files import atomic_path
 
 _Number = TypeVar("_Number", int, float)
 
@@ -26,7 +27,7 @@ def write_trec_run(run: Run, path: Path, tag: str) -> None:
     :param tag: Name of the system.
     :raises EvaluationError: When an id or the tag is empty or holds white space, or a score is NaN or infinite.
     """
-    with path.open("w", encoding="utf-8", newline="\n") as lines:
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as lines:
         for query, results in run.items():
             for rank, (passage, score) in enumerate(_untied(results, query), start=1):
                 fields = (query, "Q0", passage, str(rank), repr(score), tag)
@@ -55,7 +56,7 @@ def write_trec_qrels(qrels: Qrels, path: Path) -> None:
     :param path: File to write, UTF-8.
     :raises EvaluationError: When an id is empty or holds white space.
     """
-    with path.open("w", encoding="utf-8", newline="\n") as lines:
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as lines:
         for query, grades in qrels.items():
             for passage, grade in grades.items():
                 lines.write(f"{_field(query, path)} 0 {_field(passage, path)} {grade}\n")

@@ -26,6 +26,9 @@ _OPENAI = "haystack.components.generators.chat.openai.OpenAIChatGenerator"
 # A local server needs no key; one that does says so, and the key stays in the environment.
 _OPENAI_KEY = {"type": "env_var", "env_vars": ["OPENAI_API_KEY"], "strict": False}
 
+_SECRETS = ("api_key", "token", "secret", "password")
+_ENV_VAR = "{type: env_var, env_vars: [OPENAI_API_KEY]}"
+
 
 def generator_of(llm: LLMSection) -> dict[str, Any]:
     """Return the chat generator of a section as Haystack writes it."""
@@ -87,8 +90,14 @@ def generator_errors(stage: Stage, llm: object, path: str) -> list[str]:
     :param path: Path of the stage.
     """
     parameter = parameters_of(stage_class(stage.name)).get(CHAT_GENERATOR)
-    if parameter is None or llm is not None:
-        return []
+    errors = [
+        error
+        for name in GENERATORS
+        if isinstance(given := stage.params.get(name), Mapping)
+        for error in secret_errors(given, f"{path}.{name}")
+    ]
+    if parameter is None or llm is not None or errors:
+        return errors
     if parameter.default is parameter.empty and CHAT_GENERATOR not in stage.params:
         return [f"{path}.{CHAT_GENERATOR}: missing; give it here, or give the recipe an `llm` section"]
     return [
@@ -98,13 +107,30 @@ def generator_errors(stage: Stage, llm: object, path: str) -> list[str]:
     ]
 
 
+def secret_errors(generator: Mapping[str, Any], path: str) -> list[str]:
+    """Return where a chat generator has a key as text: it would be written into the run folder.
+
+    :param generator: ``{type, init_parameters}``.
+    :param path: Its path in the recipe.
+    """
+    parameters = generator.get("init_parameters")
+    return [
+        f"{path}.init_parameters.{name}: expected the name of an environment variable, as in {_ENV_VAR}; no key is "
+        "written into a recipe"
+        for name, value in (parameters.items() if isinstance(parameters, Mapping) else ())
+        if str(name).endswith(_SECRETS) and isinstance(value, str)
+    ]
+
+
 def llm_errors(llm: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with the values of the `llm` section; nothing is asked."""
     errors = []
     if llm["recorded"] is not None and llm["generator"] is not None:
         errors.append("llm.recorded, llm.generator: give one of them")
     if llm["generator"] is not None and not isinstance(llm["generator"].get("type"), str):
-        errors.append(f"llm.generator: expected {{type, init_parameters}}, got {llm['generator']!r}")
+        errors.append("llm.generator: expected {type, init_parameters}, with the path of a class as type")
+    if llm["generator"] is not None:
+        errors += secret_errors(llm["generator"], "llm.generator")
     if llm["budget"] is not None:
         try:
             Budget.parse(llm["budget"])

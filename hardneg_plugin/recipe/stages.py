@@ -96,5 +96,5 @@ def stage_fingerprint(stage: Stage, params: Mapping[str, Any], data_corpus: str,
         if isinstance(every.get(name), Mapping):
             every[name] = answer_identity(every[name])
     if isinstance(every.get("model"), str):
-        every["model"] = base_model_identity(every["model"])
+        every["model"] = base_model_identity(every["model"], f"{stage.name}.model")
     return fingerprint([STAGES[stage.name], cls.version, cls.depends_on(), every, before])

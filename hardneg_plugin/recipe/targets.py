@@ -34,18 +34,21 @@ class Target:
         return {query.id: query.language for query in self.dataset.queries(self.split)}
 
 
-def evaluation_targets(section: EvaluateSection | None, dataset: RetrievalDataset) -> tuple[Target, ...]:
+def evaluation_targets(
+    section: EvaluateSection | None, dataset: RetrievalDataset, *, fetch: bool = True
+) -> tuple[Target, ...]:
     """Return all that a recipe measures on, in its order.
 
     :param section: The recipe's section; None measures nothing.
     :param dataset: The recipe's own dataset.
+    :param fetch: Whether other datasets may be fetched where they are not on this machine.
     """
     if section is None:
         return ()
     own = [Target(split, dataset, split, (section.relevance or {}).get(split, 1)) for split in section.splits]
     others = []
     for name, other in other_datasets(section.datasets).items():
-        loaded = load_dataset(other.dataset)
+        loaded = load_dataset(other.dataset, fetch=fetch)
         for split in other.splits:
             label = name if len(other.splits) == 1 else f"{name} {split}"
             others.append(Target(label, loaded, split, other.relevance, other.group))

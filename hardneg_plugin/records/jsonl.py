@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hardneg_plugin.errors import RecordError
+from hardneg_plugin.files import atomic_path
 from hardneg_plugin.records.candidates import Candidate
 from hardneg_plugin.records.example import MiningExample
 
@@ -18,7 +19,7 @@ def write_jsonl(path: str | Path, examples: Iterable[MiningExample]) -> None:
     :param path: File to write.
     :param examples: Read one at a time.
     """
-    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
         for example in examples:
             readable = [_readable(candidate) for candidate in example.candidates]
             file.write(json.dumps({**example.to_dict(), "readable": readable}, ensure_ascii=False) + "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hardneg_plugin.errors import RecordError
+from hardneg_plugin.files import atomic_path
 from hardneg_plugin.records.candidates import Candidates, compact
 from hardneg_plugin.records.corpus import Corpus
 from hardneg_plugin.records.dictionary_column import DictionaryColumn
@@ -42,10 +42,8 @@ def write_parquet(path: str | Path, examples: Sequence[MiningExample]) -> None:
     columns = {**_example_columns(examples, table), **_candidate_columns(table)}
     facts = {"format": FORMAT, "corpus": table.corpus.key if table.corpus else None}
     arrow = pa.table(columns).replace_schema_metadata({_META_KEY: json.dumps(facts).encode()})
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(arrow, partial, compression="zstd")
-    os.replace(partial, path)  # noqa: PTH105 - the atomic one, by its name
+    with atomic_path(path) as partial:
+        pq.write_table(arrow, partial, compression="zstd")
 
 
 def _example_columns(examples: Sequence[MiningExample], table: CandidateTable) -> dict[str, pa.Array]:

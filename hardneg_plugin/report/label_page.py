@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,7 +12,8 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from hardneg_plugin.datasets.labels import IRRELEVANT, RELEVANT, UNSURE, LabelRow, read_labels, write_labels
+from hardneg_plugin.datasets.labels import IRRELEVANT, RELEVANT, UNSURE, read_labels, set_label
+from hardneg_plugin.errors import HardnegError
 
 _HOST = "127.0.0.1"
 _LARGEST = 65_536
@@ -30,14 +31,17 @@ _HEADERS = {
 class LabelPage:
     """The sample in a file, and the page of its next pair without a label. Works without JavaScript.
 
-    :param path: The CSV file; written anew at every answer.
+    The file is the person's: it is read at every click, and no cell but the label that is given changes.
+
+    :param path: The CSV file.
     :raises DatasetError: If it is no label sample.
     """
 
     def __init__(self, path: Path) -> None:
         from jinja2 import Environment
 
-        self._path, self._rows = path, read_labels(path)
+        self._path = path
+        read_labels(path)
         self._last: tuple[str, str] | None = None
         # Another site in the same browser does not know it, so it cannot answer for the person.
         self.token = secrets.token_urlsafe(32)
@@ -45,29 +49,30 @@ class LabelPage:
         self._template = Environment(autoescape=True).from_string(text)
 
     def answer(self, query_id: str, passage_id: str, label: str) -> bool:
-        """Write a label, or none where it is empty; return whether there is such a pair."""
-        for position, row in enumerate(self._rows):
-            if (row.query_id, row.passage_id) == (query_id, passage_id):
-                self._rows[position] = replace(row, label=label)
-                write_labels(self._path, self._rows)
-                self._last = (query_id, passage_id) if label else None
-                return True
-        return False
+        """Write a label, or none where it is empty; return whether there is such a pair.
+
+        :raises HardnegError: If the file is no label sample any more, or cannot be written.
+        """
+        found = set_label(self._path, query_id, passage_id, label)
+        if found:
+            self._last = (query_id, passage_id) if label else None
+        return found
 
     def html(self) -> str:
-        """Return the page."""
-        open_rows = [row for row in self._rows if not row.label]
+        """Return the page.
+
+        :raises HardnegError: If the file is no label sample any more.
+        """
+        rows = read_labels(self._path)
+        open_rows = [row for row in rows if not row.label]
         return self._template.render(
             row=open_rows[0] if open_rows else None,
-            last=self._row_of(self._last),
-            done=len(self._rows) - len(open_rows),
-            total=len(self._rows),
+            last=next((row for row in rows if (row.query_id, row.passage_id) == self._last), None),
+            done=len(rows) - len(open_rows),
+            total=len(rows),
             token=self.token,
             file=self._path.name,
         )
-
-    def _row_of(self, pair: tuple[str, str] | None) -> LabelRow | None:
-        return next((row for row in self._rows if (row.query_id, row.passage_id) == pair), None)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -83,7 +88,11 @@ class _Handler(BaseHTTPRequestHandler):
         if urlsplit(self.path).path != "/":
             self._end(HTTPStatus.NOT_FOUND)
             return
-        body = self._page.html().encode()
+        try:
+            body = self._page.html().encode("utf-8", "replace")
+        except HardnegError as error:
+            self._say(error)
+            return
         self.send_response(HTTPStatus.OK)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
@@ -104,7 +113,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._end(HTTPStatus.FORBIDDEN)
         elif given.get("label") not in (RELEVANT, IRRELEVANT, UNSURE, ""):
             self._end(HTTPStatus.BAD_REQUEST)
-        elif not self._page.answer(given.get("query_id", ""), given.get("passage_id", ""), given["label"]):
+        else:
+            self._answer(given)
+
+    def _answer(self, given: Mapping[str, str]) -> None:
+        try:
+            found = self._page.answer(given.get("query_id", ""), given.get("passage_id", ""), given["label"])
+        except HardnegError as error:
+            self._say(error)
+            return
+        if not found:
             self._end(HTTPStatus.NOT_FOUND)
         else:
             self.send_response(HTTPStatus.SEE_OTHER)
@@ -118,6 +136,16 @@ class _Handler(BaseHTTPRequestHandler):
             return True
         self._end(HTTPStatus.FORBIDDEN)
         return False
+
+    def _say(self, error: HardnegError) -> None:
+        """Send what is wrong with the file, so that the person mends it and loads the page anew."""
+        body = str(error).encode("utf-8", "replace")
+        self.send_response(HTTPStatus.CONFLICT)
+        for name, value in {**_HEADERS, "Content-Type": "text/plain; charset=utf-8"}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _end(self, status: HTTPStatus) -> None:
         self.send_response(status)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from hardneg_plugin.report.content import Cell, Section, Table
 from hardneg_plugin.report.data import ReportData
 from hardneg_plugin.report.tables import report_sections
+from hardneg_plugin.visible import visible
 
 # Names and reasons may come from data: nothing in them may end a cell, make a link or reach the page as HTML.
 _MARKUP = re.compile(r"([\\|`*_\[\]])")
@@ -44,7 +45,7 @@ def escape(text: str) -> str:
     :param text: Any text.
     :returns: One line that shows the text as it is.
     """
-    line = " ".join(text.split())
+    line = " ".join(visible(text).split())
     escaped = _MARKUP.sub(r"\\\1", line).translate(_ENTITIES)
     # An underscore between letters is never markup, and metric and stage names stay readable.
     return _INSIDE_WORD.sub("_", escaped)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from hardneg_plugin.errors import EvaluationError
+from hardneg_plugin.files import atomic_path, write_atomically
 from hardneg_plugin.report.data import ReportData
 from hardneg_plugin.report.markdown import render_markdown
 from hardneg_plugin.report.per_query import QueryValues, per_query_table
@@ -29,11 +29,10 @@ def write_results(data: ReportData, folder: Path, per_query: Iterable[QueryValue
     except (TypeError, ValueError) as error:
         msg = f"the report of {data.recipe!r} cannot be written as JSON: {error}"
         raise EvaluationError(msg) from error
-    staged = _staged(folder / "per_query.parquet")
-    pq.write_table(per_query_table(per_query), staged)
-    staged.replace(folder / "per_query.parquet")
-    _write_text(folder / "report.md", render_markdown(data))
-    _write_text(folder / "results.json", text + "\n")
+    with atomic_path(folder / "per_query.parquet") as staged:
+        pq.write_table(per_query_table(per_query), staged)
+    write_atomically(folder / "report.md", render_markdown(data))
+    write_atomically(folder / "results.json", text + "\n")
 
 
 def read_results(path: Path) -> ReportData:
@@ -56,14 +55,3 @@ def read_results(path: Path) -> ReportData:
     except EvaluationError as error:
         msg = f"{path}: {error}"
         raise EvaluationError(msg) from error
-
-
-def _write_text(path: Path, text: str) -> None:
-    staged = _staged(path)
-    staged.write_text(text, encoding="utf-8", newline="\n")
-    staged.replace(path)
-
-
-def _staged(path: Path) -> Path:
-    """Name a temporary file in the same folder, since a rename is atomic only within one file system."""
-    return path.with_name(f".{path.name}.{os.getpid()}")

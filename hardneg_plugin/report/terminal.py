@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hardneg_plugin.report.content import Cell, Section, Table
 from hardneg_plugin.report.data import ReportData
 from hardneg_plugin.report.tables import report_sections
+from hardneg_plugin.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,9 +73,9 @@ def _boxed(table: Table, console: Console) -> None:
     from rich.text import Text
 
     # Text, because square brackets in a name are no markup.
-    boxed = RichTable(title=Text(table.title) if table.title else None, title_justify="left")
+    boxed = RichTable(title=Text(visible(table.title)) if table.title else None, title_justify="left")
     for column, name in enumerate(table.header):
-        boxed.add_column(Text(name), justify="left" if column < table.text_columns else "right")
+        boxed.add_column(Text(visible(name)), justify="left" if column < table.text_columns else "right")
     for row in table.rows:
         boxed.add_row(*(_styled(cell) for cell in row))
     console.print(boxed)
@@ -83,9 +84,9 @@ def _boxed(table: Table, console: Console) -> None:
 def _styled(cell: Cell) -> Text:
     from rich.text import Text
 
-    text = Text(cell.text, style="bold" if cell.best else "")
+    text = Text(visible(cell.text), style="bold" if cell.best else "")
     return text.append(f" {cell.mark}", style="not bold") if cell.mark else text
 
 
 def _show(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    console.print(visible(text), markup=False, highlight=False, emoji=False, soft_wrap=True)

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hardneg_plugin.errors import WorkspaceError
+from hardneg_plugin.outputs import refuse_foreign, write_marked
 from hardneg_plugin.report.latex import latex_page
 from hardneg_plugin.report.plots import plots_of
 from hardneg_plugin.report.suite import CellReport, result_files, suite_csv, suite_markdown, suite_sections
 from hardneg_plugin.run.progress import Progress
 from hardneg_plugin.run.runner import run_recipe
 from hardneg_plugin.run.suite import Suite
-from hardneg_plugin.run.workspace import IfExists, write_text
+from hardneg_plugin.run.workspace import IfExists
 
 
 def run_suite(
@@ -39,12 +40,13 @@ def run_suite(
     :param if_exists: ``reuse`` goes on with earlier runs, ``overwrite`` starts anew, ``error`` refuses earlier ones.
     :param progress: Where progress is shown.
     :param tell: Called with each cell's report as soon as it is there.
-    :raises HardnegError: If a cell cannot be run.
+    :raises HardnegError: If a cell cannot be run, or a file that others wrote stands where a result would.
     """
     progress = progress or Progress()
     if if_exists == "error" and (results / f"{suite.page}.md").exists():
         msg = f"{results / f'{suite.page}.md'} exists; --if-exists reuse goes on with it, overwrite starts anew"
         raise WorkspaceError(msg)
+    refuse_foreign(results, _pages(suite))
     cells = []
     for number, cell in enumerate(suite.cells, 1):
         progress.say(f"{suite.name}: cell {number} of {len(suite.cells)}, {cell.name}")
@@ -60,21 +62,24 @@ def run_suite(
 
 
 def _write(suite: Suite, cells: list[CellReport], results: Path) -> None:
-    results.mkdir(parents=True, exist_ok=True)
-    write_text(results / f"{suite.page}.md", suite_markdown(suite.name, _paragraphs(suite), cells))
-    write_text(results / f"{suite.page}.tex", latex_page(suite_sections(cells)))
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows(suite_csv(cells))
-    write_text(results / f"{suite.page}.csv", table.getvalue())
-    charts = results / suite.page
-    charts.mkdir(exist_ok=True)
+    texts = (
+        suite_markdown(suite.name, _paragraphs(suite), cells),
+        latex_page(suite_sections(cells)),
+        table.getvalue(),
+    )
+    for name, text in zip(_pages(suite), texts, strict=True):
+        write_marked(results, name, text)
     for name, drawing in plots_of(cells[-1].name, cells[-1].report):
-        write_text(charts / name, drawing)
+        write_marked(results, f"{suite.page}/{name}", drawing)
     for system, dataset, result in result_files(suite.name, cells[-1]):
-        folder = results / suite.page / _file_name(system)
-        folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False)
-        write_text(folder / f"{_file_name(dataset)}.json", text + "\n")
+        write_marked(results, f"{suite.page}/{_file_name(system)}/{_file_name(dataset)}.json", text + "\n")
+
+
+def _pages(suite: Suite) -> list[str]:
+    return [f"{suite.page}.{ending}" for ending in ("md", "tex", "csv")]
 
 
 def _paragraphs(suite: Suite) -> list[str]:

@@ -43,7 +43,7 @@ def evaluate_model(
     def row(system: System, retriever: Retriever) -> Row:
         return Row(system, {None: {split: score(retriever).scores}})
 
-    identity = base_model_identity(model)
+    identity = base_model_identity(model, "model")
     rows = [
         row(System("BM25 retrieval"), BM25Index(data.corpus).search),
         row(System("model", base_model=model, base_fingerprint=identity), model_retriever(model, data.corpus)),

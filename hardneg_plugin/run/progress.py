@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from hardneg_plugin.visible import visible
+
 _LINES = 10
 
 
@@ -26,7 +28,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Show one line."""
-        self.console.print(line, markup=False)
+        self.console.print(visible(line), markup=False, emoji=False)
 
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Callable[[int], None]]:

@@ -41,7 +41,10 @@ def model_system(name: str, model: str) -> EvaluatedSystem:
     :param model: Folder or hub id.
     """
     return EvaluatedSystem(
-        name, None, lambda _: base_model_identity(model), lambda corpus: model_retriever(model, corpus)
+        name,
+        None,
+        lambda _: base_model_identity(model, f"evaluate.models.{name}"),
+        lambda corpus: model_retriever(model, corpus),
     )
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from hardneg_plugin.errors import WorkspaceError
+from hardneg_plugin.files import write_atomically
 
 
 class TrainingLock:
@@ -47,6 +48,4 @@ class TrainingLock:
             return
         (self._folder / "training.json").unlink(missing_ok=True)
         shutil.rmtree(self._folder / "model.partial", ignore_errors=True)
-        partial = self._folder / ".fingerprint.partial"
-        partial.write_text(identity, "utf-8")
-        partial.replace(self._mark)
+        write_atomically(self._mark, identity)

@@ -9,6 +9,7 @@ from typing import Any
 
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.components import TripletBuilder
+from hardneg_plugin.files import atomic_path
 from hardneg_plugin.records import MiningExample
 
 _LAST = "language"
@@ -60,9 +61,8 @@ def write_file(rows: Any, file: Path) -> None:
     :param rows: A ``datasets.Dataset``.
     :param file: Ends in ``.jsonl`` or ``.parquet``.
     """
-    partial = file.with_name(f".{file.name}.partial")
-    rows.to_parquet(partial) if file.suffix == ".parquet" else rows.to_json(partial, force_ascii=False)
-    partial.replace(file)
+    with atomic_path(file) as partial:
+        rows.to_parquet(partial) if file.suffix == ".parquet" else rows.to_json(partial, force_ascii=False)
 
 
 def _write_parts(shards: Sequence[list[MiningExample]], folder: Path, builder: TripletBuilder) -> Iterator[Path]:

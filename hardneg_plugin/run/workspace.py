@@ -16,7 +16,10 @@ from typing import Any, Literal, get_args
 from filelock import FileLock, Timeout
 
 from hardneg_plugin.errors import ParameterError, WorkspaceError
+from hardneg_plugin.files import write_atomically
+from hardneg_plugin.outputs import mark_written, remove_written
 from hardneg_plugin.recipe.layout import MARKER, check_layout, mark_layout
+from hardneg_plugin.recipe.run_files import refuse_links, refuse_others, remove_run_files
 from hardneg_plugin.run.training_lock import TrainingLock
 
 # A path takes one of the two slashes of a URL.
@@ -83,7 +86,8 @@ class Workspace:
         """Create the folder or take one that exists, and lock it.
 
         :param folder: The run folder.
-        :param if_exists: ``reuse`` goes on where an earlier run stopped, ``overwrite`` removes it, ``error`` refuses.
+        :param if_exists: ``reuse`` goes on where an earlier run stopped, ``overwrite`` removes its
+            files by name and leaves those of others, ``error`` refuses.
         :raises WorkspaceError: If it exists and must not, is something else than a run folder, cannot be written, or
             another run is using it.
         """
@@ -96,13 +100,18 @@ class Workspace:
                 "folder there (datasets may lie on any file system of fsspec)"
             )
             raise WorkspaceError(msg)
+        try:
+            str(folder.absolute()).encode()
+        except UnicodeEncodeError as error:
+            msg = f"{str(folder.absolute())!r} is not UTF-8, and results name it; choose another --runs folder"
+            raise WorkspaceError(msg) from error
         workspace = cls(folder)
         try:
             workspace._check(if_exists)
             folder.mkdir(parents=True, exist_ok=True)
             workspace._lock.acquire(timeout=0)
             if if_exists == "overwrite":
-                workspace._empty()
+                remove_run_files(folder)
             mark_layout(folder)
         except Timeout as error:
             msg = f"another hardneg run is using {folder}; wait for its end, or --set name=… makes another run folder"
@@ -123,18 +132,13 @@ class Workspace:
         if not (self.folder / MARKER).is_file() and any(path.name != LOCK for path in self.folder.iterdir()):
             msg = f"{self.folder} exists and is no run folder (no {MARKER}); choose another --runs folder or name"
             raise WorkspaceError(msg)
+        refuse_links(self.folder)
         if if_exists == "reuse":
             check_layout(self.folder)
         if if_exists == "error":
             choices = "--if-exists reuse goes on with it, overwrite starts anew, --set name=… makes another"
             msg = f"{self.folder} exists; {choices}"
             raise WorkspaceError(msg)
-
-    def _empty(self) -> None:
-        for path in self.folder.iterdir():
-            if path.name in (MARKER, LOCK):
-                continue
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     @property
     def recipe_file(self) -> Path:
@@ -247,7 +251,9 @@ class Workspace:
         staged.mkdir(parents=True)
         build(staged)
         (staged / "fingerprint").write_text(fingerprint, "utf-8")
-        shutil.rmtree(path, ignore_errors=True)
+        mark_written(staged)
+        remove_written(path)
+        refuse_others(path)
         staged.rename(path)
 
 
@@ -272,9 +278,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file that appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, "utf-8")
-    partial.replace(path)
+    write_atomically(path, text)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -75,9 +75,14 @@ def load_base_model(
     return model
 
 
-def base_model_identity(base_model: str) -> str:
-    """Return the id of a hub model, or a hash of a local one's files, which tells when other weights lie there."""
-    folder = None if base_model == STATIC else local_folder(base_model, "base_model")
+def base_model_identity(base_model: str, what: str = "base_model") -> str:
+    """Return the id of a hub model, or a hash of a local one's files, which tells when other weights lie there.
+
+    :param base_model: Its name.
+    :param what: Name of the parameter that holds it; the message begins with it.
+    :raises ModelError: If it is neither a folder nor an id.
+    """
+    folder = None if base_model == STATIC else local_folder(base_model, what)
     if folder is None:
         return base_model
     state = xxhash.xxh3_128()

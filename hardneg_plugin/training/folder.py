@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hardneg_plugin.errors import TrainingError
+from hardneg_plugin.files import write_atomically
+from hardneg_plugin.outputs import mark_written, remove_written
 from hardneg_plugin.training.result import TrainingResult
 
 _STATE = "trainer_state.json"  # transformers writes it last into a checkpoint
@@ -75,7 +77,8 @@ class TrainingFolder:
 
     def finish(self, settings: Mapping[str, Any], result: TrainingResult) -> None:
         """Put the staged model in place by one rename, record the result and remove the checkpoints."""
-        shutil.rmtree(self.model, ignore_errors=True)
+        mark_written(self.partial)
+        self._remove_model()
         self.partial.rename(self.model)
         self._write({"settings": settings, "result": result.to_dict()})
         shutil.rmtree(self.checkpoints, ignore_errors=True)
@@ -83,10 +86,17 @@ class TrainingFolder:
 
     def _clear(self) -> None:
         # The record goes last: without it the rest could not be told from somebody else's files.
-        for folder in (self.model, self.partial, self.checkpoints, self.stages):
-            if folder.exists() and self._record.exists():
-                shutil.rmtree(folder)
+        if self._record.exists():
+            self._remove_model()
+            for folder in (self.partial, self.checkpoints, self.stages):
+                shutil.rmtree(folder, ignore_errors=True)
         self._record.unlink(missing_ok=True)
+
+    def _remove_model(self) -> None:
+        remove_written(self.model)
+        if self.model.exists():
+            msg = f"{self.model} holds what hardneg did not write, and is not replaced; choose another folder"
+            raise TrainingError(msg)
 
     def _read(self) -> dict[str, Any] | None:
         try:
@@ -99,9 +109,7 @@ class TrainingFolder:
         return record
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        staged = self._record.with_suffix(".partial")
-        staged.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        staged.replace(self._record)
+        write_atomically(self._record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
     def _check_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         # What was read back from JSON has lists for tuples.

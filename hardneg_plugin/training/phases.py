@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from hardneg_plugin.files import atomic_path, write_atomically
 from hardneg_plugin.training.columns import ROW, LevelledKeys, TextKeys, TrainingColumns
 from hardneg_plugin.training.phase_batches import StageBatches
 from hardneg_plugin.training.refresh import Curriculum, Mined, Refresh, StagePlan
@@ -133,14 +133,10 @@ class RefreshSchedule:
     def _save(self, stage: int, mined: Mined) -> None:
         path = self._path(stage)
         facts = {"step": stage * self._plan.steps, **mined.facts}
-        path.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        write_atomically(path.with_suffix(".json"), json.dumps(facts, indent=2) + "\n")
         # The table comes last: with it the look is whole.
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
+        with atomic_path(path) as partial, partial.open("wb") as file:
             np.savez(file, rows=mined.rows, found=mined.found)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
 
     def _path(self, stage: int) -> Path:
         return self._folder / f"mined-{stage:06d}.npz"
@@ -157,9 +153,8 @@ class RefreshSchedule:
         vectors = _in_evaluation(model, lambda: encode(model, list(position), kind="query", batch_size=_BATCH))
         found = cluster_vectors(vectors, self._plan.clusters or 0, self._seed)
         clusters = found[[position[anchor] for anchor in self._anchors]]
-        partial = path.with_suffix(".partial.npy")
-        np.save(partial, clusters)
-        partial.replace(path)
+        with atomic_path(path) as partial, partial.open("wb") as file:
+            np.save(file, clusters)
         return clusters
 
 

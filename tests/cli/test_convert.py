@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from hardneg_plugin.cli import main
 from hardneg_plugin.datasets.formats import read_training_rows
+from hardneg_plugin.outputs import MARK
 
 FLAG = [
     {"query": "q1", "pos": ["p1"], "neg": ["n1", "n2"], "pos_scores": [2.5], "neg_scores": [0.5, 0.25]},
@@ -74,7 +75,7 @@ def test_the_folder_of_a_push_has_a_card_with_the_audit(flag, tmp_path):
     audit.write_text(json.dumps(AUDIT), "utf-8")
     result = convert(flag, tmp_path / "card", "--to", "n-tuple", "--card", "--audit", audit)
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in (tmp_path / "card").iterdir()) == ["README.md", "train.parquet"]
+    assert sorted(path.name for path in (tmp_path / "card").iterdir()) == [MARK, "README.md", "train.parquet"]
     card = (tmp_path / "card" / "README.md").read_text("utf-8")
     header = yaml.safe_load(card.split("---")[1])
     assert header["configs"] == [{"config_name": "default", "data_files": "train.parquet"}]
@@ -169,7 +170,9 @@ def test_a_push_sends_the_folder_and_never_the_token(flag, tmp_path):
         server.server_close()
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() == f"{endpoint}/datasets/me/rows"
-    assert handler.files == {path.name: path.read_bytes() for path in (tmp_path / "rows").iterdir()}
+    assert handler.files == {
+        path.name: path.read_bytes() for path in (tmp_path / "rows").iterdir() if path.name != MARK
+    }
     assert b"# me/rows" in handler.files["README.md"]
     assert handler.seen[f"/api/repos/create Bearer {TOKEN}"] == 1
     assert handler.seen["private"] == 1

@@ -114,7 +114,7 @@ def test_a_row_of_two_positives_is_two_rows_where_a_format_has_one(tmp_path):
         {"anchor": "q", "positive": "a", "negative_1": "n", "scores": [1.0, 0.25]},
         {"anchor": "q", "positive": "b", "negative_1": "n", "scores": [0.5, 0.25]},
     ]
-    write_training_rows(rows, tmp_path / "out.jsonl", "flagembedding")
+    write_training_rows(rows, tmp_path / "out.jsonl", "flagembedding", overwrite=True)
     assert texts(read_training_rows(tmp_path / "out.jsonl")) == [("q", ("a", "b"), ("n",))]
 
 
@@ -134,11 +134,13 @@ def test_what_cannot_be_written_is_refused_and_leaves_what_was_there(tmp_path):
     out = tmp_path / "out.jsonl"
     out.write_text("as it was", "utf-8")
     with pytest.raises(DatasetError, match=r"rows\.jsonl:4: no scores of all its passages"):
-        write_training_rows(rows_of([*ROWS, TrainingRow(4, "q", ("p",), ("n",))]), out, "flagembedding", scores=True)
+        write_training_rows(
+            rows_of([*ROWS, TrainingRow(4, "q", ("p",), ("n",))]), out, "flagembedding", scores=True, overwrite=True
+        )
     assert out.read_text("utf-8") == "as it was"
     assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
     with pytest.raises(DatasetError, match=r"rows\.jsonl:1: no positive"):
-        write_training_rows(rows_of([TrainingRow(1, "q", (), ("n",))]), out, "triplet")
+        write_training_rows(rows_of([TrainingRow(1, "q", (), ("n",))]), out, "triplet", overwrite=True)
     with pytest.raises(ParameterError, match="ms-swift has no place for scores"):
         write_training_rows(rows_of(ROWS), out, "ms-swift", scores=True)
     with pytest.raises(DatasetError, match=r"a \.csv file holds no lists, which pos, neg would be"):

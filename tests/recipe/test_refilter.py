@@ -246,7 +246,10 @@ def test_what_is_in_the_output_stays(tmp_path, mine):
     run = mine(MARGINS.replace("MODEL", saved_model(tmp_path / "model")), "run")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
-    for output, message in [("full", "the folder is not empty"), ("rows.csv", "expected a file that ends in .jsonl")]:
+    for output, message in [
+        ("full", "holds what hardneg did not write (thesis.txt)"),
+        ("rows.csv", "expected a file that ends in .jsonl"),
+    ]:
         result = CliRunner().invoke(main, ["refilter", str(run), "--system", "plain", "-o", str(tmp_path / output)])
         assert result.exit_code == 1
         assert message in result.output

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +12,8 @@ from hardneg_plugin.datasets.formats.registry import FORMATS
 from hardneg_plugin.datasets.formats.write import WriteResult, write_training_rows
 from hardneg_plugin.datasets.training_rows import TrainingRows
 from hardneg_plugin.errors import DatasetError
+from hardneg_plugin.outputs import MARK, check_output, new_folder
+from hardneg_plugin.visible import visible
 
 CARD = "README.md"
 # Their libraries read JSON lines alone.
@@ -26,35 +27,31 @@ def build_repository(
     *,
     title: str,
     audit: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
     **options: Any,
 ) -> WriteResult:
     """Write the folder that an upload sends: the rows, as JSON lines or Parquet, and a card.
 
     :param rows: The rows.
-    :param folder: A folder that is not there yet.
+    :param folder: The folder.
     :param format: Format of the rows.
     :param title: Headline of the card, such as the id of the repository.
     :param audit: What ``hardneg audit`` wrote as JSON: a mapping with ``figures``; None says there was no audit.
+    :param overwrite: Replace a folder that was written by this function; any other is refused.
     :param options: See :func:`write_training_rows`.
-    :raises DatasetError: If the folder is there, or the audit has no figures.
+    :raises DatasetError: If the audit has no figures.
+    :raises StorageError: If the folder is there already, or cannot be written.
     """
-    if folder.exists():
-        msg = f"{folder} is there already; name a folder that is not"
-        raise DatasetError(msg)
     figures = _figures(audit)
-    partial = folder.with_name(f".{folder.name}.upload")
-    shutil.rmtree(partial, ignore_errors=True)
     tables = FORMATS[format].tables if format in FORMATS else None
-    try:
+    check_output(folder, overwrite=overwrite, inputs=[rows.where])
+    with new_folder(folder, overwrite=overwrite) as partial:
         if tables is not None:
             written = write_training_rows(rows, partial, format, **options)
         else:
             ending = ".jsonl" if format in _LINES else ".parquet"
             written = write_training_rows(rows, partial / f"train{ending}", format, **options)
         (partial / CARD).write_text(_card(rows, partial, format, title, figures, written), "utf-8")
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return written
 
 
@@ -75,7 +72,11 @@ def push(folder: Path, repo: str, *, private: bool = True) -> str:
     try:
         address = api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
         api.upload_folder(
-            repo_id=address.repo_id, repo_type="dataset", folder_path=folder, commit_message="Training rows by hardneg"
+            repo_id=address.repo_id,
+            repo_type="dataset",
+            folder_path=folder,
+            commit_message="Training rows by hardneg",
+            ignore_patterns=[MARK],
         )
     except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -127,7 +128,7 @@ def _cell(value: Any) -> str:
 
 def _safe(text: str) -> str:
     """Return a text that cannot break out of a cell of a table, nor be read as HTML."""
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+    return " ".join(visible(text).replace("|", "\\|").replace("<", "&lt;").split())
 
 
 def _card(
@@ -141,7 +142,7 @@ def _card(
     import yaml
     from jinja2 import Environment, StrictUndefined
 
-    data = sorted(path.name for path in folder.iterdir() if path.name != CARD)
+    data = sorted(path.name for path in folder.iterdir() if path.name not in (CARD, MARK))
     header = {
         "task_categories": ["feature-extraction", "sentence-similarity"],
         "tags": ["hard-negatives", "dense-retrieval", "hardneg"],

@@ -13,11 +13,11 @@ from hardneg_plugin.datasets.formats.tables import write_tables
 from hardneg_plugin.datasets.formats.writers import SINKS, open_sink
 from hardneg_plugin.datasets.training_rows import TrainingRow, TrainingRows
 from hardneg_plugin.errors import DatasetError, ParameterError
+from hardneg_plugin.files import atomic_path, partial_name
+from hardneg_plugin.outputs import check_output, new_folder
 
 BATCH = 1000
 OWN = "hardneg"
-# A folder with one of these files is an earlier output and may be replaced.
-_OWN_FOLDERS = ("state.json", "train.parquet")
 
 
 class WriteResult(NamedTuple):
@@ -69,8 +69,9 @@ def write_training_rows(
     scores: bool = False,
     negatives: int | None = None,
     min_negatives: int = 0,
+    overwrite: bool = False,
 ) -> WriteResult:
-    """Write training rows; the file or folder appears whole or not at all, and replaces one that is there.
+    """Write training rows; the file or folder appears whole or not at all.
 
     Formats that hold one positive a row get a row per positive. ``hardneg`` carries everything; the others carry the
     texts, the ids where they have a place for them, and the scores where they are asked for.
@@ -82,25 +83,28 @@ def write_training_rows(
     :param scores: Write the scores; every passage must have one. PyLate's distillation always has them.
     :param negatives: Negatives of a row, the first ones; None takes all.
     :param min_negatives: Leave out rows with fewer; they are counted.
+    :param overwrite: Replace a file, or a folder that was written by this function; any other folder is refused.
     :raises ParameterError: If the format is unknown or cannot carry scores, or a number is out of range.
     :raises DatasetError: If the output cannot hold the rows.
+    :raises StorageError: If the output is there already, is the source itself, or cannot be written.
     """
     form = _form(format, scores, negatives, min_negatives)
     chosen = _Chosen(rows, form, (scores or format == "pylate") and format != OWN, negatives, min_negatives)
     path = Path(path)
-    if path.is_dir() and any(path.iterdir()) and not any((path / name).is_file() for name in _OWN_FOLDERS):
-        msg = f"{path}: a folder that holds something else; name a file or another folder"
+    if form.tables is not None and path.suffix in SINKS:
+        msg = f"this format has several tables; name a folder, not a {path.suffix} file"
         raise DatasetError(msg)
-    partial = path.with_name(f".{path.name}.partial")
-    _remove(partial)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        count = _write(partial, path.suffix, form, chosen, _width(rows, negatives), scores)
-        if path.is_dir():
-            shutil.rmtree(path)
-        partial.replace(path)
-    finally:
-        _remove(partial)
+    check_output(path, overwrite=overwrite, inputs=[rows.where])
+    batches, width = _batches(iter(chosen)), _width(rows, negatives)
+    if form.tables is not None:
+        with new_folder(path, overwrite=overwrite) as folder:
+            count = write_tables(folder, form.tables, batches, ".parquet")
+    elif not path.suffix:
+        with new_folder(path, overwrite=overwrite) as folder:
+            count = _write_stored(folder, form, batches, width, scores)
+    else:
+        with atomic_path(path) as file:
+            count = _write_file(file, path.suffix, form, batches, width, scores)
     return WriteResult(count, chosen.left_out, chosen.without)
 
 
@@ -117,19 +121,6 @@ def _form(name: str, scores: bool, negatives: int | None, least: int) -> Format:
     return FORMATS[name]
 
 
-def _write(partial: Path, ending: str, form: Format, chosen: _Chosen, width: int, scores: bool) -> int:
-    batches = _batches(iter(chosen))
-    if form.tables is not None:
-        if ending in SINKS:
-            msg = f"this format has several tables; name a folder, not a {ending} file"
-            raise DatasetError(msg)
-        partial.mkdir()
-        return write_tables(partial, form.tables, batches, ".parquet")
-    if not ending:
-        return _write_stored(partial, form, batches, width, scores)
-    return _write_file(partial, ending, form, batches, width, scores)
-
-
 def _write_file(
     file: Path, ending: str, form: Format, batches: Iterator[list[TrainingRow]], width: int, scores: bool
 ) -> int:
@@ -144,20 +135,22 @@ def _write_file(
     return count
 
 
-def _write_stored(partial: Path, form: Format, batches: Iterator[list[TrainingRow]], width: int, scores: bool) -> int:
+def _write_stored(folder: Path, form: Format, batches: Iterator[list[TrainingRow]], width: int, scores: bool) -> int:
     """Write a folder of ``save_to_disk``, through a Parquet file: the rows are never all in memory."""
+    import pyarrow.parquet as pq
     from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
-    beside = partial.with_name(f"{partial.name}.rows")
-    _remove(beside)
-    beside.mkdir(parents=True)
+    beside = partial_name(folder)
+    beside.mkdir()
     try:
         count = _write_file(beside / "rows.parquet", ".parquet", form, batches, width, scores)
-        stored = Dataset.from_parquet(str(beside / "rows.parquet"), cache_dir=str(beside / "cache"))
-        stored.save_to_disk(str(partial))
+        rows = str(beside / "rows.parquet")
+        # The library makes no dataset of a file without rows.
+        stored = Dataset.from_parquet(rows, cache_dir=str(beside / "cache")) if count else Dataset(pq.read_table(rows))
+        stored.save_to_disk(str(folder))
     finally:
-        _remove(beside)
+        shutil.rmtree(beside, ignore_errors=True)
     return count
 
 
@@ -188,7 +181,3 @@ def _one_each(row: TrainingRow) -> Iterator[TrainingRow]:
             positive_ids=row.positive_ids[one],
             positive_scores=row.positive_scores[one],
         )
-
-
-def _remove(path: Path) -> None:
-    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hardneg_plugin.datasets.formulas import csv_writer, safe_cell
 from hardneg_plugin.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ def _csv(path: Path, schema: pa.Schema, ending: str) -> Iterator[Write]:
         msg = f"a {ending} file holds no lists, which {', '.join(nested)} would be; write .jsonl or .parquet"
         raise DatasetError(msg)
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t" if ending == ".tsv" else ",", lineterminator="\n")
+        writer = csv_writer(file, "\t" if ending == ".tsv" else ",")
         writer.writerow(schema.names)
 
         def write(rows: Sequence[Mapping[str, Any]]) -> None:
-            writer.writerows([_plain(row.get(name)) for name in schema.names] for row in rows)
+            writer.writerows([_csv_cell(row.get(name)) for name in schema.names] for row in rows)
 
         yield write
 
@@ -79,6 +79,10 @@ def _parquet(path: Path, schema: pa.Schema, _: str) -> Iterator[Write]:
 
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         yield lambda rows: writer.write_table(pa.Table.from_pylist(list(rows), schema=schema))
+
+
+def _csv_cell(value: Any) -> Any:
+    return safe_cell(value) if isinstance(value, str) else _plain(value)
 
 
 def _plain(value: Any) -> Any:

@@ -46,15 +46,19 @@ def local_files(part: HubPart) -> list[Path]:
     return [] if snapshot is None else _matching(snapshot, part)
 
 
-def files_of(part: HubPart, dataset: str) -> list[Path]:
+def files_of(part: HubPart, dataset: str, *, fetch: bool = True) -> list[Path]:
     """Return the files of a part, downloaded where they, or some of them, are not on this machine yet.
 
     :param part: The part.
     :param dataset: Spec of the dataset, for the message.
+    :param fetch: Whether they may be downloaded.
     :raises DatasetError: If they cannot be had, with what to do.
     """
     if found := local_files(part):
         return found
+    if not fetch:
+        msg = f"{dataset}: {part} is not on this machine, and nothing is downloaded here"
+        raise DatasetError(msg)
     if part.head is not None:
         return [_head(part, dataset)]
     if part.url:

@@ -26,11 +26,14 @@ class HubSource:
     :param language: ISO 639-1 code; empty where the name stands for one language alone.
     :param problems: What to do with bad rows.
     :param rows: How many of its rows, from the first; None takes all.
+    :param fetch: Whether what is not on this machine may be downloaded.
     :raises DatasetError: If there is no such dataset or language.
     """
 
-    def __init__(self, name: str, language: str, problems: RowProblems, rows: int | None = None) -> None:
-        self._entry, self._problems = hub_entry(name, language, rows), problems
+    def __init__(
+        self, name: str, language: str, problems: RowProblems, rows: int | None = None, *, fetch: bool = True
+    ) -> None:
+        self._entry, self._problems, self._fetch = hub_entry(name, language, rows), problems, fetch
 
     @property
     def name(self) -> str:
@@ -84,4 +87,4 @@ class HubSource:
                     yield row
 
     def _files(self, part: HubPart) -> list[Path]:
-        return files_of(part, self._entry.name)
+        return files_of(part, self._entry.name, fetch=self._fetch)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from hardneg_plugin.cache import entry_path, fingerprint, staging_folder
+from hardneg_plugin.cache import entry_path, fingerprint, refuse_links, staging_folder
 from hardneg_plugin.errors import CacheError, DatasetError
+from hardneg_plugin.files import atomic_path
 from hardneg_plugin.records.corpus import BATCH_ROWS, Corpus
 from hardneg_plugin.search.dense.search import encode
 from hardneg_plugin.search.dense.vector_space import Vectors, measured_lengths
@@ -122,6 +122,7 @@ def stored_embeddings(encoder: IdentifiedEncoder, corpus: Corpus, *, batch_size:
         if load_valid_shard(shard_path(folder, number), shard_rows(len(corpus), number), dims) is None
     ]
     if missing:
+        refuse_links(folder)
         with staging_folder(KIND):
             folder.mkdir(exist_ok=True)
     # What another process is at is left to it, and looked at again when nothing else is left.
@@ -173,13 +174,8 @@ def load_valid_shard(path: Path, rows: int, dims: int) -> Vectors | None:
 
 
 def _write(path: Path, vectors: Vectors) -> None:
-    with staging_folder(KIND) as staged:
-        whole = staged / path.name
-        with whole.open("wb") as file:
-            np.save(file, _halved(vectors))
-            file.flush()
-            os.fsync(file.fileno())
-        whole.replace(path)
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        np.save(file, _halved(vectors))
 
 
 def _halved(vectors: Vectors) -> NDArray[Any]:
