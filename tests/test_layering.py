@@ -26,6 +26,7 @@ LEVELS = (
     {"datasets"},
     {"records"},
     {"cache", "memory_limit", "gc_frozen", "compiled"},
+    {"checksums"},
     {"errors"},
 )
 LEVEL_OF = {part: number for number, parts in enumerate(LEVELS) for part in parts}

@@ -7,10 +7,13 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
+from hardneg_plugin.checksums import append_checksum, array_checksum, sealed, unsealed
+from hardneg_plugin.errors import TrainingError
 from hardneg_plugin.training.columns import ROW, TextKeys, TrainingColumns, text_key
 from hardneg_plugin.training.phase_batches import StageBatches
 from hardneg_plugin.training.refresh import Curriculum, Mined, Refresh, StagePlan
@@ -102,7 +105,7 @@ class RefreshSchedule:
 
     def facts(self) -> tuple[dict[str, Any], ...]:
         """Return how the hard set moved, look by look."""
-        return tuple(json.loads(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("mined-*.json")))
+        return tuple(self._facts(path) for path in sorted(self._folder.glob("mined-*.json")))
 
     def _move(self, curriculum: Curriculum, stage: int) -> None:
         self._negatives.move(lambda count: curriculum.window(count, stage))
@@ -126,14 +129,26 @@ class RefreshSchedule:
         path = self._path(stage)
         if not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as arrays:
-            facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            return Mined(arrays["rows"], arrays["found"], facts)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return Mined(arrays["rows"], arrays["found"], self._facts(path.with_suffix(".json")))
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise self._damaged(path, error) from error
+
+    def _facts(self, path: Path) -> dict[str, Any]:
+        try:
+            return unsealed(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._damaged(path, error) from error
+
+    def _damaged(self, path: Path, error: object) -> TrainingError:
+        root = self._folder.parent
+        return TrainingError(f"{path} is damaged ({error}); remove {root} and start again: it is trained anew")
 
     def _save(self, stage: int, mined: Mined) -> None:
         path = self._path(stage)
         facts = {"step": stage * self._plan.steps, **mined.facts}
-        path.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        path.with_suffix(".json").write_text(json.dumps(sealed(facts), indent=2) + "\n", encoding="utf-8")
         # The table comes last: with it the look is whole.
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
@@ -151,7 +166,12 @@ class RefreshSchedule:
 
         path = self._folder / "clusters.npy"
         if not fresh and path.is_file():
-            kept: npt.NDArray[np.int64] = np.load(path, allow_pickle=False)
+            try:
+                kept: npt.NDArray[np.int64] = np.load(path, allow_pickle=False)
+                if array_checksum(path) is False or len(kept) != len(self._anchors):
+                    raise self._damaged(path, "it does not hold what was written")
+            except (OSError, ValueError, EOFError) as error:
+                raise self._damaged(path, error) from error
             return kept
         position = {anchor: number for number, anchor in enumerate(dict.fromkeys(self._anchors))}
         vectors = _in_evaluation(model, lambda: encode(model, list(position), kind="query", batch_size=_BATCH))
@@ -159,6 +179,7 @@ class RefreshSchedule:
         clusters = found[[position[anchor] for anchor in self._anchors]]
         partial = path.with_suffix(".partial.npy")
         np.save(partial, clusters)
+        append_checksum(partial)
         partial.replace(path)
         return clusters
 
