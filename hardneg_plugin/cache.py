@@ -2,13 +2,15 @@
 
 Everything that can be computed again (corpora in Arrow, indexes, embeddings) lies under one folder, in entries that are
 named by a hash of what went into them. An entry is built beside its place and renamed into it, so one that exists is
-whole. The answers of language models lie beside them in one file; they may have cost hours.
+whole; its checksums tell whether it still is when it is used, and one that is damaged is built again. The answers of
+language models lie beside them in one file; they may have cost hours.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -17,6 +19,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from filelock import FileLock
+
+from hardneg_plugin.checksums import folder_fault, seal_folder
 from hardneg_plugin.errors import CacheError
 from hardneg_plugin.outputs import MARK, mark_written, remove_empty, remove_written
 
@@ -44,6 +49,8 @@ _BUILDING = ".building-"
 _FILE = re.compile(r"[A-Za-z0-9_-]+\.(npy|arrow|json|lock)|\.[^/]+\.partial")
 # A hash, a memo about one, or what a killed build left of either.
 _OURS = re.compile(r"[0-9a-f]{16,64}(\.json)?|\.[0-9a-f]{16,64}\.json\.\w+\.partial|\.building-\w+")
+
+logger = logging.getLogger(__name__)
 
 
 def cache_root() -> Path:
@@ -85,18 +92,39 @@ def entry_path(kind: str, key: str) -> Path:
 
 
 def build_entry(kind: str, key: str, build: Callable[[Path], None]) -> Path:
-    """Return the folder of an entry; build it first where it is missing.
+    """Return the folder of an entry; build it first where it is missing or damaged.
 
     :param kind: Folder of the entry, such as ``bm25``.
     :param key: Name of the entry: a fingerprint of all that goes into it.
     :param build: Fills the empty folder that it is given.
     """
     position = entry_path(kind, key)
-    if position.is_dir():
+    if is_sound(position):
         return position
     with staging_folder(kind) as staged:
         build(staged)
         return publish(staged, position)
+
+
+def is_sound(position: Path) -> bool:
+    """Tell whether an entry is there and as it was built; one that is damaged is removed, which is said."""
+    if not position.is_dir():
+        return False
+    if not folder_fault(position):
+        return True
+    try:
+        # Another process may have come first, and its entry is sound.
+        with FileLock(position.parent / f".building-{position.name}") as lock:
+            if fault := folder_fault(position):
+                logger.warning("damaged entry of the cache, which is made again: %s", fault)
+                # Renamed first: half of an entry must never lie in its place.
+                gone = position.rename(position.parent / f".building-{position.name}_{os.getpid()}")
+                shutil.rmtree(gone)
+            Path(lock.lock_file).unlink(missing_ok=True)
+    except OSError as error:
+        msg = f"{position} is damaged and cannot be removed: {error}; remove it, or set {CACHE_VARIABLE} to another folder"
+        raise CacheError(msg) from error
+    return position.is_dir()
 
 
 class staging_folder:  # noqa: N801 - reads as a function at the call
@@ -124,6 +152,9 @@ class staging_folder:  # noqa: N801 - reads as a function at the call
 
 def publish(staged: Path, position: Path) -> Path:
     """Rename a finished folder to its place; where another process was faster, keep what that one built."""
+    if is_sound(position):
+        return position
+    seal_folder(staged)
     mark_written(staged)
     try:
         staged.rename(position)
@@ -145,12 +176,16 @@ class CacheEntry(NamedTuple):
 
 
 def entries() -> Iterator[CacheEntry]:
-    """Yield what can be computed again, with its size in bytes, by kind and key; what others put there is left out."""
+    """Yield what can be computed again, by kind and key, with its size in bytes without the checksums.
+
+    What others put there is left out.
+    """
     root = cache_root()
     for kind in KINDS:
         for path in sorted((root / kind).glob("*")):
-            if _OURS.fullmatch(path.name) and not path.is_symlink() and not path.parent.is_symlink():
-                yield CacheEntry(kind, path.name, _size(path), path)
+            if not _OURS.fullmatch(path.name) or path.is_symlink() or path.parent.is_symlink():
+                continue
+            yield CacheEntry(kind, path.name, _size(path), path)
 
 
 def answers() -> Iterator[CacheEntry]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from hardneg_plugin.datasets.file_stamps import content_stamp
 from hardneg_plugin.datasets.formulas import plain_cell
 from hardneg_plugin.datasets.limits import Counted, bounded_lines, unpacked_limit
 from hardneg_plugin.datasets.problems import RowProblems
@@ -28,9 +29,8 @@ def find_file(stem: Path) -> Path | None:
 
 
 def file_identity(path: Path) -> list[object]:
-    """Return what tells a changed file without reading it: path, size in bytes, time of change in nanoseconds."""
-    stat = path.stat()
-    return [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
+    """Return what tells a changed file: path and content."""
+    return [str(path.resolve()), content_stamp(path)]
 
 
 @contextmanager

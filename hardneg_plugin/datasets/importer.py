@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hardneg_plugin.cache import CACHE_VARIABLE, entry_path, fingerprint, refuse_links, staging_folder
+from hardneg_plugin.cache import CACHE_VARIABLE, entry_path, fingerprint, is_sound, refuse_links, staging_folder
+from hardneg_plugin.checksums import sealed, unsealed
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.datasets.rows import Passage, Source
 from hardneg_plugin.errors import CacheError, DatasetError
@@ -77,7 +78,7 @@ def import_corpus(source: Source, problems: RowProblems, *, max_chars: int, lang
     :param language: Language of passages that carry none.
     :raises DatasetError: If a row is bad and bad rows are errors, or no row is left.
     """
-    # A source's files are remembered by size and time, its content by hash: an untouched file is not read again.
+    # What was read of a source is remembered by a hash of its files: those that stay the same are not imported again.
     options = [IMPORT_VERSION, max_chars, language, problems.on_bad_row]
     memo = entry_path("sources", fingerprint([source.identity(), options])).with_suffix(".json")
     corpus = _remembered(memo, problems)
@@ -91,11 +92,11 @@ def _remembered(memo: Path, problems: RowProblems) -> Corpus | None:
     if not memo.is_file():
         return None
     try:
-        facts = json.loads(memo.read_text("utf-8"))
+        facts = unsealed(json.loads(memo.read_text("utf-8")))
         key, left_out, examples = facts["corpus"], dict(facts["left_out"]), list(facts["examples"])
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # damaged: the files are read once more, and it is written anew
-    if not entry_path("corpus", key).is_dir():
+    if not is_sound(entry_path("corpus", key)):
         return None
     problems.recall("corpus", left_out, examples)
     return Corpus.open(key)
@@ -106,7 +107,8 @@ def _remember(memo: Path, corpus: Corpus, problems: RowProblems) -> None:
     refuse_links(memo.parent)
     try:
         memo.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(memo, json.dumps({"corpus": corpus.key, "left_out": left_out, "examples": examples}))
+        facts = sealed({"corpus": corpus.key, "left_out": left_out, "examples": examples})
+        write_atomically(memo, json.dumps(facts))
     except OSError as error:
         msg = f"cannot write the cache folder {memo.parent}: {error}; set {CACHE_VARIABLE} to one that can be written"
         raise CacheError(msg) from error

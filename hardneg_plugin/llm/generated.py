@@ -11,6 +11,7 @@ CUT_OFF = "cut off"
 NOT_JSON = "not JSON"
 WRONG_SHAPE = "wrong shape"
 NO_PASSAGES = "no passages"
+BROKEN_TEXT = "broken characters"
 
 
 class GeneratedPassages(NamedTuple):
@@ -36,16 +37,26 @@ def read_passages(reply: LLMReply, most: int) -> GeneratedPassages:
     """
     try:
         answer = json.loads(reply.text, object_pairs_hook=_without_repeats)
-    except ValueError:
+    except (ValueError, RecursionError):
         return GeneratedPassages(reason=CUT_OFF if reply.finish == "length" else NOT_JSON)
     texts = answer.get("passages") if isinstance(answer, dict) and answer.keys() == {"passages"} else None
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         return GeneratedPassages(reason=WRONG_SHAPE)
     if not texts:
         return GeneratedPassages(reason=NO_PASSAGES)
+    if any(map(_is_broken, texts)):
+        return GeneratedPassages(reason=BROKEN_TEXT)
     # A model that was stopped behind the passages that are read stopped none of them.
     complete = reply.finish != "length" or len(texts) > most
     return GeneratedPassages(tuple(text.strip() for text in texts[:most]), complete)
+
+
+def _is_broken(text: str) -> bool:
+    """Tell whether a text has half of a surrogate pair or a NUL byte, which no table can hold."""
+    try:
+        return b"\x00" in text.encode()
+    except UnicodeEncodeError:
+        return True
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

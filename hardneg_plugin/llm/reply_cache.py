@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from hardneg_plugin.cache import CACHE_VARIABLE
+from hardneg_plugin.checksums import sealed, unsealed
 from hardneg_plugin.errors import CacheError
 from hardneg_plugin.llm.request import LLMReply
 
@@ -17,6 +19,8 @@ _TABLE = "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT N
 _BUSY_SECONDS = 60.0
 # SQLite takes 999 variables in its older builds.
 _KEYS_AT_A_TIME = 500
+
+logger = logging.getLogger(__name__)
 
 
 class ReplyCache:
@@ -43,7 +47,7 @@ class ReplyCache:
             some = keys[start : start + _KEYS_AT_A_TIME]
             marks = ",".join("?" * len(some))
             rows = self._execute(f"SELECT key, reply FROM replies WHERE key IN ({marks})", some)  # noqa: S608 - marks only
-            found.update((key, self._read(key, reply)) for key, reply in rows)
+            found.update((key, kept) for key, reply in rows if (kept := self._read(key, reply)) is not None)
         return found
 
     def put(self, key: str, reply: LLMReply) -> None:
@@ -51,7 +55,7 @@ class ReplyCache:
 
         :raises CacheError: If the file is damaged or cannot be written.
         """
-        text = json.dumps(reply.to_dict(), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(sealed({**reply.to_dict(), "key": key}), ensure_ascii=False, separators=(",", ":"))
         # Half a surrogate pair, which UTF-8 cannot hold, becomes its escape, which JSON reads.
         text = text.encode("utf-8", "backslashreplace").decode("utf-8")
         self._execute("INSERT OR IGNORE INTO replies VALUES (?, ?)", (key, text))
@@ -94,12 +98,20 @@ class ReplyCache:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(_TABLE)
+            # A byte that is no text any more is a damaged answer, not a damaged file.
+            connection.text_factory = lambda data: data.decode("utf-8", "replace")
             self._connection = connection
         return self._connection
 
-    def _read(self, key: str, reply: str) -> LLMReply:
+    def _read(self, key: str, reply: str) -> LLMReply | None:
+        """Return an answer as it was kept; one that is damaged is removed, so that it is asked for again."""
         try:
-            return LLMReply.from_dict(json.loads(reply))
-        except (ValueError, TypeError, KeyError) as error:
-            msg = f"the cache of answers {self.path} holds an answer that cannot be read ({key}): {error}"
-            raise CacheError(msg) from error
+            content = unsealed(json.loads(reply))
+            if content.pop("key", key) == key:
+                return LLMReply.from_dict(content)
+            error: Exception = ValueError("it is the answer to another question")
+        except (ValueError, TypeError, KeyError, RecursionError) as fault:
+            error = fault
+        logger.warning("%s: the answer %s is damaged (%s); it is asked for again", self.path, key, error)
+        self._execute("DELETE FROM replies WHERE key = ?", (key,))
+        return None

@@ -18,6 +18,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from hardneg_plugin.cache import cache_root, entry_path
+from hardneg_plugin.checksums import folder_fault
 from hardneg_plugin.errors import CacheError
 
 if TYPE_CHECKING:
@@ -44,18 +45,19 @@ class Corpus:
     """
 
     def __init__(self, folder: Path) -> None:
+        if fault := folder_fault(folder):
+            raise CacheError(_damaged(folder, fault))
         try:
             facts = json.loads((folder / FACTS_FILE).read_text("utf-8"))
             source = pa.memory_map(str(folder / PASSAGES_FILE))
             self._reader = pa.ipc.open_file(source)
             self._hashes = np.load(folder / HASHES_FILE, mmap_mode="r")
             self._hash_rows = np.load(folder / ROWS_FILE, mmap_mode="r")
-        except (OSError, ValueError) as error:
-            msg = f"corpus {folder} is missing or damaged ({error}); `hardneg cache clear` and start again"
-            raise CacheError(msg) from error
-        self.key: str = facts["key"]
-        self.languages: tuple[str, ...] = tuple(facts["languages"])
-        self._length: int = facts["rows"]
+            self.key: str = facts["key"]
+            self.languages: tuple[str, ...] = tuple(facts["languages"])
+            self._length: int = facts["rows"]
+        except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
+            raise CacheError(_damaged(folder, error)) from error
         self._batch = functools.lru_cache(maxsize=64)(self._reader.get_batch)
 
     @classmethod
@@ -209,6 +211,11 @@ def _joined_column(titles: pa.Array, texts: pa.Array) -> pa.Array:
     if pc.all(untitled).as_py():
         return texts
     return pc.if_else(untitled, texts, pc.binary_join_element_wise(titles, texts, pa.scalar(" ", pa.large_string())))
+
+
+def _damaged(folder: Path, fault: object) -> str:
+    clear = "`hardneg cache clear corpus`"
+    return f"corpus {folder} is missing or damaged ({fault}); load its dataset again, or {clear} and start again"
 
 
 @functools.lru_cache(maxsize=32)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hardneg_plugin.checksums import parquet_checksum, parquet_metadata, seal_parquet
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.files import atomic_path
 from hardneg_plugin.records.candidates import Candidates, compact
@@ -23,8 +24,10 @@ from hardneg_plugin.records.table import DICTIONARY_COLUMNS, CandidateTable, Int
 if TYPE_CHECKING:
     from haystack.dataclasses import Document
 
-FORMAT = 1
+# From 2 on with a checksum.
+FORMAT = 2
 _META_KEY = b"hardneg"
+_REMEDY = "hardneg run computes the parts of its stages again"
 _DOCUMENT = pa.struct([("id", pa.string()), ("content", pa.string()), ("extra", pa.string())])
 _EXAMPLE_COLUMNS = ("id", "query", "language", "answers", "meta", "positives", "own")
 _COLUMNS = (*_EXAMPLE_COLUMNS, "passages", "label_score", *DICTIONARY_COLUMNS)
@@ -43,7 +46,10 @@ def write_parquet(path: str | Path, examples: Sequence[MiningExample]) -> None:
     facts = {"format": FORMAT, "corpus": table.corpus.key if table.corpus else None}
     arrow = pa.table(columns).replace_schema_metadata({_META_KEY: json.dumps(facts).encode()})
     with atomic_path(path) as partial:
-        pq.write_table(arrow, partial, compression="zstd")
+        with pq.ParquetWriter(partial, arrow.schema, compression="zstd") as writer:
+            writer.write_table(arrow)
+            writer.add_key_value_metadata(parquet_metadata())
+        seal_parquet(partial)
 
 
 def _example_columns(examples: Sequence[MiningExample], table: CandidateTable) -> dict[str, pa.Array]:
@@ -135,17 +141,50 @@ def read_candidates(path: str | Path) -> CandidateTable:
     return _read_table(*_open(path))
 
 
+def read_columns(path: str | Path, names: Sequence[str] | None = None) -> pa.Table:
+    """Read some columns of such a file, after a look whether it is as it was written.
+
+    :param path: File written by :func:`write_parquet`.
+    :param names: The columns; None reads all.
+    :raises RecordError: If the file cannot be read, is damaged, is no such file, or was written by a newer format.
+    """
+    try:
+        content = Path(path).read_bytes()
+        checked = parquet_checksum(content)
+        if checked is False:
+            msg = f"{path} is damaged: it does not hold what was written; {_REMEDY}"
+            raise RecordError(msg)
+        arrow = pq.read_table(pa.BufferReader(content), columns=None if names is None else list(names))
+        written = int(json.loads((arrow.schema.metadata or {})[_META_KEY])["format"])
+    except (OSError, KeyError, TypeError, ValueError, RecursionError, pa.ArrowException) as error:
+        msg = f"{path} is not a file of mining examples, or damaged: {_first_line(error)}; {_REMEDY}"
+        raise RecordError(msg) from error
+    if written > FORMAT:
+        msg = f"{path} has format {written}, this version reads up to {FORMAT}: update hardneg"
+        raise RecordError(msg)
+    if checked is None and written > 1:
+        msg = f"{path} is damaged: its checksum is gone; {_REMEDY}"
+        raise RecordError(msg)
+    return arrow
+
+
+def parquet_fault(path: str | Path) -> str:
+    """Return in what such a file is damaged; empty where it is sound."""
+    try:
+        read_columns(path, ())
+    except RecordError as error:
+        return str(error).removesuffix(f"; {_REMEDY}")
+    return ""
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _open(path: str | Path) -> tuple[dict[str, Any], str | None]:
     """Return the columns of a file and the key of its corpus."""
-    try:
-        arrow = pq.read_table(path)
-        facts = json.loads((arrow.schema.metadata or {})[_META_KEY])
-    except (OSError, KeyError, pa.ArrowInvalid) as error:
-        msg = f"{path} is not a file of mining examples: {error}"
-        raise RecordError(msg) from error
-    if facts["format"] > FORMAT:
-        msg = f"{path} has format {facts['format']}, this version reads up to {FORMAT}: update hardneg"
-        raise RecordError(msg)
+    arrow = read_columns(path)
+    facts = json.loads(arrow.schema.metadata[_META_KEY])
     columns = {name: arrow.column(name).combine_chunks() for name in arrow.column_names}
     missing = [name for name in _COLUMNS if name not in columns]
     if missing:

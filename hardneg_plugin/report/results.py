@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from hardneg_plugin.checksums import sealed, unsealed
 from hardneg_plugin.errors import EvaluationError
 from hardneg_plugin.files import atomic_path, write_atomically
 from hardneg_plugin.report.data import ReportData
@@ -25,7 +26,7 @@ def write_results(data: ReportData, folder: Path, per_query: Iterable[QueryValue
     import pyarrow.parquet as pq
 
     try:
-        text = json.dumps(data.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(sealed(data.to_dict()), indent=2, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         msg = f"the report of {data.recipe!r} cannot be written as JSON: {error}"
         raise EvaluationError(msg) from error
@@ -43,12 +44,12 @@ def read_results(path: Path) -> ReportData:
     :raises EvaluationError: When the file is missing, is no JSON, or holds something else.
     """
     try:
-        loaded: Any = json.loads(path.read_text(encoding="utf-8"))
+        loaded: Any = unsealed(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         msg = f"{path} does not exist"
         raise EvaluationError(msg) from error
-    except ValueError as error:
-        msg = f"{path} is no JSON: {error}"
+    except (OSError, ValueError, RecursionError) as error:
+        msg = f"{path} is no JSON, or damaged: {error}; hardneg run writes it again"
         raise EvaluationError(msg) from error
     try:
         return ReportData.from_dict(loaded)

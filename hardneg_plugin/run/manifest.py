@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import time
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from hardneg_plugin.errors import WorkspaceError
 from hardneg_plugin.run.memory_watch import MemoryWatch
 from hardneg_plugin.run.workspace import Workspace, read_json, write_json
 
@@ -24,6 +26,8 @@ PACKAGES = (
     "sentence-transformers",
     "torch",
 )
+
+logger = logging.getLogger(__name__)
 
 
 def package_versions() -> dict[str, str]:
@@ -65,11 +69,22 @@ class Manifest:
 
     def write(self) -> None:
         """Write the manifest."""
-        earlier = read_json(self._file)["sessions"] if self._file.is_file() else []
         session = {
             **self._session,
             "total_seconds": round(time.monotonic() - self._started, 3),
             "peak_memory_bytes": self._memory.peak_resident,
             "memory": self._memory.facts(),
         }
-        write_json(self._file, {"versions": package_versions(), **self.facts, "sessions": [*earlier, session]})
+        write_json(self._file, {"versions": package_versions(), **self.facts, "sessions": [*self._earlier(), session]})
+
+    def _earlier(self) -> list[Any]:
+        """Return the sessions so far; a manifest that cannot be read is kept beside the new one."""
+        if not self._file.is_file():
+            return []
+        try:
+            sessions: list[Any] = read_json(self._file, "sessions")["sessions"]
+        except WorkspaceError:
+            aside = self._file.replace(self._file.with_suffix(".damaged.json"))
+            logger.warning("%s is damaged; it is kept as %s, and the sessions are counted anew", self._file, aside.name)
+            return []
+        return sessions

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from hardneg_plugin.recipe.schema import LOCAL, SYSTEM_PREFIX, EngineName, Stage
 from hardneg_plugin.recipe.stages import build_stage, stage_fingerprint, stage_params
 from hardneg_plugin.records import read_parquet
+from hardneg_plugin.records.parquet import read_columns
 from hardneg_plugin.run.local import Engine, LocalEngine, Shards, StageJob, StoredShards
 from hardneg_plugin.run.progress import Progress
 from hardneg_plugin.run.workspace import StageFolder, Workspace, read_json
@@ -103,7 +102,11 @@ class StageRunner:
 
     def _run(self, name: str, params: Mapping[str, Any], shards: Shards, folder: StageFolder) -> None:
         job = StageJob(name, params, shards, folder)
-        missing = [number for number in range(len(shards)) if not folder.part(number).is_file()]
+        faults = folder.faults(len(shards))
+        for number in faults:
+            if folder.part(number).is_file():
+                self._progress.say(f"{faults[number]}; the part is computed again")
+        missing = list(faults)
         with self._progress.task(f"mine: {name}", len(shards)) as advance:
             advance(len(shards) - len(missing))
             if missing and build_stage(name, params).needs_all_examples:
@@ -124,7 +127,7 @@ def count_candidates(folder: StageFolder, parts: int) -> dict[str, Any]:
     positives: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     for number in range(parts):
-        part = pq.read_table(folder.part(number), columns=["dropped", "meta"])
+        part = read_columns(folder.part(number), ["dropped", "meta"])
         for pair in part.column("dropped").combine_chunks().values.value_counts().to_pylist():
             reasons[pair["values"]] += pair["counts"]
         for meta in part.column("meta").to_pylist():

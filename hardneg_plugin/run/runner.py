@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from hardneg_plugin.cache import fingerprint
+from hardneg_plugin.checksums import sealed_text
 from hardneg_plugin.datasets import ExampleShards, RetrievalDataset, load_dataset
 from hardneg_plugin.errors import WorkspaceError
 from hardneg_plugin.evaluation import Scores
@@ -122,7 +123,7 @@ class _Run:
     def run(self) -> ReportData:
         ready = self._check_claims()
         # Only a run that goes on may say what the folder was made with.
-        write_text(self._workspace.recipe_file, to_yaml(self._recipe.to_dict()))
+        write_text(self._workspace.recipe_file, sealed_text(to_yaml(self._recipe.to_dict())))
         self._announce(ready)
         try:
             if self._recipe.llm is not None and self._recipe.llm.require_accuracy is not None:

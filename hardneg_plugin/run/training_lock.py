@@ -31,10 +31,10 @@ class TrainingLock:
             return False
         # Without a training only the triplets would change, under a model that was trained on others.
         mark, wanted = (self._mark, identity) if identity else (self._folder / "triplets" / "fingerprint", mined)
-        if not mark.is_file() or mark.read_text("utf-8") != wanted:
+        if not mark.is_file() or mark.read_bytes() != wanted.encode():
             msg = (
-                f"{self._folder} holds a training from another recipe or other data; --set name=… makes another run "
-                "folder, --if-exists overwrite starts this one anew"
+                f"{self._folder} holds a training from another recipe or other data, as {mark} says; --set name=… "
+                "makes another run folder, --if-exists overwrite starts this one anew"
             )
             raise WorkspaceError(msg)
         return finished and identity is not None
@@ -44,7 +44,7 @@ class TrainingLock:
 
         :param identity: Fingerprint of the training, which :meth:`check` has let pass.
         """
-        if self._mark.is_file() and self._mark.read_text("utf-8") == identity:
+        if self._mark.is_file() and self._mark.read_bytes() == identity.encode():
             return
         (self._folder / "training.json").unlink(missing_ok=True)
         shutil.rmtree(self._folder / "model.partial", ignore_errors=True)

@@ -9,6 +9,7 @@ from hardneg_plugin.errors import WorkspaceError
 from hardneg_plugin.recipe.schema import RUN_PREFIX, Recipe
 from hardneg_plugin.report import read_results
 from hardneg_plugin.run.workspace import Workspace
+from hardneg_plugin.training.folder import TrainingFolder
 
 
 class WarmStart:
@@ -45,6 +46,7 @@ class WarmStart:
         if not model.is_dir():
             msg = f"start_from.{name}: {model} is not there; `hardneg run {run.name}` with seed {seed} trains it"
             raise WorkspaceError(msg)
+        TrainingFolder(model.parent).check_model()
         return str(model)
 
     def steps(self, name: str, seed: int) -> int:

@@ -6,7 +6,7 @@ be killed at any moment, and what is there when it starts again is whole.
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +15,15 @@ from typing import Any, Literal, get_args
 
 from filelock import FileLock, Timeout
 
+from hardneg_plugin.checksums import folder_fault, seal_folder
 from hardneg_plugin.errors import ParameterError, WorkspaceError
-from hardneg_plugin.files import write_atomically
 from hardneg_plugin.outputs import mark_written, remove_written
+from hardneg_plugin.recipe.json_files import holds, read_json, write_json, write_text
 from hardneg_plugin.recipe.layout import MARKER, check_layout, mark_layout
 from hardneg_plugin.recipe.run_files import refuse_links, refuse_others, remove_run_files
+from hardneg_plugin.records.parquet import parquet_fault
 from hardneg_plugin.run.training_lock import TrainingLock
+from hardneg_plugin.training.folder import TrainingFolder
 
 # A path takes one of the two slashes of a URL.
 _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -29,6 +32,10 @@ DONE = "DONE"
 _STAGES = "stages.json"
 LOCK = ".lock"
 """What two runs at the same time cannot both hold."""
+_COUNTED = ("candidates", "kept", "dropped", "positives", "rejected")
+__all__ = ["IfExists", "StageFolder", "Workspace", "read_json", "run_of", "write_json", "write_text"]
+
+logger = logging.getLogger(__name__)
 
 
 class StageFolder:
@@ -50,9 +57,26 @@ class StageFolder:
         return self.path / f"llm-{number:05}.json"
 
     def done(self, parts: int) -> bool:
-        """Tell whether the stage is finished and all its parts exist."""
-        written = (self.path / DONE).is_file() and (self.path / "counts.json").is_file()
-        return written and all(self.part(number).is_file() for number in range(parts))
+        """Tell whether the stage is finished and all its parts are as they were written."""
+        return (self.path / DONE).is_file() and not self.count_fault() and not self.faults(parts)
+
+    def faults(self, parts: int) -> dict[int, str]:
+        """Return the faults of missing or damaged parts, or of the examples rejected from them, by part number."""
+        faults = {}
+        for number in range(parts):
+            part, rejected = self.part(number), self.rejected(number)
+            fault = parquet_fault(part) if part.is_file() else f"{part} is missing"
+            if fault := fault or (parquet_fault(rejected) if rejected.is_file() else ""):
+                faults[number] = fault
+        return faults
+
+    def count_fault(self) -> str:
+        """Return the fault of the counts; empty where they are sound."""
+        try:
+            self.counts()
+        except WorkspaceError as error:
+            return str(error)
+        return ""
 
     def finish(self, counts: Mapping[str, Any]) -> None:
         """Write the counts and mark the stage as done."""
@@ -61,7 +85,7 @@ class StageFolder:
 
     def counts(self) -> dict[str, Any]:
         """Return what :meth:`finish` was given."""
-        return read_json(self.path / "counts.json")
+        return read_json(self.path / "counts.json", *_COUNTED)
 
 
 class Workspace:
@@ -173,7 +197,7 @@ class Workspace:
         """Write down by which stages a system was mined, in order."""
         stages = {"folders": [folder.path.name for folder in folders], "parts": parts}
         file = self.system(name, seed) / _STAGES
-        if not file.is_file() or read_json(file) != stages:
+        if not holds(file, stages):
             write_json(file, stages)
 
     def trainings(self) -> list[tuple[str, int]]:
@@ -192,11 +216,12 @@ class Workspace:
             known = ", ".join(f"{system}/seed-{number}" for system, number in self.trainings()) or "none"
             msg = f"{self.folder}: {name}/seed-{seed} is not mined to its end; those that are: {known}"
             raise WorkspaceError(msg)
-        known_stages = read_json(file)
+        known_stages = read_json(file, "folders", "parts")
         folders = [StageFolder(self.folder / "stages" / folder) for folder in known_stages["folders"]]
         for folder in folders:
-            if not folder.done(known_stages["parts"]):
-                msg = f"{folder.path}: parts of the stage are gone; hardneg run computes them again"
+            fault = folder.count_fault() or next(iter(folder.faults(known_stages["parts"]).values()), "")
+            if fault or not (folder.path / DONE).is_file():
+                msg = f"{fault or f'{folder.path} is not finished'}; hardneg run computes again what is not sound"
                 raise WorkspaceError(msg)
         return folders, int(known_stages["parts"])
 
@@ -225,16 +250,23 @@ class Workspace:
         """Return the folder of a system's finished model.
 
         :raises WorkspaceError: If it is not trained yet.
+        :raises TrainingError: If it is damaged.
         """
         if not self.trained(name, seed):
             msg = f"system {name!r}, seed {seed}, is not trained yet; a system can use the models of those before it"
             raise WorkspaceError(msg)
-        return str(self.system(name, seed) / "model")
+        folder = TrainingFolder(self.system(name, seed))
+        folder.check_model()
+        return str(folder.model)
 
     def remember(self, path: Path, fingerprint: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the content of a JSON file if it was computed from the same things, else compute and write it."""
         if path.is_file():
-            known = read_json(path)
+            try:
+                known = read_json(path)
+            except WorkspaceError as error:
+                logger.warning("%s; it is computed again", error)
+                known = {}
             if known.get("fingerprint") == fingerprint:
                 return known
         value = {"fingerprint": fingerprint, **compute()}
@@ -244,13 +276,16 @@ class Workspace:
     def replace_folder(self, path: Path, fingerprint: str, build: Callable[[Path], None]) -> None:
         """Build a folder unless the one that is there was built from the same things."""
         mark = path / "fingerprint"
-        if mark.is_file() and mark.read_text("utf-8") == fingerprint:
-            return
+        if mark.is_file() and mark.read_bytes() == fingerprint.encode():
+            if not (fault := folder_fault(path)):
+                return
+            logger.warning("%s; it is written again", fault)
         staged = path.with_name(f".{path.name}.partial")
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
         build(staged)
         (staged / "fingerprint").write_text(fingerprint, "utf-8")
+        seal_folder(staged)
         mark_written(staged)
         remove_written(path)
         refuse_others(path)
@@ -269,26 +304,3 @@ def run_of(source: Path) -> tuple[Path, tuple[str, int] | None] | None:
     if len(parents) < 3 or not (parents[2] / MARKER).is_file() or not source.name.startswith("seed-"):
         return None
     return parents[2], (parents[0].name, int(source.name.removeprefix("seed-")))
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file that appears whole or not at all."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file that appears whole or not at all."""
-    write_atomically(path, text)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file of the run.
-
-    :raises WorkspaceError: If it is damaged.
-    """
-    try:
-        value: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        msg = f"{path} is missing or damaged ({error}); remove it and start the run again"
-        raise WorkspaceError(msg) from error
-    return value

@@ -11,7 +11,7 @@ import xxhash
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from hardneg_plugin.cache import build_entry, entry_path, fingerprint
+from hardneg_plugin.cache import build_entry, entry_path, fingerprint, is_sound
 from hardneg_plugin.records.corpus import BATCH_ROWS, Corpus
 from hardneg_plugin.text.fingerprint import analysis_fingerprint
 from hardneg_plugin.text.normalise import normalise_all
@@ -71,9 +71,11 @@ def corpus_marks(corpus: Corpus, rows: NDArray[np.int64]) -> TextSignatures:
     """
     key = fingerprint([_VERSION, analysis_fingerprint(), corpus.key])
     folder = entry_path(KIND, key)
-    if not folder.is_dir() and len(rows) * _SHARE >= len(corpus):
+    kept = is_sound(folder)
+    if not kept and len(rows) * _SHARE >= len(corpus):
         build_entry(KIND, key, lambda empty: _write(corpus, empty))
-    if folder.is_dir():
+        kept = True
+    if kept:
         hashes, lengths, counts = (np.load(folder / name, mmap_mode="r") for name in (_HASHES, _LENGTHS, _COUNTS))
         return TextSignatures(hashes[rows], lengths[rows].astype(np.int64), counts[rows])
     blocks = (corpus.texts(rows[start : start + BATCH_ROWS]) for start in range(0, len(rows), BATCH_ROWS))

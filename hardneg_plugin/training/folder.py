@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hardneg_plugin.checksums import fault_of, folder_fault, sealed, sums_of, unsealed
 from hardneg_plugin.errors import TrainingError
 from hardneg_plugin.files import write_atomically
 from hardneg_plugin.outputs import mark_written, remove_written
 from hardneg_plugin.training.result import TrainingResult
 
 _STATE = "trainer_state.json"  # transformers writes it last into a checkpoint
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingFolder:
@@ -51,6 +55,7 @@ class TrainingFolder:
         self._check_same(record["settings"], settings)
         if record["result"] is None or not self.model.is_dir():
             return None
+        self.check_model()
         return TrainingResult.from_dict(record["result"], self.model)
 
     def begin(self, settings: Mapping[str, Any]) -> None:
@@ -59,13 +64,19 @@ class TrainingFolder:
         self._write({"settings": settings, "result": None})
 
     def last_checkpoint(self) -> Path | None:
-        """Return the newest whole checkpoint; one that was being written when the training was killed is removed."""
+        """Return the newest sound checkpoint.
+
+        One that is damaged, or was being written when the training was killed, is removed.
+        """
         found = sorted(
             self.checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True
         )
         for checkpoint in found:
-            if _is_json(checkpoint / _STATE):
+            fault = folder_fault(checkpoint)
+            if _is_json(checkpoint / _STATE) and not fault:
                 return checkpoint
+            if fault:
+                logger.warning("%s; training goes on from what is before it", fault)
             shutil.rmtree(checkpoint)
         return None
 
@@ -80,9 +91,20 @@ class TrainingFolder:
         mark_written(self.partial)
         self._remove_model()
         self.partial.rename(self.model)
-        self._write({"settings": settings, "result": result.to_dict()})
+        files = sums_of(self.model, _counts)
+        self._write({"settings": settings, "result": result.to_dict(), "files": files})
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         shutil.rmtree(self.stages, ignore_errors=True)
+
+    def check_model(self) -> None:
+        """Check that the files of the finished model are as they were written, but for its card.
+
+        :raises TrainingError: If one is missing or damaged.
+        """
+        record = self._read()
+        if record is not None and (fault := fault_of(self.model, record.get("files") or {})):
+            msg = f"{fault}; put it back from a copy, or remove {self.root} and start again: it is trained anew"
+            raise TrainingError(msg)
 
     def _clear(self) -> None:
         # The record goes last: without it the rest could not be told from somebody else's files.
@@ -100,16 +122,20 @@ class TrainingFolder:
 
     def _read(self) -> dict[str, Any] | None:
         try:
-            record: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
+            record = unsealed(json.loads(self._record.read_text(encoding="utf-8")))
+            settings, _ = record["settings"], record["result"]
+            if not isinstance(settings, dict):
+                msg = "it has no settings"
+                raise TypeError(msg)
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            msg = f"{self._record} is damaged: {error}; remove the folder or set resume to false"
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            msg = f"{self._record} is damaged: {error}; remove {self.root}, or set resume to false: it is trained anew"
             raise TrainingError(msg) from error
         return record
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        write_atomically(self._record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(self._record, json.dumps(sealed(record), indent=2, ensure_ascii=False) + "\n")
 
     def _check_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         # What was read back from JSON has lists for tuples.
@@ -118,6 +144,11 @@ class TrainingFolder:
             pairs = "; ".join(f"{key}: {before.get(key)!r} there, {now.get(key)!r} now" for key in changed)
             msg = f"{self.root} holds another training ({pairs}); choose another folder or set resume to false"
             raise TrainingError(msg)
+
+
+def _counts(path: Path) -> bool:
+    # The card is for people, who may go on writing it.
+    return path.suffix != ".md"
 
 
 def _is_json(path: Path) -> bool:

@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
+from hardneg_plugin.checksums import append_checksum, array_checksum, sealed, unsealed
+from hardneg_plugin.errors import TrainingError
 from hardneg_plugin.files import atomic_path, write_atomically
 from hardneg_plugin.training.columns import ROW, LevelledKeys, TextKeys, TrainingColumns
 from hardneg_plugin.training.phase_batches import StageBatches
@@ -102,7 +105,7 @@ class RefreshSchedule:
 
     def facts(self) -> tuple[dict[str, Any], ...]:
         """Return how the hard set moved, look by look."""
-        return tuple(json.loads(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("mined-*.json")))
+        return tuple(self._facts(path) for path in sorted(self._folder.glob("mined-*.json")))
 
     def _move(self, curriculum: Curriculum, stage: int) -> None:
         self._negatives.move(lambda count: curriculum.window(count, stage))
@@ -126,14 +129,26 @@ class RefreshSchedule:
         path = self._path(stage)
         if not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as arrays:
-            facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            return Mined(arrays["rows"], arrays["found"], facts)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return Mined(arrays["rows"], arrays["found"], self._facts(path.with_suffix(".json")))
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise self._damaged(path, error) from error
+
+    def _facts(self, path: Path) -> dict[str, Any]:
+        try:
+            return unsealed(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._damaged(path, error) from error
+
+    def _damaged(self, path: Path, error: object) -> TrainingError:
+        root = self._folder.parent
+        return TrainingError(f"{path} is damaged ({error}); remove {root} and start again: it is trained anew")
 
     def _save(self, stage: int, mined: Mined) -> None:
         path = self._path(stage)
         facts = {"step": stage * self._plan.steps, **mined.facts}
-        write_atomically(path.with_suffix(".json"), json.dumps(facts, indent=2) + "\n")
+        write_atomically(path.with_suffix(".json"), json.dumps(sealed(facts), indent=2) + "\n")
         # The table comes last: with it the look is whole.
         with atomic_path(path) as partial, partial.open("wb") as file:
             np.savez(file, rows=mined.rows, found=mined.found)
@@ -147,14 +162,21 @@ class RefreshSchedule:
 
         path = self._folder / "clusters.npy"
         if not fresh and path.is_file():
-            kept: npt.NDArray[np.int64] = np.load(path, allow_pickle=False)
+            try:
+                kept: npt.NDArray[np.int64] = np.load(path, allow_pickle=False)
+                if array_checksum(path) is False or len(kept) != len(self._anchors):
+                    raise self._damaged(path, "it does not hold what was written")
+            except (OSError, ValueError, EOFError) as error:
+                raise self._damaged(path, error) from error
             return kept
         position = {anchor: number for number, anchor in enumerate(dict.fromkeys(self._anchors))}
         vectors = _in_evaluation(model, lambda: encode(model, list(position), kind="query", batch_size=_BATCH))
         found = cluster_vectors(vectors, self._plan.clusters or 0, self._seed)
         clusters = found[[position[anchor] for anchor in self._anchors]]
-        with atomic_path(path) as partial, partial.open("wb") as file:
-            np.save(file, clusters)
+        with atomic_path(path) as partial:
+            with partial.open("wb") as file:
+                np.save(file, clusters)
+            append_checksum(partial)
         return clusters
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from hardneg_plugin.checksums import seal_folder
 from hardneg_plugin.training.batches import NoDuplicatesBatchSampler
 from hardneg_plugin.training.distributed import ShardedBatchSampler
 from hardneg_plugin.training.lora import LoraAdapters
@@ -106,6 +107,15 @@ class _StepCallback(TrainerCallback):
         # The finished model is written right after; a checkpoint of the same weights would only cost time.
         control.should_save = control.should_save and not last
         self._progress(state.global_step, state.max_steps)
+        return control
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        if state.is_world_process_zero:
+            # Other processes may still be writing theirs.
+            folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+            seal_folder(folder, lambda path: not path.name.startswith("rng_state_"))
         return control
 
 

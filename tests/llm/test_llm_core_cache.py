@@ -80,11 +80,23 @@ def test_a_damaged_file_is_named(cache):
         cache.get(["a"])
 
 
-def test_a_damaged_answer_is_named(cache):
+@pytest.mark.parametrize(
+    "damage", ["substr(reply, 1, 12)", "replace(reply, 'good', 'goof')", "CAST(x'7bff7d' AS TEXT)", "'[1]'", "''"]
+)
+def test_a_damaged_answer_is_asked_for_again(cache, damage, caplog):
+    for key in ("a", "b"):
+        cache.put(key, LLMReply("good"))
+    cache._execute(f"UPDATE replies SET reply = {damage} WHERE key = 'a'", ())
+    assert cache.get(["a", "b"]) == {"b": LLMReply("good")}
+    assert f"{cache.path}: the answer a is damaged" in caplog.text
+    cache.put("a", LLMReply("better"))
+    assert cache.get(["a"]) == {"a": LLMReply("better")}
+
+
+def test_an_answer_under_another_key_is_no_answer(cache):
     cache.put("a", LLMReply("good"))
-    cache._execute("UPDATE replies SET reply = ?", ('{"text": "go',))
-    with pytest.raises(CacheError, match=r"holds an answer that cannot be read \(a\)"):
-        cache.get(["a"])
+    cache._execute("UPDATE replies SET key = 'b'", ())
+    assert cache.get(["a", "b"]) == {}
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hardneg_plugin.errors import ParameterError, WorkspaceError
+from hardneg_plugin.records import write_parquet
 from hardneg_plugin.run.workspace import Workspace, read_json, write_json
 
 
@@ -88,9 +89,9 @@ def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path):
 def test_a_stage_is_done_only_with_all_its_parts(finished):
     stage = finished.stage("bm25", "f")
     for number in range(2):
-        stage.part(number).touch()
+        write_parquet(stage.part(number), [])
     assert not stage.done(2)
-    stage.finish({})
+    stage.finish({"candidates": 0, "kept": 0, "dropped": {}, "positives": {}, "rejected": {}})
     assert stage.done(2)
     stage.part(1).unlink()
     assert not stage.done(2)

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlparse
 
-from hardneg_plugin.cache import build_entry, entry_path, fingerprint
+from hardneg_plugin.cache import build_entry, entry_path, fingerprint, is_sound
 from hardneg_plugin.datasets.hub.catalogue import HubPart
 from hardneg_plugin.datasets.hub.head import fetch_head, head_file
 from hardneg_plugin.errors import DatasetError
@@ -34,14 +34,14 @@ def local_files(part: HubPart) -> list[Path]:
 
     :raises DatasetError: If what is there is a part of a conversion.
     """
-    if part.head is not None and head_file(part).is_file():
+    if part.head is not None and is_sound(head_file(part).parent):
         return [head_file(part)]
     folder = hub_folder()
     if folder is not None and (found := _matching(folder / _place(part), part)):
         return found
     if part.url:
-        path = entry_path(WEB, fingerprint(part.url)) / _name(part)
-        return [path] if path.is_file() else []
+        folder = entry_path(WEB, fingerprint(part.url))
+        return [folder / _name(part)] if is_sound(folder) else []
     snapshot = _snapshot(part, local=True)
     return [] if snapshot is None else _matching(snapshot, part)
 

@@ -14,6 +14,7 @@ from hardneg_plugin.evaluation.false_negative_budget import budget_choices, fewe
 from hardneg_plugin.evaluation.false_negative_model import reliability
 from hardneg_plugin.evaluation.rates import RateEstimate, gold_rate
 from hardneg_plugin.llm.verdicts import EASY_NEGATIVE, FALSE_NEGATIVE, HARD_NEGATIVE
+from hardneg_plugin.recipe.json_files import written_text
 from hardneg_plugin.recipe.yaml_text import parse_yaml
 from hardneg_plugin.records import MiningExample, read_jsonl, read_parquet
 from hardneg_plugin.run.workspace import DONE, Workspace
@@ -49,7 +50,7 @@ def candidates_of(run: Path, stage: str | None = None, system: str | None = None
 
 def _before_choice(run: Path, recipe_file: Path, system: str | None) -> Path:
     """Return the folder of the last stage before a system chooses among what was filtered and judged."""
-    systems = parse_yaml(recipe_file.read_text("utf-8"), str(recipe_file)).get("systems") or {}
+    systems = parse_yaml(written_text(recipe_file), str(recipe_file)).get("systems") or {}
     stages = {name: [next(iter(stage)) for stage in own] for name, own in systems.items() if own}
     name = system or next(iter(stages), "")
     if name not in stages:

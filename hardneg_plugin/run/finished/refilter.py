@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from hardneg_plugin.components import stage_class
 from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.errors import RecipeError, WorkspaceError
+from hardneg_plugin.recipe.json_files import written_text
 from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.recipe.schema import Recipe, Stage
 from hardneg_plugin.recipe.stages import build_stage, filled_parameters, stage_params
@@ -94,6 +95,7 @@ def _recipes(run: Path, overrides: Sequence[str]) -> tuple[Recipe, Recipe]:
     if not file.is_file():
         msg = f"{run} is no run folder: it has no recipe.yaml"
         raise WorkspaceError(msg)
+    written_text(file)
     old, new = load_recipe(str(file)), load_recipe(str(file), overrides)
     if replace(new, systems=old.systems) != old:
         changed = [key for key, value in new.to_dict().items() if key != "systems" and value != old.to_dict()[key]]

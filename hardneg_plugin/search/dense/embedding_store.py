@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from hardneg_plugin.cache import entry_path, fingerprint, refuse_links, staging_folder
+from hardneg_plugin.checksums import append_checksum, array_checksum
 from hardneg_plugin.errors import CacheError, DatasetError
 from hardneg_plugin.files import atomic_path
 from hardneg_plugin.records.corpus import BATCH_ROWS, Corpus
@@ -165,17 +166,25 @@ def shard_rows(rows: int, number: int) -> int:
 
 
 def load_valid_shard(path: Path, rows: int, dims: int) -> Vectors | None:
-    """Return a shard, memory-mapped, or None if it is missing, cut short, or not of this shape and precision."""
+    """Return a shard, memory-mapped, or None if it is missing, damaged, or not of this shape and precision."""
     try:
-        shard: Vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        checked = array_checksum(path)
+        if checked is False:
+            return None
+        shard: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+        if shard.shape != (rows, dims) or shard.dtype not in (np.float32, np.float16):
+            return None
+        # A file from before there were checksums ends with its values.
+        return shard if checked or path.stat().st_size == shard.offset + shard.nbytes else None
+    except (OSError, ValueError, EOFError, AttributeError, OverflowError):
         return None
-    return shard if shard.shape == (rows, dims) and shard.dtype in (np.float32, np.float16) else None
 
 
 def _write(path: Path, vectors: Vectors) -> None:
-    with atomic_path(path) as partial, partial.open("wb") as file:
-        np.save(file, _halved(vectors))
+    with atomic_path(path) as partial:
+        with partial.open("wb") as file:
+            np.save(file, _halved(vectors))
+        append_checksum(partial)
 
 
 def _halved(vectors: Vectors) -> NDArray[Any]:
