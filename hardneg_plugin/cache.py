@@ -28,6 +28,7 @@ KINDS = (
     "bm25",
     "clusters",
     "corpus",
+    "corpus-meta",
     "dense-index",
     "embeddings",
     "levelled",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from haystack import component
 from haystack.document_stores.types import DocumentStore
 
-from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
+from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus
 from hardneg_plugin.components.parameters import at_least, in_range, source_name
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.bm25.build import METHOD
@@ -38,6 +38,8 @@ class BM25NegativeMiner:
     :param b: Length normalisation of BM25, 0 to 1.
     :param language: ISO 639-1 code of queries that carry none; empty detects it by script.
     :param source: Name under which rank and score are kept.
+    :param filters: Haystack metadata filters that select documents of a store; None takes all.
+    :param meta_fields: Keys of ``Document.meta`` that a store's passages keep, such as ``source_id``; None keeps none.
     :raises ParameterError: If a number is out of range, ``corpus`` is no corpus, or ``source`` is blank.
     """
 
@@ -52,8 +54,10 @@ class BM25NegativeMiner:
         b: float = B,
         language: str = "",
         source: str = "bm25",
+        filters: dict[str, Any] | None = None,
+        meta_fields: list[str] | None = None,
     ) -> None:
-        check_corpus("BM25NegativeMiner", corpus)
+        check_corpus("BM25NegativeMiner", corpus, filters, meta_fields)
         at_least("BM25NegativeMiner", "top_k", top_k, 1)
         in_range("BM25NegativeMiner", "k1", k1, 0)
         in_range("BM25NegativeMiner", "b", b, 0, 1)
@@ -64,6 +68,9 @@ class BM25NegativeMiner:
         self.b = b
         self.language = language
         self.source = source
+        self.filters = filters
+        self.meta_fields = meta_fields
+        self._open = OpenCorpus(corpus, filters, meta_fields)
         self._index: BM25Index | None = None
 
     @staticmethod
@@ -72,9 +79,19 @@ class BM25NegativeMiner:
         return [analysis_fingerprint(), METHOD, f"{INDEX_VERSION}", f"k1={K1} b={B}"]
 
     def warm_up(self) -> None:
-        """Build the index in the cache, or open it there."""
-        if self._index is None:
-            self._index = BM25Index(open_corpus(self.corpus), k1=self.k1, b=self.b)
+        """Build the index in the cache, or open it there; again where a store has another number of documents."""
+        if self._open.warm_up() or self._index is None:
+            self._index = BM25Index(self._open.corpus, k1=self.k1, b=self.b)
+
+    def close(self) -> None:
+        """Let the index go, and what a document store holds; the next run reads the store again."""
+        self._open.close()
+        self._index = None
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Reason → number of a store's documents that are no passages of the corpus."""
+        return self._open.left_out
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
@@ -93,7 +110,8 @@ class BM25NegativeMiner:
         self.warm_up()
         assert self._index is not None
         languages = [example.language or self.language for example in examples]
-        return self._index.search([example.query for example in examples], languages, self.top_k)
+        depth = min(self.top_k, len(self._index.corpus))
+        return self._index.search([example.query for example in examples], languages, depth)
 
     def add(self, examples: list[MiningExample], found: Hits) -> list[MiningExample]:
         """Add what was found to the candidates: the other half of :meth:`run`.

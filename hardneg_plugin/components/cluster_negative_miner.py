@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import random
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from haystack import component
 from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
+from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus
 from hardneg_plugin.components.parameters import at_least, one_of, source_name
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_table
+from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.clusters import Clusters, corpus_clusters
 from hardneg_plugin.search.dense.search import encode
 from hardneg_plugin.search.encoder import DualEncoder, load_model
@@ -51,6 +51,8 @@ class ClusterNegativeMiner:
     :param seed: Seed of the clusters and of the draw.
     :param batch_size: Texts per forward pass.
     :param source: Name under which the rank is kept.
+    :param filters: Haystack metadata filters that select documents of a store; None takes all.
+    :param meta_fields: Keys of ``Document.meta`` that a store's passages keep, such as ``source_id``; None keeps none.
     :raises ParameterError: If a number is below 1, ``around`` is unknown, or ``corpus`` or ``model`` is none.
     """
 
@@ -67,8 +69,10 @@ class ClusterNegativeMiner:
         seed: int = 0,
         batch_size: int = 64,
         source: str = "cluster",
+        filters: dict[str, Any] | None = None,
+        meta_fields: list[str] | None = None,
     ) -> None:
-        check_corpus(_NAME, corpus)
+        check_corpus(_NAME, corpus, filters, meta_fields)
         for name, value in (("top_k", top_k), ("batch_size", batch_size)):
             at_least(_NAME, name, value, 1)
         if clusters is not None:
@@ -86,7 +90,9 @@ class ClusterNegativeMiner:
         self.seed = seed
         self.batch_size = batch_size
         self.source = source
-        self._corpus: Corpus | None = None
+        self.filters = filters
+        self.meta_fields = meta_fields
+        self._open = OpenCorpus(corpus, filters, meta_fields)
         self._encoder: DualEncoder | None = None
         self._clusters: Clusters | None = None
 
@@ -100,11 +106,21 @@ class ClusterNegativeMiner:
         :raises ParameterError: If the model cannot be loaded, FAISS is not installed, or there are fewer passages than
             clusters.
         """
-        if self._clusters is None:
-            corpus, encoder = open_corpus(self.corpus), DualEncoder(load_model(self.model))
+        if self._open.warm_up() or self._clusters is None or self._encoder is None:
+            corpus, encoder = self._open.corpus, self._encoder or DualEncoder(load_model(self.model))
             number = self.clusters or max(1, round(len(corpus) ** 0.5))
             self._clusters = corpus_clusters(encoder, corpus, number, seed=self.seed, batch_size=self.batch_size)
-            self._corpus, self._encoder = corpus, encoder
+            self._encoder = encoder
+
+    def close(self) -> None:
+        """Let the model and the clusters go, and what a document store holds; the next run reads the store again."""
+        self._open.close()
+        self._encoder = self._clusters = None
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Reason → number of a store's documents that are no passages of the corpus."""
+        return self._open.left_out
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
@@ -116,15 +132,14 @@ class ClusterNegativeMiner:
         if not examples:
             return {"examples": []}
         self.warm_up()
-        assert self._corpus is not None
         assert self._clusters is not None
-        rows = np.full((len(examples), self.top_k), -1, dtype=np.int64)
+        rows = np.full((len(examples), min(self.top_k, len(self._open.corpus))), -1, dtype=np.int64)
         for position, (example, clusters) in enumerate(zip(examples, self._clusters_of(examples), strict=True)):
             members = np.concatenate([self._clusters.rows(cluster) for cluster in clusters] or [np.zeros(0, np.int64)])
             drawn = _draw(members, self.top_k, f"{self.seed}:{example.id}")
             rows[position, : len(drawn)] = drawn
         no_scores = np.full(rows.shape, np.nan, dtype=np.float32)
-        table = merge_source(table_of(examples), self.source, self._corpus, rows, no_scores)
+        table = merge_source(table_of(examples), self.source, self._open.corpus, rows, no_scores)
         return {"examples": with_table(examples, table)}
 
     def _clusters_of(self, examples: list[MiningExample]) -> list[list[int]]:

@@ -78,6 +78,14 @@ def build_stage(name: str, params: Mapping[str, Any]) -> Any:
     return component_from_dict(cls, {"type": f"{cls.__module__}.{cls.__name__}", "init_parameters": dict(params)}, name)
 
 
+def _corpus_identity(name: str, params: Mapping[str, Any]) -> str:
+    """Return what tells the passages of a stage's own corpus: a document store may hold others by now."""
+    if isinstance(params["corpus"], str):
+        return open_corpus(params["corpus"]).key
+    built = build_stage(name, params)
+    return open_corpus(built.corpus, built.filters, built.meta_fields).reference
+
+
 def stage_fingerprint(stage: Stage, params: Mapping[str, Any], data_corpus: str, before: str) -> str:
     """Return the fingerprint of a stage's result.
 
@@ -98,8 +106,8 @@ def stage_fingerprint(stage: Stage, params: Mapping[str, Any], data_corpus: str,
         changed.update(build_stage(stage.name, params).identity_of_inputs())
     if changed.get("corpus") == data_corpus:
         changed["corpus"] = "data"
-    elif isinstance(changed.get("corpus"), str):
-        changed["corpus"] = open_corpus(changed["corpus"]).key
+    elif changed.get("corpus") is not None:
+        changed["corpus"] = _corpus_identity(stage.name, params)
     if isinstance(changed.get("prompt"), str):
         changed["prompt"] = load_prompt(changed["prompt"]).fingerprint
     for name in GENERATORS:
