@@ -34,6 +34,7 @@ KINDS = (
     "bm25",
     "clusters",
     "corpus",
+    "corpus-meta",
     "dense-index",
     "embeddings",
     "equal-texts",

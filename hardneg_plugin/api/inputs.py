@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
+from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.datasets import RetrievalDataset, load_dataset, with_options
 from hardneg_plugin.datasets.memory import Judgements, from_judgements, from_pairs
 from hardneg_plugin.errors import DatasetError, ParameterError
+from hardneg_plugin.records import Corpus
+from hardneg_plugin.records.corpus import BATCH_ROWS
 
 
 def read_dataset(
@@ -20,7 +23,7 @@ def read_dataset(
     """Return the dataset that the arguments of :func:`~hardneg_plugin.mine` describe.
 
     :param dataset: Pairs, a dataset spec, or with ``qrels`` the queries.
-    :param corpus: Further passages, or with ``qrels`` all of them.
+    :param corpus: Further passages, or with ``qrels`` all of them; those of a document store, too.
     :param qrels: Judgements, or None.
     :param columns: Names of the columns of the queries and of the positives, or None.
     :param on_bad_row: ``error`` or ``skip``.
@@ -32,6 +35,9 @@ def read_dataset(
             msg = "mine: a dataset spec has its own corpus and qrels"
             raise ParameterError(msg)
         return load_dataset(_with_arguments(dataset, columns, on_bad_row))
+    if callable(getattr(corpus, "filter_documents", None)):
+        check_corpus("mine", corpus)
+        corpus = StorePassages(open_corpus(corpus))
     if qrels is not None:
         if corpus is None:
             msg = "mine: qrels name passages by id; give the corpus they are in"
@@ -45,6 +51,39 @@ def read_dataset(
         msg = f"mine: expected a datasets.Dataset of pairs or a dataset spec, got {type(dataset).__name__}{hint}"
         raise DatasetError(msg)
     return from_pairs(dataset, *columns, _further_texts(corpus), on_bad_row)
+
+
+class StorePassages:
+    """The passages of a document store as a table, read from the cache whenever they are iterated.
+
+    :param corpus: The passages.
+    """
+
+    column_names: ClassVar[list[str]] = ["id", "text"]
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+
+    def __iter__(self) -> Iterator[dict[str, str]]:
+        for rows in self._rows():
+            for identifier, text in zip(self._corpus.ids(rows), self._corpus.texts(rows), strict=True):
+                yield {"id": identifier, "text": text}
+
+    def __getitem__(self, column: str) -> Iterable[str]:
+        """Return a column, which may be iterated more than once."""
+        return _Column(self, column)
+
+    def _rows(self) -> Iterator[range]:
+        for start in range(0, len(self._corpus), BATCH_ROWS):
+            yield range(start, min(start + BATCH_ROWS, len(self._corpus)))
+
+
+class _Column:
+    def __init__(self, table: StorePassages, name: str) -> None:
+        self._table, self._name = table, name
+
+    def __iter__(self) -> Iterator[str]:
+        return (row[self._name] for row in self._table)
 
 
 def _with_arguments(spec: str, columns: tuple[str | None, str | None], on_bad_row: Literal["error", "skip"]) -> str:

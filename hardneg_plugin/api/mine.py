@@ -71,7 +71,7 @@ def mine(
         or, with ``corpus`` and ``qrels``, queries as id → text or a table with an id and a text column.
     :param model: ``SentenceTransformer``, folder or hub id; None mines by BM25.
     :param corpus: Further passages (a list of texts, id → text, or a table with a column ``text``), or with ``qrels``
-        all passages as id → text or a table with an id and a text column.
+        all passages as id → text or a table with an id and a text column; or either in a Haystack document store.
     :param qrels: Query id → passage id → grade, or query id → relevant passage ids.
     :param anchor_column_name: Column of the queries.
     :param positive_column_name: Column of the positives; a cell may hold a list of texts.

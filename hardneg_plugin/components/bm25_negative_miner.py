@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from haystack import component
@@ -10,7 +10,7 @@ from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.base import StageComponent
-from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
+from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus
 from hardneg_plugin.components.named_hits import named_hits
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.bm25.build import METHOD
@@ -48,6 +48,8 @@ class BM25NegativeMiner(StageComponent):
     :param b: Length normalisation of BM25, 0 to 1.
     :param language: ISO 639-1 code of queries that carry none; empty detects it by script.
     :param source: Name under which rank and score are kept.
+    :param filters: Haystack metadata filters that select documents of a store; None takes all.
+    :param meta_fields: Keys of ``Document.meta`` that a store's passages keep, such as ``source_id``; None keeps none.
     :raises ParameterError: If a number is out of range, ``corpus`` is no corpus, or ``source`` is blank.
     """
 
@@ -61,14 +63,19 @@ class BM25NegativeMiner(StageComponent):
         b: Share = B,
         language: str = "",
         source: Name = "bm25",
+        filters: dict[str, Any] | None = None,
+        meta_fields: list[str] | None = None,
     ) -> None:
-        check_corpus("BM25NegativeMiner", corpus)
+        check_corpus("BM25NegativeMiner", corpus, filters, meta_fields)
         self.corpus = corpus
         self.top_k = top_k
         self.k1 = k1
         self.b = b
         self.language = language
         self.source = source
+        self.filters = filters
+        self.meta_fields = meta_fields
+        self._open = OpenCorpus(corpus, filters, meta_fields)
         self._index: BM25Index | None = None
 
     @property
@@ -87,9 +94,19 @@ class BM25NegativeMiner(StageComponent):
         return [analysis_fingerprint(), METHOD, f"{INDEX_VERSION}", f"k1={K1} b={B}"]
 
     def warm_up(self) -> None:
-        """Build the index in the cache, or open it there."""
-        if self._index is None:
-            self._index = BM25Index(open_corpus(self.corpus), k1=self.k1, b=self.b)
+        """Build the index in the cache, or open it there; again where a store has another number of documents."""
+        if self._open.warm_up() or self._index is None:
+            self._index = BM25Index(self._open.corpus, k1=self.k1, b=self.b)
+
+    def close(self) -> None:
+        """Let the index go, and what a document store holds; the next run reads the store again."""
+        self._open.close()
+        self._index = None
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Reason → number of a store's documents that are no passages of the corpus."""
+        return self._open.left_out
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
@@ -108,12 +125,13 @@ class BM25NegativeMiner(StageComponent):
         self.warm_up()
         assert self._index is not None
         index = self._index
+        depth = min(self.top_k, len(index.corpus))
 
         def search(positions: NDArray[np.int64], k: int) -> Hits:
             asked = [examples[position] for position in positions.tolist()]
             return index.search([one.query for one in asked], [one.language or self.language for one in asked], k)
 
-        return distinct_hits(search, len(examples), self.top_k, EqualTexts.of(index.corpus))
+        return distinct_hits(search, len(examples), depth, EqualTexts.of(index.corpus))
 
     def add(self, examples: list[MiningExample], found: Hits) -> list[MiningExample]:
         """Add what was found to the candidates: the other half of :meth:`run`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from haystack import component
@@ -11,9 +11,9 @@ from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.base import StageComponent
-from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
+from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus
 from hardneg_plugin.components.named_hits import named_hits
-from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_table
+from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.clusters import Clusters, corpus_clusters
 from hardneg_plugin.search.dense.search import encode
 from hardneg_plugin.search.encoder import DualEncoder, load_model
@@ -53,6 +53,8 @@ class ClusterNegativeMiner(StageComponent):
     :param seed: Seed of the clusters and of the draw.
     :param batch_size: Texts per forward pass.
     :param source: Name under which the rank is kept.
+    :param filters: Haystack metadata filters that select documents of a store; None takes all.
+    :param meta_fields: Keys of ``Document.meta`` that a store's passages keep, such as ``source_id``; None keeps none.
     :raises ParameterError: If a number is below 1, ``around`` is unknown, or ``corpus`` or ``model`` is none.
     """
 
@@ -68,8 +70,10 @@ class ClusterNegativeMiner(StageComponent):
         seed: int = 0,
         batch_size: Count = 64,
         source: Name = "cluster",
+        filters: dict[str, Any] | None = None,
+        meta_fields: list[str] | None = None,
     ) -> None:
-        check_corpus(_NAME, corpus)
+        check_corpus(_NAME, corpus, filters, meta_fields)
         self.corpus = corpus
         self.model = model
         self.clusters = clusters
@@ -78,7 +82,9 @@ class ClusterNegativeMiner(StageComponent):
         self.seed = seed
         self.batch_size = batch_size
         self.source = source
-        self._corpus: Corpus | None = None
+        self.filters = filters
+        self.meta_fields = meta_fields
+        self._open = OpenCorpus(corpus, filters, meta_fields)
         self._encoder: DualEncoder | None = None
         self._clusters: Clusters | None = None
 
@@ -102,11 +108,21 @@ class ClusterNegativeMiner(StageComponent):
         :raises ParameterError: If the model cannot be loaded, FAISS is not installed, or there are fewer passages than
             clusters.
         """
-        if self._clusters is None:
-            corpus, encoder = open_corpus(self.corpus), DualEncoder(load_model(self.model))
+        if self._open.warm_up() or self._clusters is None or self._encoder is None:
+            corpus, encoder = self._open.corpus, self._encoder or DualEncoder(load_model(self.model))
             number = self.clusters or max(1, round(len(corpus) ** 0.5))
             self._clusters = corpus_clusters(encoder, corpus, number, seed=self.seed, batch_size=self.batch_size)
-            self._corpus, self._encoder = corpus, encoder
+            self._encoder = encoder
+
+    def close(self) -> None:
+        """Let the model and the clusters go, and what a document store holds; the next run reads the store again."""
+        self._open.close()
+        self._encoder = self._clusters = None
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Reason → number of a store's documents that are no passages of the corpus."""
+        return self._open.left_out
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
@@ -118,17 +134,17 @@ class ClusterNegativeMiner(StageComponent):
         if not examples:
             return {"examples": []}
         self.warm_up()
-        assert self._corpus is not None
         assert self._clusters is not None
-        equal = EqualTexts.of(self._corpus)
-        rows = np.full((len(examples), self.top_k), -1, dtype=np.int64)
+        corpus = self._open.corpus
+        equal = EqualTexts.of(corpus)
+        rows = np.full((len(examples), min(self.top_k, len(corpus))), -1, dtype=np.int64)
         for position, (example, clusters) in enumerate(zip(examples, self._clusters_of(examples), strict=True)):
             members = np.concatenate([self._clusters.rows(cluster) for cluster in clusters] or [np.zeros(0, np.int64)])
             drawn = _draw(equal.distinct(members), self.top_k, f"{self.seed}:{example.id}")
             rows[position, : len(drawn)] = drawn
-        rows = named_hits(rows, examples, self._corpus, equal)
+        rows = named_hits(rows, examples, corpus, equal)
         no_scores = np.full(rows.shape, np.nan, dtype=np.float32)
-        table = merge_source(table_of(examples), self.source, self._corpus, rows, no_scores)
+        table = merge_source(table_of(examples), self.source, corpus, rows, no_scores)
         return {"examples": with_table(examples, table)}
 
     def _clusters_of(self, examples: list[MiningExample]) -> list[list[int]]:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from annotated_types import Len
 from haystack import component
 from haystack.components.embedders.types import DocumentEmbedder, TextEmbedder
 from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.base import StageComponent
-from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
-from hardneg_plugin.components.embedder_pair import EmbedderPair
+from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus, stored_vectors
+from hardneg_plugin.components.dense_parameters import check_model
+from hardneg_plugin.components.embedder_pair import EmbedderPair, read_meta
 from hardneg_plugin.components.named_hits import named_hits
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.memory import available_memory
 from hardneg_plugin.mining.dense_scores import DenseScorer
-from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_scores, with_table
+from hardneg_plugin.records import MiningExample, merge_source, table_of, with_scores, with_table
 from hardneg_plugin.search.ann import IndexKind, approximate_search
-from hardneg_plugin.search.dense.embedding_store import StoredVectors, store_key, stored_embeddings
+from hardneg_plugin.search.dense.embedding_store import StoredVectors, stored_embeddings
 from hardneg_plugin.search.dense.flat_index import nearest
 from hardneg_plugin.search.dense.search import Encoder, encode, search_space, similarity_of
 from hardneg_plugin.search.dense.vector_space import Vectors, VectorSpace
@@ -29,10 +29,9 @@ from hardneg_plugin.search.distinct import distinct_hits
 from hardneg_plugin.search.encoder import DualEncoder, IdentifiedEncoder, Precision, load_model
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.text.equal_texts import EqualTexts
-from hardneg_plugin.validation import Count, Name, Words
+from hardneg_plugin.validation import Count, Name
 
 _NAME = "DenseNegativeMiner"
-Devices = Annotated[Name | Annotated[list[Name], Len(1)], Words("a name such as 'cuda:0', or a list of names")]
 # Of the room under a promise; vectors and candidates need the rest.
 _SHARE = 0.5
 
@@ -93,6 +92,10 @@ class DenseNegativeMiner(StageComponent):
         missed. How many are found is measured over a sample of the queries, logged, and kept in ``recall``.
     :param memory: Bytes that an exact search works in, beside vectors and hits; None takes half of what a recipe's
         ``memory`` leaves, or blocks of fixed size.
+    :param filters: Haystack metadata filters that select documents of a store; None takes all.
+    :param meta_fields: Keys of ``Document.meta`` that a store's passages keep, such as ``source_id``; None keeps none.
+    :param vectors: ``encode``: passages are encoded; ``store``: the vectors that a document store holds are used, once
+        some of them were found to be the model's.
     :raises ParameterError: If a number is out of range, a choice is unknown, or neither a model nor a pair of embedders
         is given, or both, or parameters that only go with a model that is loaded here.
     """
@@ -115,34 +118,36 @@ class DenseNegativeMiner(StageComponent):
         source: Name | None = None,
         index: IndexKind = "exact",
         memory: Count | None = None,
+        filters: dict[str, Any] | None = None,
+        meta_fields: list[str] | None = None,
+        vectors: Literal["encode", "store"] = "encode",
         *,
         text_embedder: TextEmbedder | None = None,
         document_embedder: DocumentEmbedder | None = None,
     ) -> None:
-        check_corpus(_NAME, corpus)
+        check_corpus(_NAME, corpus, filters, meta_fields)
         self.corpus = corpus
         self.model = model
-        self.top_k = top_k
-        self.similarity = similarity
-        self.query_prompt = query_prompt
-        self.passage_prompt = passage_prompt
+        self.top_k, self.similarity = top_k, similarity
+        self.query_prompt, self.passage_prompt = query_prompt, passage_prompt
         self.truncate_dim = truncate_dim
         self.max_length = max_length
-        self.batch_size = batch_size
-        self.device = device
-        self.dtype = dtype
+        self.batch_size, self.device, self.dtype = batch_size, device, dtype
         self.source = source
         self.index = index
         self.memory = memory
-        self.text_embedder = text_embedder
-        self.document_embedder = document_embedder
+        self.filters, self.meta_fields, self.vectors = filters, meta_fields, vectors
+        self.text_embedder, self.document_embedder = text_embedder, document_embedder
         self._check_encoder()
-        self._corpus: Corpus | None = None
+        self._open = OpenCorpus(corpus, filters, [*(meta_fields or ()), *read_meta(document_embedder)])
         self._encoder: IdentifiedEncoder | None = None
         self._passages: StoredVectors | None = None
         self._recall: float | None = None
 
     def _check_encoder(self) -> None:
+        if self.vectors == "store" and isinstance(self.corpus, str):
+            msg = f"{_NAME}: vectors: store takes those of a document store, got the corpus {self.corpus!r}"
+            raise ParameterError(msg)
         pair = (self.text_embedder, self.document_embedder)
         if (pair[0] is None) != (pair[1] is None) or (self.model is None) == (pair[0] is None):
             msg = f"{_NAME}: give either model, or both text_embedder and document_embedder"
@@ -191,15 +196,28 @@ class DenseNegativeMiner(StageComponent):
     def warm_up(self) -> None:
         """Load the model, and encode the corpus into the cache, or find it there.
 
-        :raises ParameterError: If the model cannot be loaded, or its similarity cannot be searched.
+        :raises ParameterError: If the model cannot be loaded, its similarity cannot be searched, or ``vectors`` are to
+            be those of a store, and are not the model's.
         """
-        if self._encoder is None:
-            encoder = self._load()
-            if self.similarity == "auto":
-                similarity_of(encoder)
-            self._corpus = open_corpus(self.corpus)
-            self._passages = stored_embeddings(encoder, self._corpus, batch_size=self.batch_size)
-            self._encoder = encoder
+        encoder = self._encoder or self._load()
+        if self._encoder is None and self.similarity == "auto":
+            similarity_of(encoder)
+        if self.vectors == "store":
+            similarity = similarity_of(encoder) if self.similarity == "auto" else self.similarity
+            self._passages = stored_vectors(self._open, encoder, similarity, self.batch_size) or self._passages
+        elif self._open.warm_up() or self._passages is None:
+            self._passages = stored_embeddings(encoder, self._open.corpus, batch_size=self.batch_size)
+        self._encoder = encoder
+
+    def close(self) -> None:
+        """Let the model go, and what a document store holds; the next run reads the store again."""
+        self._open.close()
+        self._encoder = self._passages = None
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Reason → number of a store's documents that are no passages of the corpus."""
+        return self._open.left_out
 
     def _load(self) -> IdentifiedEncoder:
         if self.text_embedder is not None and self.document_embedder is not None:
@@ -209,7 +227,7 @@ class DenseNegativeMiner(StageComponent):
         model: Any = self.model
         if isinstance(self.model, str):
             model = load_model(self.model, max_length=self.max_length, device=self.device, dtype=self.dtype)
-        _check_model(model)
+        check_model(_NAME, model)
         return DualEncoder(
             model,
             query_prompt=self.query_prompt,
@@ -233,17 +251,17 @@ class DenseNegativeMiner(StageComponent):
         :param examples: At least one, at most 10,000 at a time.
         """
         self.warm_up()
-        assert self._corpus is not None
         assert self._encoder is not None
         assert self._passages is not None
-        if self.model is not None and not isinstance(self.model, str):
+        if self.model is not None and not isinstance(self.model, str) and self.vectors == "encode":
             # A model in memory may have been trained since; if not, what is known of its vectors is kept.
-            stored = stored_embeddings(self._encoder, self._corpus, batch_size=self.batch_size)
+            stored = stored_embeddings(self._encoder, self._open.corpus, batch_size=self.batch_size)
             self._passages = self._passages if stored.folder == self._passages.folder else stored
         queries = self._encode_queries(self._encoder, examples)
         similarity = similarity_of(self._encoder) if self.similarity == "auto" else self.similarity
-        space = search_space(queries, self._passages, self.top_k, similarity)
-        return DenseFound(self._hits(space, self._encoder, self._corpus), space)
+        depth = min(self.top_k, len(self._passages))
+        space = search_space(queries, self._passages, depth, similarity)
+        return DenseFound(self._hits(space, depth, self._passages.folder.name), space)
 
     def add(self, examples: list[MiningExample], found: DenseFound) -> list[MiningExample]:
         """Add what was found to the candidates, and score all candidates and positives: the other half of :meth:`run`.
@@ -251,12 +269,12 @@ class DenseNegativeMiner(StageComponent):
         :param examples: Those that were searched for.
         :param found: What :meth:`search` returned for them.
         """
-        assert self._corpus is not None
         assert self._encoder is not None
         source, hits = self.source_name, found.hits
-        rows = named_hits(hits.rows, examples, self._corpus, EqualTexts.of(self._corpus))
-        table = merge_source(table_of(examples), source, self._corpus, rows, hits.scores)
-        scorer = DenseScorer(self._encoder, self._corpus, found.space, self.batch_size)
+        corpus = self._open.corpus
+        rows = named_hits(hits.rows, examples, corpus, EqualTexts.of(corpus))
+        table = merge_source(table_of(examples), source, corpus, rows, hits.scores)
+        scorer = DenseScorer(self._encoder, corpus, found.space, self.batch_size)
         scores = scorer.candidates(table, table.source_scores[source])
         return with_table(examples, with_scores(table, source, scores, scorer.positives(examples)))
 
@@ -265,28 +283,20 @@ class DenseNegativeMiner(StageComponent):
         """Share of the exact nearest that an approximate index found in the last run; None for an exact search."""
         return self._recall
 
-    def _hits(self, space: VectorSpace, encoder: IdentifiedEncoder, corpus: Corpus) -> Hits:
+    def _hits(self, space: VectorSpace, depth: int, key: str) -> Hits:
         def search(positions: NDArray[np.int64], k: int) -> Hits:
             some = space.of_queries(positions) if len(positions) < len(space.queries) else space
             if self.index == "exact":
                 return nearest(some, k, memory=self.memory or available_memory(_SHARE))
-            found = approximate_search(some, k, self.index, store_key(encoder, corpus), memory=self.memory)
+            found = approximate_search(some, k, self.index, key, memory=self.memory)
             if some is space:
                 self._recall = found.recall
             return found.hits
 
-        return distinct_hits(search, len(space.queries), self.top_k, EqualTexts.of(corpus))
+        return distinct_hits(search, len(space.queries), depth, EqualTexts.of(self._open.corpus))
 
     def _encode_queries(self, encoder: IdentifiedEncoder, examples: list[MiningExample]) -> Vectors:
         # The same query under two ids is encoded once: both get the same vector to the last bit.
         position = {query: number for number, query in enumerate(dict.fromkeys(example.query for example in examples))}
         vectors = encode(encoder, list(position), kind="query", batch_size=self.batch_size)
         return vectors[[position[example.query] for example in examples]]
-
-
-def _check_model(model: object) -> None:
-    from sentence_transformers import SentenceTransformer
-
-    if not isinstance(model, SentenceTransformer):
-        msg = f"{_NAME}: model must be a SentenceTransformer, got {type(model).__name__}"
-        raise ParameterError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,10 +47,23 @@ class EmbedderPair:
         name = type(self._text_embedder).__name__
         return _stacked(name, [self._text_embedder.run(text=text)["embedding"] for text in inputs], len(inputs))
 
-    def encode_document(self, inputs: list[str], *, batch_size: int, show_progress_bar: bool) -> Any:
-        """Embed passages to an array of shape ``(texts, dimensions)``; the embedder's own batch size is used."""
+    @property
+    def meta_fields(self) -> tuple[str, ...]:
+        """Keys of a document's meta that the document embedder reads beside its text."""
+        return read_meta(self._document_embedder)
+
+    def encode_document(self, inputs: Sequence[str | Document], *, batch_size: int, show_progress_bar: bool) -> Any:
+        """Embed passages to an array of shape ``(texts, dimensions)``; the embedder's own batch size is used.
+
+        :param inputs: Texts, or documents with the meta that the embedder reads.
+        """
         name = type(self._document_embedder).__name__
-        documents = [Document(id=str(number), content=text) for number, text in enumerate(inputs)]
+        documents = [
+            Document(id=str(number), content=given)
+            if isinstance(given, str)
+            else Document(id=str(number), content=given.content, meta=given.meta)
+            for number, given in enumerate(inputs)
+        ]
         embedded = {
             document.id: document.embedding
             for document in self._document_embedder.run(documents=documents)["documents"]
@@ -69,6 +83,11 @@ class EmbedderPair:
             "kind": kind,
             "probes": [vector.tobytes().hex() for vector in vectors],
         }
+
+
+def read_meta(embedder: object) -> tuple[str, ...]:
+    """Return the keys of a document's meta that a document embedder reads beside its text."""
+    return tuple(getattr(embedder, "meta_fields_to_embed", None) or ())
 
 
 def _stacked(embedder: str, vectors: list[Any], count: int) -> Any:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from haystack import component
 from haystack.document_stores.types import DocumentStore
 
 from hardneg_plugin.components.base import StageComponent
-from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
+from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus
 from hardneg_plugin.components.named_hits import named_hits
-from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_table
+from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.text.equal_texts import EqualTexts
 from hardneg_plugin.validation import Count, Name
 
@@ -35,18 +35,30 @@ class RandomNegativeMiner(StageComponent):
     :param top_k: Candidates per query.
     :param seed: Seed of the draw.
     :param source: Name under which the rank is kept; there is no score.
+    :param filters: Haystack metadata filters that select documents of a store; None takes all.
+    :param meta_fields: Keys of ``Document.meta`` that a store's passages keep, such as ``source_id``; None keeps none.
     :raises ParameterError: If ``top_k`` is below 1, ``corpus`` is no corpus, or ``source`` is blank.
     """
 
     version: ClassVar[int] = 2
 
-    def __init__(self, corpus: str | DocumentStore, top_k: Count = 10, seed: int = 0, source: Name = "random") -> None:
-        check_corpus("RandomNegativeMiner", corpus)
+    def __init__(
+        self,
+        corpus: str | DocumentStore,
+        top_k: Count = 10,
+        seed: int = 0,
+        source: Name = "random",
+        filters: dict[str, Any] | None = None,
+        meta_fields: list[str] | None = None,
+    ) -> None:
+        check_corpus("RandomNegativeMiner", corpus, filters, meta_fields)
         self.corpus = corpus
         self.top_k = top_k
         self.seed = seed
         self.source = source
-        self._corpus: Corpus | None = None
+        self.filters = filters
+        self.meta_fields = meta_fields
+        self._open = OpenCorpus(corpus, filters, meta_fields)
 
     @property
     def added_candidates(self) -> int:
@@ -59,9 +71,17 @@ class RandomNegativeMiner(StageComponent):
         return self.source
 
     def warm_up(self) -> None:
-        """Open the corpus."""
-        if self._corpus is None:
-            self._corpus = open_corpus(self.corpus)
+        """Open the corpus; again where a store has another number of documents."""
+        self._open.warm_up()
+
+    def close(self) -> None:
+        """Let the corpus go, and what a document store holds; the next run reads the store again."""
+        self._open.close()
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Reason → number of a store's documents that are no passages of the corpus."""
+        return self._open.left_out
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
@@ -73,15 +93,15 @@ class RandomNegativeMiner(StageComponent):
         if not examples:
             return {"examples": []}
         self.warm_up()
-        assert self._corpus is not None
-        equal = EqualTexts.of(self._corpus)
-        texts = equal.distinct(np.arange(len(self._corpus), dtype=np.int64))
+        corpus = self._open.corpus
+        equal = EqualTexts.of(corpus)
+        texts = equal.distinct(np.arange(len(corpus), dtype=np.int64))
         size, depth = len(texts), min(self.top_k, len(texts))
         positions = np.array(
             [random.Random(f"{self.seed}:{example.id}").sample(range(size), depth) for example in examples],  # noqa: S311
             dtype=np.int64,
         )
-        rows = named_hits(texts[positions], examples, self._corpus, equal)
+        rows = named_hits(texts[positions], examples, corpus, equal)
         no_scores = np.full(rows.shape, np.nan, dtype=np.float32)
-        table = merge_source(table_of(examples), self.source, self._corpus, rows, no_scores)
+        table = merge_source(table_of(examples), self.source, corpus, rows, no_scores)
         return {"examples": with_table(examples, table)}

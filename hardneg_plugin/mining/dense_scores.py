@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from haystack.dataclasses import Document
 from numpy.typing import NDArray
 
 from hardneg_plugin.mining.passages import document_rows
 from hardneg_plugin.records import CandidateTable, Corpus, MiningExample
+from hardneg_plugin.search.dense.embedding_store import meta_fields_of
 from hardneg_plugin.search.dense.search import Encoder, encode
 from hardneg_plugin.search.dense.vector_space import Vectors, VectorSpace
 
@@ -20,13 +22,13 @@ class _Pairs(NamedTuple):
     """Pairs of an example and a passage.
 
     :param example: Number of the example, shape ``(pairs,)``.
-    :param rows: Row of the corpus, or -1 where ``texts`` has the passage; same shape.
-    :param texts: Text by pair, for passages that are not in the corpus; empty where the passage has none.
+    :param rows: Row of the corpus, or -1 where ``documents`` has the passage; same shape.
+    :param documents: Document by pair, for passages that are not in the corpus.
     """
 
     example: Ints
     rows: Ints
-    texts: dict[int, str]
+    documents: dict[int, Document]
 
 
 class DenseScorer(NamedTuple):
@@ -52,13 +54,15 @@ class DenseScorer(NamedTuple):
         """
         missing = np.flatnonzero(np.isnan(known))
         passages = table.passages[missing]
-        own = {
-            position: table.own[-1 - passages[position]].content or ""
-            for position in np.flatnonzero(passages < 0).tolist()
-        }
+        own = np.unique(-1 - passages[passages < 0])
+        # An own document may stand for a passage of the corpus, whose vector is stored.
+        rows = np.maximum(passages, -1)
+        rows_of_own = np.full(len(table.own), -1, dtype=np.int64)
+        rows_of_own[own] = document_rows(self.corpus, [table.own[number] for number in own])
+        rows[passages < 0] = rows_of_own[-1 - passages[passages < 0]]
         scores = known.copy()
-        pairs = _Pairs(table.example_index[missing], np.maximum(passages, -1), own)
-        scores[missing] = self._scores(pairs)
+        outside = {position: table.own[-1 - passages[position]] for position in np.flatnonzero(rows < 0).tolist()}
+        scores[missing] = self._scores(_Pairs(table.example_index[missing], rows, outside))
         return scores
 
     def positives(self, examples: Sequence[MiningExample]) -> Vectors:
@@ -69,18 +73,26 @@ class DenseScorer(NamedTuple):
         positives = [positive for example in examples for positive in example.positives]
         counts = [len(example.positives) for example in examples]
         rows = document_rows(self.corpus, positives)
-        texts = {position: positives[position].content or "" for position in np.flatnonzero(rows < 0).tolist()}
-        return self._scores(_Pairs(np.repeat(np.arange(len(examples), dtype=np.int64), counts), rows, texts))
+        outside = {position: positives[position] for position in np.flatnonzero(rows < 0).tolist()}
+        return self._scores(_Pairs(np.repeat(np.arange(len(examples), dtype=np.int64), counts), rows, outside))
 
     def _scores(self, pairs: _Pairs) -> Vectors:
         scores = np.full(len(pairs.rows), np.nan, dtype=np.float32)
         stored = np.flatnonzero(pairs.rows >= 0)
         scores[stored] = self.space.score_pairs(pairs.example[stored], pairs.rows[stored])
+        fields = meta_fields_of(self.encoder)
         number: dict[str, int] = {}
-        positions = np.array([position for position, text in pairs.texts.items() if text.strip()], dtype=np.int64)
-        if len(positions):
-            texts = [number.setdefault(pairs.texts[position], len(number)) for position in positions.tolist()]
-            vectors = encode(self.encoder, list(number), kind="passage", batch_size=self.batch_size)
+        passages: list[Any] = []
+        texts: list[int] = []
+        positions = [position for position, document in pairs.documents.items() if (document.content or "").strip()]
+        for position in positions:
+            document = pairs.documents[position]
+            read = repr([document.content, *map(document.meta.get, fields)]) if fields else str(document.content)
+            if read not in number:
+                passages.append(document if fields else document.content)
+            texts.append(number.setdefault(read, len(number)))
+        if passages:
+            vectors = encode(self.encoder, passages, kind="passage", batch_size=self.batch_size)
             space = VectorSpace.of(self.space.queries, vectors, self.space.similarity)
             scores[positions] = space.score_pairs(pairs.example[positions], np.array(texts, dtype=np.int64))
         return scores

@@ -69,6 +69,14 @@ def build_stage(name: str, params: Mapping[str, Any]) -> StageComponent:
     return built
 
 
+def _corpus_identity(name: str, params: Mapping[str, Any]) -> str:
+    """Return what tells the passages of a stage's own corpus: a document store may hold others by now."""
+    if isinstance(params["corpus"], str):
+        return open_corpus(params["corpus"]).key
+    built = build_stage(name, params)
+    return open_corpus(built.corpus, built.filters, built.meta_fields).reference
+
+
 def stage_fingerprint(stage: Stage, params: Mapping[str, Any], data_corpus: str, before: str) -> str:
     """Return the fingerprint of a stage's result.
 
@@ -88,8 +96,8 @@ def stage_fingerprint(stage: Stage, params: Mapping[str, Any], data_corpus: str,
     every.update(component.identity_of_inputs())
     if every.get("corpus") == data_corpus:
         every["corpus"] = "data"
-    elif isinstance(every.get("corpus"), str):
-        every["corpus"] = open_corpus(every["corpus"]).key
+    elif every.get("corpus") is not None:
+        every["corpus"] = _corpus_identity(stage.name, params)
     if isinstance(every.get("prompt"), str):
         every["prompt"] = load_prompt(every["prompt"]).fingerprint
     for name in GENERATORS:

@@ -172,7 +172,7 @@ class Candidates:
         """Return JSON-able columns; the corpus is named by its key, its texts stay in the cache."""
         table = self.own_table()
         return {
-            "corpus": table.corpus.key if table.corpus else None,
+            "corpus": table.corpus.reference if table.corpus else None,
             "passages": table.passages.tolist(),
             "own": [document.to_dict(flatten=False) for document in table.own],
             "ranks": {name: column.tolist() for name, column in table.ranks.items()},

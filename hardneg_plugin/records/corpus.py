@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from hardneg_plugin.cache import cache_root, entry_path
 from hardneg_plugin.checksums import folder_fault
 from hardneg_plugin.errors import CacheError
+from hardneg_plugin.records.corpus_meta import StoredMeta
 
 if TYPE_CHECKING:
     from haystack.dataclasses import Document
@@ -41,10 +43,11 @@ class Corpus:
     A row's text is its title and its text joined by a space, as BEIR does.
 
     :param folder: Folder written by :class:`hardneg_plugin.records.corpus_writer.CorpusWriter`.
+    :param metas: Meta of its passages that was asked for.
     :raises CacheError: If the folder does not hold a whole corpus.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, metas: Sequence[StoredMeta] = ()) -> None:
         if fault := folder_fault(folder):
             raise CacheError(_damaged(folder, fault))
         try:
@@ -58,21 +61,41 @@ class Corpus:
             self._length: int = facts["rows"]
         except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
             raise CacheError(_damaged(folder, error)) from error
+        self._folder, self._metas = folder, tuple(metas)
         self._batch = functools.lru_cache(maxsize=64)(self._reader.get_batch)
 
     @classmethod
-    def open(cls, key: str) -> Corpus:
-        """Open a corpus of the cache by its key; one object per key and cache folder."""
-        return _open(cache_root(), key)
+    def open(cls, reference: str) -> Corpus:
+        """Open a corpus of the cache by its key or its reference; one object per reference and cache folder."""
+        return _open(cache_root(), reference)
+
+    @property
+    def reference(self) -> str:
+        """The key of the texts, followed by those of the meta that is kept beside them."""
+        return "+".join([self.key, *(meta.key for meta in self._metas)])
+
+    @property
+    def meta_fields(self) -> tuple[str, ...]:
+        """Keys of the documents' meta that are kept, ``title`` and ``language`` not among them unless asked for."""
+        return tuple(dict.fromkeys(field for meta in self._metas for field in meta.fields))
+
+    def with_meta(self, metas: Sequence[StoredMeta]) -> Corpus:
+        """Return the same passages with further meta."""
+        known = {meta.key: meta for meta in (*self._metas, *metas)}
+        return self if len(known) == len(self._metas) else Corpus(self._folder, tuple(known.values()))
+
+    def with_meta_of(self, other: Corpus) -> Corpus:
+        """Return these passages with the meta that another corpus of the same passages has, too."""
+        return self.with_meta(other._metas)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Corpus.open, (self.key,)
+        return Corpus.open, (self.reference,)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Corpus:
         return self
 
     def __repr__(self) -> str:
-        return f"Corpus(key={self.key!r}, rows={self._length})"
+        return f"Corpus(key={self.reference!r}, rows={self._length})"
 
     def __len__(self) -> int:
         return self._length
@@ -101,10 +124,35 @@ class Corpus:
             Document(
                 id=identifier,
                 content=f"{title} {text}" if title else text,
-                meta={name: value for name, value in (("title", title), ("language", language)) if value},
+                meta=meta,
             )
-            for identifier, text, title, language in zip(*self._columns(rows, (0, 1, 2, 3)), strict=True)
+            for identifier, text, title, meta in zip(*self._columns(rows, (0, 1, 2)), self.metas(rows), strict=True)
         ]
+
+    def embedded(self, rows: Sequence[int] | NDArray[np.int64], fields: Sequence[str]) -> list[Document]:
+        """Return some rows as documents for an embedder that reads some keys of their meta beside their text.
+
+        A title that it reads itself is not in the text as well.
+        """
+        documents = self.documents(rows)
+        if "title" not in fields:
+            return documents
+        titles, texts = self._columns(rows, (2, 1))
+        return [
+            replace(document, content=text) if title else document
+            for document, title, text in zip(documents, titles, texts, strict=True)
+        ]
+
+    def metas(self, rows: Sequence[int] | NDArray[np.int64]) -> list[dict[str, Any]]:
+        """Return the meta of some rows, in their order: title and language where known, and what was asked for."""
+        found: list[dict[str, Any]] = [
+            {name: value for name, value in (("title", title), ("language", language)) if value}
+            for title, language in zip(*self._columns(rows, (2, 3)), strict=True)
+        ]
+        for stored in self._metas:
+            for meta, further in zip(found, stored.rows(rows), strict=True):
+                meta.update(further)
+        return found
 
     def document(self, row: int) -> Document:
         """Return one row as a Haystack document."""
@@ -219,9 +267,10 @@ def _damaged(folder: Path, fault: object) -> str:
 
 
 @functools.lru_cache(maxsize=32)
-def _open(root: Path, key: str) -> Corpus:
+def _open(root: Path, reference: str) -> Corpus:
+    key, *metas = reference.split("+")
     folder = entry_path("corpus", key)
     if not folder.is_dir():
         msg = f"the cache {root} has no corpus {key}: load its dataset again"
         raise CacheError(msg)
-    return Corpus(folder)
+    return Corpus(folder, [StoredMeta.open(meta) for meta in metas])

@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hardneg_plugin.errors import RecordError
-from hardneg_plugin.records.merge import add_source
+from hardneg_plugin.records.merge import add_source, in_corpus, keeps_meta, renumbered
 from hardneg_plugin.records.table import CandidateTable, Ints, lengths_to_offsets
 
 if TYPE_CHECKING:
     from haystack.dataclasses import Document
+
+    from hardneg_plugin.records.corpus import Corpus
 
 
 def merge_documents(table: CandidateTable, source: str, documents: Sequence[Sequence[Document]]) -> CandidateTable:
     """Return a table with one more source that gave documents.
 
     A document is known by its id: one in the table's corpus becomes that passage, with the corpus's text; any other
-    becomes a document of the table's own. Either way, one that an earlier source found for the same example gets a
-    second rank and score in its row. Vectors of the documents are left behind: they are the store's business, and many.
+    becomes a document of the table's own, as does one with meta that the corpus does not keep. Either way, one that an
+    earlier source found for the same example gets a second rank and score in its row. Vectors of the documents are left
+    behind: they are the store's business, and many.
 
     :param table: Candidates of ``n`` examples.
     :param source: Name of the source, such as ``pgvector``.
@@ -71,4 +74,26 @@ def _passages(table: CandidateTable, documents: Sequence[Document]) -> tuple[Can
             known[document.id] = len(own)
             own.append(replace(document, embedding=None, sparse_embedding=None, score=None))
         passages[position] = -1 - known[document.id]
-    return replace(table, own=tuple(own), passages=held), passages
+    table = replace(table, own=tuple(own), passages=held)
+    return table if table.corpus is None else _standing(table, table.corpus, documents, passages), passages
+
+
+def _standing(table: CandidateTable, corpus: Corpus, documents: Sequence[Document], passages: Ints) -> CandidateTable:
+    """Return the table with the documents of the corpus whose meta the corpus does not keep.
+
+    :param passages: Numbers of the documents; those of such documents are changed in place.
+    """
+    rows = corpus.rows_of([document.id for document in table.own])
+    standing = {row: -1 - number for number, row in reversed(list(enumerate(rows.tolist()))) if row >= 0}
+    own = list(table.own)
+    inside = np.flatnonzero(passages >= 0)
+    numbers = passages[inside]
+    for position, row, known in zip(inside.tolist(), numbers.tolist(), corpus.metas(numbers), strict=True):
+        if row not in standing and not keeps_meta(known, documents[position]):
+            standing[row] = -1 - len(own)
+            document = replace(documents[position], embedding=None, sparse_embedding=None, score=None)
+            own.append(in_corpus(document, corpus.text(row), known))
+    if not standing:
+        return table
+    passages[inside] = renumbered(numbers, standing)
+    return replace(table, own=tuple(own), passages=renumbered(table.passages, standing))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records.dictionary_column import DictionaryColumn
+from hardneg_plugin.records.merge import with_corpus
 from hardneg_plugin.records.table import ABSENT_RANK, CandidateTable, Floats, Ints, lengths_to_offsets
 
 
@@ -32,8 +33,8 @@ def join_candidates(
     """Return one example for each group of consecutive ones, with the union of their candidates.
 
     A passage that several branches found becomes one row with the ranks and scores of all; an own document with the id
-    of a corpus passage is that passage. A row is dropped if any branch dropped it, for the reason of the first that
-    did. Rows stand in the order in which the branches found them.
+    of a corpus passage is that passage, or stands for it where it has further meta. A row is dropped if any branch
+    dropped it, for the reason of the first that did. Rows stand in the order in which the branches found them.
 
     :param table: Candidates of all branches, those of one example one after the other.
     :param branches: Shape ``(g,)``: how many consecutive examples of the table are one joined example.
@@ -41,7 +42,7 @@ def join_candidates(
     :param positives: Where the scores of positives go.
     :raises RecordError: If branches give one passage or positive different ranks, scores or verdicts of one name.
     """
-    table = replace(table, passages=_identified(table))
+    table = _identified(table)
     group = np.repeat(np.arange(len(branches), dtype=np.int64), branches)[table.example_index]
     shift = len(table.own)
     span = shift + (len(table.corpus) if table.corpus is not None else 0)
@@ -108,17 +109,13 @@ class _Merge:
             raise RecordError(msg)
 
 
-def _identified(table: CandidateTable) -> Ints:
-    """Return the passages, each under one number, also if a branch holds it as an inline document."""
-    if not table.own:
-        return table.passages
-    ids = [document.id for document in table.own]
-    first: dict[str, int] = {}
-    numbers = np.array([-1 - first.setdefault(name, number) for number, name in enumerate(ids)], dtype=np.int64)
+def _identified(table: CandidateTable) -> CandidateTable:
+    """Return a table with each passage under one number, also if a branch holds it as an inline document."""
     if table.corpus is not None:
-        rows = table.corpus.rows_of(ids)
-        numbers = np.where(rows >= 0, rows, numbers)
-    return np.where(table.passages < 0, numbers[np.where(table.passages < 0, -1 - table.passages, 0)], table.passages)
+        return with_corpus(table, table.corpus)[0]
+    first: dict[str, int] = {}
+    numbers = [-1 - first.setdefault(document.id, number) for number, document in enumerate(table.own)]
+    return replace(table, passages=np.array(numbers, dtype=np.int64)[-1 - table.passages]) if numbers else table
 
 
 def _first_places(positives: PositivePlaces) -> Ints:

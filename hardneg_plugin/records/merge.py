@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records.corpus import Corpus
 from hardneg_plugin.records.table import CandidateTable, Ints, concat_ranges, lengths_to_offsets
+
+if TYPE_CHECKING:
+    from haystack.dataclasses import Document
 
 
 def merge_source(
@@ -31,11 +35,12 @@ def merge_source(
     _check_corpus(table, source, corpus)
     _check_hits(table, source, corpus, rows, scores)
     found = rows >= 0
+    table, own = with_corpus(table, corpus)
     return add_source(
-        _with_corpus(table, corpus),
+        table,
         source,
         example=np.nonzero(found)[0].astype(np.int64),
-        passages=rows[found].astype(np.int64),
+        passages=renumbered(rows[found].astype(np.int64), own),
         ranks=np.broadcast_to(np.arange(1, rows.shape[1] + 1, dtype=np.int32), rows.shape)[found],
         scores=scores[found].astype(np.float32),
     )
@@ -77,21 +82,58 @@ def add_source(
     )
 
 
-def _with_corpus(table: CandidateTable, corpus: Corpus) -> CandidateTable:
-    """Return a table of this corpus; own documents that are in it become its passages."""
-    if table.corpus is not None or not table.own:
-        return replace(table, corpus=corpus)
+def with_corpus(table: CandidateTable, corpus: Corpus) -> tuple[CandidateTable, dict[int, int]]:
+    """Return a table of this corpus; own documents that are in it become its passages.
+
+    One whose meta the corpus does not keep stays an own document, with the corpus's text: nothing that was known of it
+    is lost.
+
+    :returns: The table, and for each passage of the corpus that an own document stands for the number of that document.
+    """
+    corpus = corpus if table.corpus is None else table.corpus.with_meta_of(corpus)
+    if not table.own:
+        return replace(table, corpus=corpus), {}
     rows = corpus.rows_of([document.id for document in table.own])
-    own = table.passages < 0
+    inside = np.flatnonzero(rows >= 0)
+    own, standing = list(table.own), {}
+    for number, row, known in zip(inside.tolist(), rows[inside].tolist(), corpus.metas(rows[inside]), strict=True):
+        if row not in standing and not keeps_meta(known, own[number]):
+            standing[row] = -1 - number
+            own[number] = in_corpus(own[number], corpus.text(row), known)
+    # Of documents with one id the first is meant: tables of several shards that were put together hold copies.
+    first: dict[str, int] = {}
+    numbers = [-1 - first.setdefault(document.id, number) for number, document in enumerate(own)]
+    numbers = [known if row < 0 else standing.get(row, row) for known, row in zip(numbers, rows.tolist(), strict=True)]
     passages = table.passages.copy()
-    found = rows[-1 - passages[own]]
-    passages[own] = np.where(found >= 0, found, passages[own])
-    return replace(table, corpus=corpus, passages=passages)
+    held = passages < 0
+    passages[held] = np.array(numbers, dtype=np.int64)[-1 - passages[held]]
+    passages[~held] = renumbered(passages[~held], standing)
+    return replace(table, corpus=corpus, own=tuple(own), passages=passages), standing
+
+
+def renumbered(passages: Ints, standing: dict[int, int]) -> Ints:
+    """Return passages, those of the corpus that own documents stand for under the numbers of these."""
+    if not standing:
+        return passages
+    return np.array([standing.get(passage, passage) for passage in passages.tolist()], dtype=np.int64)
+
+
+def keeps_meta(known: dict[str, Any], document: Document) -> bool:
+    """Tell whether the meta that a corpus has of a passage holds all that a document says."""
+    return all(value is None or known.get(key) == value for key, value in document.meta.items())
+
+
+def in_corpus(document: Document, text: str, known: dict[str, Any]) -> Document:
+    """Return a document that stands for a passage of a corpus: with its text, and the meta of both."""
+    return replace(document, content=text, meta={**known, **document.meta})
 
 
 def _check_corpus(table: CandidateTable, source: str, corpus: Corpus) -> None:
     if table.corpus is not None and table.corpus.key != corpus.key:
-        msg = f"the candidates refer to corpus {table.corpus.key}, {source!r} searched corpus {corpus.key}"
+        msg = (
+            f"the candidates refer to corpus {table.corpus.key}, {source!r} searched corpus {corpus.key}; if both are "
+            "one document store, it was written to in between: mine these examples again"
+        )
         raise RecordError(msg)
 
 

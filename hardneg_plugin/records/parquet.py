@@ -43,7 +43,7 @@ def write_parquet(path: str | Path, examples: Sequence[MiningExample]) -> None:
     """
     table = compact(table_of(examples))
     columns = {**_example_columns(examples, table), **_candidate_columns(table)}
-    facts = {"format": FORMAT, "corpus": table.corpus.key if table.corpus else None}
+    facts = {"format": FORMAT, "corpus": table.corpus.reference if table.corpus else None}
     arrow = pa.table(columns).replace_schema_metadata({_META_KEY: json.dumps(facts).encode()})
     with atomic_path(path) as partial:
         with pq.ParquetWriter(partial, arrow.schema, compression="zstd") as writer:

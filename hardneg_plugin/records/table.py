@@ -52,7 +52,8 @@ class CandidateTable:
     :param offsets: Shape ``(n + 1,)``: rows of example ``i`` are ``offsets[i]:offsets[i + 1]``.
     :param passages: Shape ``(m,)``: a row of the corpus, or ``-1 - k`` for the ``k``-th of the own documents.
     :param corpus: The corpus that rows refer to; needed when any passage is 0 or more.
-    :param own: Documents that are in no corpus: generated, or found by a document store's retriever.
+    :param own: Documents that are in no corpus: generated, or found by a document store's retriever; and those of the
+        corpus that a retriever gave meta which the corpus does not keep.
     :param ranks: Source → rank in that source's list from 1, 0 where it did not find the passage; in order of run.
     :param source_scores: Source → its own score, NaN where it has none.
     :param scores: Scorer → score of the candidate, NaN where it has none.
@@ -226,7 +227,9 @@ def same_corpus(tables: Sequence[CandidateTable]) -> Corpus | None:
 
     :raises RecordError: If they refer to several.
     """
-    corpora = {table.corpus.key: table.corpus for table in tables if table.corpus is not None}
+    corpora: dict[str, Corpus] = {}
+    for corpus in (table.corpus for table in tables if table.corpus is not None):
+        corpora[corpus.key] = corpora[corpus.key].with_meta_of(corpus) if corpus.key in corpora else corpus
     if len(corpora) > 1:
         msg = f"candidates refer to different corpora ({', '.join(sorted(corpora))}); mine from one corpus at a time"
         raise RecordError(msg)

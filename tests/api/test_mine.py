@@ -220,3 +220,36 @@ def test_further_passages_in_any_shape(corpus):
 def test_arguments_that_do_not_fit(arguments, options, message):
     with pytest.raises((ParameterError, DatasetError), match=message):
         mine(*arguments, **options)
+
+
+# Passages of a document store
+
+
+def store(texts):
+    from haystack import Document
+    from haystack.document_stores.in_memory import InMemoryDocumentStore
+
+    found = InMemoryDocumentStore()
+    found.write_documents([Document(id="image"), *(Document(id=name, content=text) for name, text in texts.items())])
+    return found
+
+
+def test_further_passages_may_lie_in_a_document_store():
+    texts = {f"s{number}": text for number, text in enumerate(CORPUS)}
+    assert mined(corpus=store(texts)).dataset.to_list() == mined().dataset.to_list()
+
+
+def test_with_judgements_all_passages_may_lie_in_a_document_store():
+    texts = {"p1": SWIMS, "p2": MARKET, "p3": STONE}
+    given = {"queries": {"q": "red fish"}, "qrels": {"q": ["p1"]}}
+    plain, stored = (
+        mine(given["queries"], corpus=passages, qrels=given["qrels"], num_negatives=2).dataset.to_list()
+        for passages in (texts, store(texts))
+    )
+    assert stored == plain
+    assert [row["negative"] for row in stored] == [MARKET, STONE]
+
+
+def test_an_empty_document_store_is_an_error():
+    with pytest.raises(DatasetError, match="no documents with a text; left out: no content: 1"):
+        mined(corpus=store({}))

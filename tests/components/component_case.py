@@ -106,3 +106,11 @@ NO_CORPUS = tuple(
     for value in (None, 7, ["beir:data"])
 )
 NO_SOURCE = tuple(({"source": value}, f"source must be a name, got {value!r}") for value in ("", "  ", None))
+# The corpus of a case is no store.
+NO_STORE = (
+    ({"filters": {"field": "id", "operator": "==", "value": "a"}}, "filters select documents of a store"),
+    *(
+        ({"meta_fields": value}, f"meta_fields must be a list of keys of Document.meta, got {value!r}")
+        for value in ([], "url", [7], [" "])
+    ),
+)

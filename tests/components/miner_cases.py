@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from component_case import CORPUS, MODEL, NO_CORPUS, NO_SOURCE, Case, whole
+from component_case import CORPUS, MODEL, NO_CORPUS, NO_SOURCE, NO_STORE, Case, whole
 from haystack import Document
 from haystack.components.retrievers.in_memory import InMemoryBM25Retriever, InMemoryEmbeddingRetriever
 from haystack.document_stores.in_memory import InMemoryDocumentStore
@@ -25,8 +25,16 @@ MINER_CASES = (
         module="bm25_negative_miner",
         stage=True,
         required={"corpus": CORPUS},
-        defaults={"top_k": 100, "k1": 1.2, "b": 0.75, "language": "", "source": "bm25"},
-        custom={"top_k": 7, "k1": 0.9, "b": 0.4, "language": "ko", "source": "words"},
+        defaults={
+            "top_k": 100,
+            "k1": 1.2,
+            "b": 0.75,
+            "language": "",
+            "source": "bm25",
+            "filters": None,
+            "meta_fields": None,
+        },
+        custom={"top_k": 7, "k1": 0.9, "b": 0.4, "language": "ko", "source": "words", "meta_fields": ["url"]},
         bad=(
             *NO_CORPUS,
             *NO_SOURCE,
@@ -39,7 +47,9 @@ MINER_CASES = (
             ({"k1": "1.2"}, "k1 must be a number of at least 0, got '1.2'"),
             ({"b": 1.01}, "b must be a number from 0 to 1, got 1.01"),
             ({"b": -1}, "b must be a number from 0 to 1, got -1"),
+            *NO_STORE,
         ),
+        in_place_of_required=("filters",),
     ),
     Case(
         name="ClusterNegativeMiner",
@@ -53,8 +63,18 @@ MINER_CASES = (
             "seed": 0,
             "batch_size": 64,
             "source": "cluster",
+            "filters": None,
+            "meta_fields": None,
         },
-        custom={"clusters": 2, "top_k": 3, "around": "query", "seed": 5, "batch_size": 2, "source": "group"},
+        custom={
+            "clusters": 2,
+            "top_k": 3,
+            "around": "query",
+            "seed": 5,
+            "batch_size": 2,
+            "source": "group",
+            "meta_fields": ["url"],
+        },
         bad=(
             *NO_CORPUS,
             *NO_SOURCE,
@@ -64,7 +84,9 @@ MINER_CASES = (
             ({"around": "corpus"}, "around must be one of positive, query; got 'corpus'"),
             ({"model": " "}, "model must be a folder or a hub id, got ' '"),
             ({"model": None}, "model must be a folder or a hub id, got None"),
+            *NO_STORE,
         ),
+        in_place_of_required=("filters",),
     ),
     Case(
         name="DenseNegativeMiner",
@@ -84,6 +106,9 @@ MINER_CASES = (
             "source": None,
             "index": "exact",
             "memory": None,
+            "filters": None,
+            "meta_fields": None,
+            "vectors": "encode",
             "text_embedder": None,
             "document_embedder": None,
         },
@@ -100,6 +125,7 @@ MINER_CASES = (
             "source": "near",
             "index": "hnsw",
             "memory": 300_000_000,
+            "meta_fields": ["url"],
         },
         bad=(
             *NO_CORPUS,
@@ -114,17 +140,21 @@ MINER_CASES = (
             ({"dtype": "int8"}, "dtype must be one of float32, float16, bfloat16, None; got 'int8'"),
             ({"model": " "}, "model must be a folder or a hub id, got ' '"),
             ({"model": None}, "give either model, or both text_embedder and document_embedder"),
+            ({"vectors": "stored"}, "vectors must be one of encode, store; got 'stored'"),
+            ({"vectors": "store"}, "vectors: store takes those of a document store, got the corpus 'a dataset spec'"),
+            *NO_STORE,
         ),
-        in_place_of_required=("text_embedder", "document_embedder"),
+        in_place_of_required=("filters", "vectors", "text_embedder", "document_embedder"),
     ),
     Case(
         name="RandomNegativeMiner",
         module="random_negative_miner",
         stage=True,
         required={"corpus": CORPUS},
-        defaults={"top_k": 10, "seed": 0, "source": "random"},
-        custom={"top_k": 3, "seed": 11, "source": "chance"},
-        bad=(*NO_CORPUS, *NO_SOURCE, whole("top_k", 1, 0), whole("top_k", 1, None)),
+        defaults={"top_k": 10, "seed": 0, "source": "random", "filters": None, "meta_fields": None},
+        custom={"top_k": 3, "seed": 11, "source": "chance", "meta_fields": ["url"]},
+        bad=(*NO_CORPUS, *NO_SOURCE, *NO_STORE, whole("top_k", 1, 0), whole("top_k", 1, None)),
+        in_place_of_required=("filters",),
     ),
     Case(
         name="RetrieverNegativeMiner",

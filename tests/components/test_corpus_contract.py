@@ -9,9 +9,10 @@ from component_case import CORPUS
 from component_cases import CORPUS_MINERS, named
 from haystack import Document
 from haystack.document_stores.in_memory import InMemoryDocumentStore
+from haystack.document_stores.types import DuplicatePolicy
 
 from hardneg_plugin import MiningExample
-from hardneg_plugin.errors import DatasetError, RecordError
+from hardneg_plugin.errors import DatasetError, ParameterError, RecordError
 
 every_miner = pytest.mark.parametrize("case", CORPUS_MINERS, ids=named)
 
@@ -53,14 +54,117 @@ def test_a_document_store_gives_the_candidates_that_a_spec_gives(case, tmp_path,
 
 
 @every_miner
-@pytest.mark.parametrize(
-    ("content", "fault"), [(None, "the text is empty"), (" \n", "the text is empty"), ("a\x00b", "a NUL byte")]
-)
-def test_a_document_without_a_sound_text_is_named(case, content, fault):
+def test_a_document_with_a_broken_text_is_named(case):
     store = InMemoryDocumentStore()
-    store.write_documents([Document(id="good", content="text"), Document(id="bad", content=content)])
-    with pytest.raises(DatasetError, match=f"InMemoryDocumentStore: document 'bad' cannot be in a corpus: .*{fault}"):
+    store.write_documents([Document(id="good", content="text"), Document(id="bad", content="a\x00b")])
+    with pytest.raises(DatasetError, match="InMemoryDocumentStore: document 'bad' cannot be in a corpus: .*a NUL byte"):
         case.build(store).warm_up()
+
+
+@every_miner
+def test_documents_without_content_are_left_out_counted_and_named(case, caplog):
+    store = InMemoryDocumentStore()
+    empty = [Document(id="image"), Document(id="page", content=""), Document(id="blank", content=" \n")]
+    store.write_documents([*empty, Document(id="good", content="한강은 길다")])
+    miner = case.build(store, **case.anywhere())
+    example = miner.run(examples=[MiningExample("q", "한강은 어디로 흐르나")])["examples"][0]
+    assert [candidate.id for candidate in example.candidates] == ["good"]
+    assert miner.left_out == {"no content": 1, "empty text": 2}
+    assert "left out 3 of 4 documents (no content: 1, empty text: 2), such as 'image', 'page', 'blank'" in caplog.text
+
+
+@every_miner
+def test_a_store_of_images_alone_is_an_error(case):
+    store = InMemoryDocumentStore()
+    store.write_documents([Document(id="image"), Document(id="other", content="")])
+    with pytest.raises(DatasetError, match="no documents with a text; left out: no content: 1, empty text: 1"):
+        case.build(store).warm_up()
+
+
+def store_of(**languages):
+    store = InMemoryDocumentStore()
+    texts = {"en": "a red apple", "ko": "한강은 길다"}
+    store.write_documents(
+        [
+            Document(id=name, content=f"{texts[language]} {name}", meta={"language": language, "source_id": name[0]})
+            for name, language in languages.items()
+        ]
+    )
+    return store
+
+
+def mined_from(case, store, query="a red apple 한강은", **parameters):
+    miner = case.build(store, **case.anywhere(), **parameters)
+    return miner.run(examples=[MiningExample("q", query)])["examples"][0]
+
+
+@every_miner
+def test_filters_select_documents_of_a_store(case):
+    chosen = {"field": "meta.language", "operator": "==", "value": "ko"}
+    example = mined_from(case, store_of(a1="en", a2="ko", b1="ko"), filters=chosen)
+    assert sorted(one.id for one in example.candidates) == ["a2", "b1"]
+
+
+@every_miner
+def test_the_meta_that_is_asked_for_is_kept_and_no_other(case):
+    store = store_of(a1="en")
+    plain = mined_from(case, store).candidates[0].document
+    asked = mined_from(case, store, meta_fields=["source_id", "nowhere"]).candidates[0].document
+    assert (plain.meta, asked.meta) == ({"language": "en"}, {"language": "en", "source_id": "a"})
+
+
+@every_miner
+def test_documents_that_were_written_later_are_seen(case, caplog):
+    store = store_of(a1="en")
+    miner = case.build(store, **case.anywhere())
+    given = [MiningExample("q", "a red apple")]
+    assert len(miner.run(examples=given)["examples"][0].candidates) == 1
+    store.write_documents([Document(id="late", content="another red apple")])
+    after = miner.run(examples=given)["examples"][0]
+    assert sorted(one.id for one in after.candidates) == ["a1", "late"]
+    assert "has 2 documents, and had 1 when it was read; it is read again" in caplog.text
+    store.delete_documents(["a1"])
+    assert [one.id for one in miner.run(examples=given)["examples"][0].candidates] == ["late"]
+
+
+@every_miner
+def test_a_closed_miner_releases_its_store_and_reads_it_anew(case):
+    class Closing(InMemoryDocumentStore):
+        closed = 0
+
+        def close(self):
+            self.closed += 1
+
+    store = Closing()
+    store.write_documents([Document(id="a", content="a red apple")])
+    miner = case.build(store, **case.anywhere())
+    given = [MiningExample("q", "a red apple")]
+    miner.run(examples=given)
+    # Of the same number: nothing tells that this one was changed.
+    store.write_documents([Document(id="a", content="a red apple, changed")], policy=DuplicatePolicy.OVERWRITE)
+    assert miner.run(examples=given)["examples"][0].candidates[0].text == "a red apple"
+    miner.close()
+    assert store.closed == 1
+    assert miner.run(examples=given)["examples"][0].candidates[0].text == "a red apple, changed"
+
+
+@every_miner
+def test_more_candidates_than_passages_cost_nothing(case, spec, examples):
+    most, all_of_it = (case.build(spec, top_k=size).run(examples=examples)["examples"] for size in (10**12, 12))
+    assert most == all_of_it
+
+
+@every_miner
+def test_a_class_is_no_store(case):
+    with pytest.raises(ParameterError, match="corpus must be a dataset spec or a document store, got <class"):
+        case.build(InMemoryDocumentStore)
+
+
+@every_miner
+def test_an_error_shows_little_of_what_is_no_corpus(case):
+    with pytest.raises(ParameterError) as caught:
+        case.build([Document(content="long " * 1_000)] * 100)
+    assert len(str(caught.value)) < 400
 
 
 @every_miner

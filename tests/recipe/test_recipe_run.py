@@ -260,3 +260,25 @@ def test_a_stage_s_own_corpus_counts_by_content(make_corpus):
 
     one, other = make_corpus(["a", "b"]), make_corpus(["a", "c"])
     assert of(one) == of(make_corpus(["a", "b"])) != of(other)
+
+
+def test_a_stage_s_document_store_counts_by_content():
+    from haystack import Document
+    from haystack.document_stores.in_memory import InMemoryDocumentStore
+
+    from hardneg_plugin.recipe.schema import Stage
+    from hardneg_plugin.recipe.stages import stage_fingerprint
+
+    # Stores of one index share their documents within a process.
+    store = InMemoryDocumentStore(index="counts by content")
+    store.write_documents([Document(id="a", content="a", meta={"file": "x"})])
+
+    def of(**params):
+        params = {"corpus": store.to_dict(), **params}
+        return stage_fingerprint(Stage("random", params), params, "sample", "before")
+
+    before = of()
+    assert before == of()
+    assert len({before, of(meta_fields=["file"]), of(top_k=3)}) == 3
+    store.write_documents([Document(id="b", content="b")])
+    assert of() != before

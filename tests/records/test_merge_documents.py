@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from haystack.dataclasses import Document
 
+from hardneg_plugin.cache import staging_folder
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records import (
     CandidateTable,
@@ -14,7 +15,9 @@ from hardneg_plugin.records import (
     with_scores,
     with_table,
 )
-from hardneg_plugin.records.candidates import SourceHit
+from hardneg_plugin.records.candidates import Candidates, SourceHit
+from hardneg_plugin.records.corpus_meta import packed
+from hardneg_plugin.records.corpus_sorting import UnsortedCorpus
 
 
 def doc(identifier, score=None, **others):
@@ -85,6 +88,53 @@ def test_own_documents_become_rows_of_a_corpus_that_is_searched_later(corpus):
     assert ids(after) == [["d4", "elsewhere", "d0"]]
     assert list(after[0].candidates[0].sources) == ["store", "bm25"]
     assert after[0].candidates[0].text == "검은 밤"
+
+
+def test_a_search_of_the_corpus_takes_no_meta_away(corpus):
+    examples = blank(2)
+    found = [[doc("d4", meta={"file": "a"}), doc("d0")], [doc("d4", meta={"file": "a"})]]
+    table = merge_documents(table_of(examples), "store", found)
+    table = merge_source(table, "bm25", corpus, np.array([[4, 0], [1, 4]]), np.ones((2, 2), np.float32))
+    table = merge_source(table, "dense", corpus, np.array([[1, 4], [4, 0]]), np.ones((2, 2), np.float32))
+    after = with_table(examples, table)
+    assert ids(after) == [["d4", "d0", "d1"], ["d4", "d1", "d0"]]
+    assert [dict(one.sources) for one in after[0].candidates][:2] == [
+        {"store": SourceHit(1, None), "bm25": SourceHit(1, 1.0), "dense": SourceHit(2, 1.0)},
+        {"store": SourceHit(2, None), "bm25": SourceHit(2, 1.0)},
+    ]
+    kept = after[0].candidates[0].document
+    assert (kept.content, kept.meta["file"]) == ("검은 밤", "a")
+    assert kept.meta == {**corpus.document(4).meta, "file": "a"}
+    assert table.passages.tolist()[1:3] == [0, 1]  # what brings nothing new is the corpus's passage
+    again = [MiningExample.from_dict(example.to_dict()) for example in after]
+    assert again == after
+
+
+def test_the_order_of_the_miners_makes_no_difference_to_the_meta(plain_examples):
+    # bm25 found d0, d1 for the first example and d1, d2 for the second.
+    found = [[doc("d1", meta={"file": "a"})], [doc("d2")]]
+    after = with_table(plain_examples, merge_documents(table_of(plain_examples), "store", found))
+    assert ids(after) == [["d0", "d1"], ["d1", "d2"]]
+    assert [
+        example.candidates[position].document.meta.get("file") for example, position in zip(after, (1, 0), strict=True)
+    ] == ["a", "a"]
+    assert list(after[0].candidates[1].sources) == ["bm25", "store"]
+
+
+def test_meta_that_the_corpus_keeps_costs_no_document():
+    corpus = corpus_with_meta()
+    table = merge_documents(CandidateTable.empty([0]), "store", [[doc("b", meta={"file": "y"}, content="beta")]])
+    table = merge_source(table, "bm25", corpus, np.array([[1, 0]]), floats(2, 1)[None])
+    assert table.passages.tolist() == [1, 0]
+    assert [one.document.meta for one in Candidates(table, 0)] == [{"file": "y"}, {"file": "x", "page": 3}]
+
+
+def corpus_with_meta():
+    with staging_folder("corpus") as folder:
+        with UnsortedCorpus(folder, ("file", "page")) as writer:
+            writer.add("b", "beta", "", packed({"file": "y", "other": 1}, ("file", "page")))
+            writer.add("a", "alpha", "", packed({"file": "x", "page": 3}, ("file", "page")))
+        return writer.publish().corpus
 
 
 def test_what_was_known_of_rows_stays(rich_examples):

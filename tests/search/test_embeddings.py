@@ -5,7 +5,7 @@ import pytest
 from filelock import FileLock
 
 from hardneg_plugin.cache import entries
-from hardneg_plugin.errors import CacheError, DatasetError
+from hardneg_plugin.errors import CacheError, DatasetError, ParameterError
 from hardneg_plugin.search.dense import embedding_store as embeddings
 from hardneg_plugin.search.dense.embedding_store import StoredVectors, store_key, stored_embeddings
 from hardneg_plugin.search.dense.flat_index import nearest
@@ -246,3 +246,41 @@ def test_a_single_number_that_half_precision_loses_keeps_the_whole_shard_as_it_i
     assert embeddings._halved(vectors).dtype == np.float16
     vectors[row, 2] = 0.1
     assert embeddings._halved(vectors) is vectors
+
+
+# Vectors that are no numbers
+
+
+class Overflowing(Counting):
+    """Gives NaN for some texts in batches above a size.
+
+    :param above: The largest batch that is right.
+    """
+
+    def __init__(self, above, broken="blue"):
+        super().__init__()
+        self._above, self._broken = above, broken
+
+    def encode_document(self, inputs, *, batch_size, show_progress_bar):
+        vectors = super().encode_document(inputs, batch_size=batch_size, show_progress_bar=show_progress_bar)
+        for row, text in enumerate(inputs):
+            if self._broken in text and min(batch_size, len(inputs)) > self._above:
+                vectors[row, 1] = np.nan
+        return vectors
+
+
+def test_a_smaller_batch_is_tried_before_giving_up(corpus, caplog):
+    encoder = Overflowing(above=1)
+    np.testing.assert_array_equal(stored_embeddings(encoder, corpus, batch_size=32)[:], EXPECTED)
+    assert "vectors of 1 passages have NaN or infinite values; batches of 4 are tried" in caplog.text
+    # The other texts of the batch are not encoded again; the first tells the dimensions, the last shard has one text.
+    alone = [["red wine"], ["blue sky"], ["the sea is blue"], ["water"]]
+    assert [asked for asked in encoder.asked if len(asked) == 1] == alone
+
+
+def test_passages_that_have_no_vector_are_named_and_nothing_of_them_is_cached(corpus):
+    with pytest.raises(ParameterError, match=r"1 of 3 passages have vectors with NaN .*alone: 'd1'; nothing"):
+        stored(Overflowing(above=0), corpus)
+    assert [entry.size for entry in entries() if entry.kind == "embeddings"] in ([], [0])
+    again = Overflowing(above=0, broken="nowhere")
+    np.testing.assert_array_equal(stored(again, corpus)[:], EXPECTED)

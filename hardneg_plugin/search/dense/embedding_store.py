@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.cache import entry_path, fingerprint, refuse_links, staging_folder
 from hardneg_plugin.checksums import append_checksum, array_checksum
-from hardneg_plugin.errors import CacheError, DatasetError
+from hardneg_plugin.errors import CacheError, DatasetError, ParameterError
 from hardneg_plugin.files import atomic_path
 from hardneg_plugin.records.corpus import BATCH_ROWS, Corpus
 from hardneg_plugin.search.dense.search import encode
@@ -32,6 +33,8 @@ SHARD_ROWS = BATCH_ROWS
 # Raised when a change of the code changes the vectors of the same texts.
 STORE_VERSION = 1
 _FIRST_FEW = 64
+# A batch of which a vector is broken is divided by this; so many of the passages are named.
+_SMALLER, _NAMED = 8, 3
 # Each open map costs a file descriptor.
 _OPEN_SHARDS = 64
 
@@ -99,7 +102,44 @@ class StoredVectors:
 
 def store_key(encoder: IdentifiedEncoder, corpus: Corpus) -> str:
     """Return the name of the cache entry that holds the vectors of a corpus."""
-    return fingerprint([STORE_VERSION, encoder.identity("passage"), corpus.key])
+    passages = corpus.reference if meta_fields_of(encoder) else corpus.key
+    return fingerprint([STORE_VERSION, encoder.identity("passage"), passages])
+
+
+def meta_fields_of(encoder: object) -> tuple[str, ...]:
+    """Return the keys of a passage's meta that an encoder reads besides its text; most read none."""
+    return tuple(getattr(encoder, "meta_fields", ()))
+
+
+def encode_rows(
+    encoder: IdentifiedEncoder, corpus: Corpus, rows: NDArray[np.int64] | range, batch_size: int
+) -> Vectors:
+    """Encode passages of a corpus, with the meta that the encoder reads.
+
+    A vector with NaN or infinite values is tried again in smaller batches: half precision overflows in some and not in
+    others.
+
+    :raises ParameterError: If a vector still has them when the text is encoded alone.
+    """
+    fields = meta_fields_of(encoder)
+    passages: Sequence[Any] = corpus.embedded(rows, fields) if fields else corpus.texts(rows)
+    vectors = encode(encoder, passages, kind="passage", batch_size=batch_size)
+    size = batch_size
+    while len(broken := np.flatnonzero(~np.isfinite(vectors).all(axis=1))) and size > 1:
+        size = max(1, size // _SMALLER)
+        logger.warning("vectors of %d passages have NaN or infinite values; batches of %d are tried", len(broken), size)
+        # An embedder of Haystack has a batch size of its own: it is given no more texts than that.
+        for part in np.split(broken, range(size, len(broken), size)):
+            vectors[part] = encode(encoder, [passages[row] for row in part], kind="passage", batch_size=size)
+    if len(broken):
+        ids = [*map(repr, corpus.ids([rows[row] for row in broken[:_NAMED].tolist()]))]
+        named = ", ".join([*ids, *(["..."] if len(broken) > _NAMED else [])])
+        msg = (
+            f"{len(broken)} of {len(rows)} passages have vectors with NaN or infinite values, also when they are "
+            f"encoded alone: {named}; nothing of it is kept. Try another dtype, or leave these passages out"
+        )
+        raise ParameterError(msg)
+    return vectors
 
 
 def stored_embeddings(encoder: IdentifiedEncoder, corpus: Corpus, *, batch_size: int) -> StoredVectors:
@@ -116,7 +156,7 @@ def stored_embeddings(encoder: IdentifiedEncoder, corpus: Corpus, *, batch_size:
         raise DatasetError(msg)
     folder = entry_path(KIND, store_key(encoder, corpus))
     # One text tells the dimensions, and with them a shard that some other program left.
-    dims = encode(encoder, [corpus.text(0)], kind="passage", batch_size=1).shape[1]
+    dims = encode_rows(encoder, corpus, range(1), 1).shape[1]
     missing = [
         number
         for number in range(-(-len(corpus) // SHARD_ROWS))
@@ -147,8 +187,7 @@ def _encoded(
                 if path.exists():
                     logger.warning("the stored vectors %s are damaged; they are computed again", path)
                 first = number * SHARD_ROWS
-                texts = corpus.texts(range(first, first + rows))
-                _write(path, encode(encoder, texts, kind="passage", batch_size=batch_size))
+                write_shard(path, encode_rows(encoder, corpus, range(first, first + rows), batch_size))
             Path(lock.lock_file).unlink(missing_ok=True)
     except Timeout:
         return False
@@ -180,7 +219,8 @@ def load_valid_shard(path: Path, rows: int, dims: int) -> Vectors | None:
         return None
 
 
-def _write(path: Path, vectors: Vectors) -> None:
+def write_shard(path: Path, vectors: Vectors) -> None:
+    """Write a shard; it appears whole or not at all."""
     with atomic_path(path) as partial:
         with partial.open("wb") as file:
             np.save(file, _halved(vectors))
