@@ -32,6 +32,7 @@ KINDS = (
     "embeddings",
     "levelled",
     "pieces",
+    "retrieved",
     "sources",
     "tokenizers",
     "web",

@@ -9,6 +9,7 @@ from haystack.document_stores.types import DocumentStore
 
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.parameters import at_least, in_range, source_name
+from hardneg_plugin.components.released_stores import ReadsCorpus
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.bm25.build import METHOD
 from hardneg_plugin.search.bm25.index import INDEX_VERSION, K1, B, BM25Index
@@ -17,7 +18,7 @@ from hardneg_plugin.text import analysis_fingerprint
 
 
 @component
-class BM25NegativeMiner:
+class BM25NegativeMiner(ReadsCorpus):
     """Adds the best passages by BM25 (bm25s, Lucene's formula) to each example's candidates.
 
     The known positives are among them as a rule: a ``KnownPositiveFilter`` behind the miner drops them with a reason.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.parameters import at_least, one_of, source_name
+from hardneg_plugin.components.released_stores import ReadsCorpus
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.clusters import Clusters, corpus_clusters
@@ -23,7 +24,7 @@ Around = Literal["positive", "query"]
 
 
 @component
-class ClusterNegativeMiner:
+class ClusterNegativeMiner(ReadsCorpus):
     """Adds passages drawn from the cluster of each example's positive, or of its query, to its candidates.
 
     The corpus is cut into clusters once per model (spherical k-means by FAISS). Passages of one cluster are about like

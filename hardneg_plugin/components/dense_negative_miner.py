@@ -12,6 +12,7 @@ from haystack.document_stores.types import DocumentStore
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.embedder_pair import EmbedderPair
 from hardneg_plugin.components.parameters import at_least, one_of, source_name
+from hardneg_plugin.components.released_stores import ReadsCorpus
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.memory import available_memory
 from hardneg_plugin.mining.dense_scores import DenseScorer
@@ -41,7 +42,7 @@ class DenseFound(NamedTuple):
 
 
 @component
-class DenseNegativeMiner:
+class DenseNegativeMiner(ReadsCorpus):
     """Adds the nearest passages by a dense model to each example's candidates, and scores all candidates with it.
 
     The search is exact, unless ``index`` says otherwise: by products in low precision where the processor is faster

@@ -11,11 +11,12 @@ from haystack.document_stores.types import DocumentStore
 
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.parameters import at_least, source_name
+from hardneg_plugin.components.released_stores import ReadsCorpus
 from hardneg_plugin.records import Corpus, MiningExample, merge_source, table_of, with_table
 
 
 @component
-class RandomNegativeMiner:
+class RandomNegativeMiner(ReadsCorpus):
     """Adds distinct passages drawn uniformly from the corpus to each example's candidates.
 
     What is drawn for a query depends on the seed and the query's id alone, never on the batch it comes in.
