@@ -40,6 +40,7 @@ KINDS = (
     "equal-texts",
     "levelled",
     "pieces",
+    "retrieved",
     "sources",
     "tokenizers",
     "web",

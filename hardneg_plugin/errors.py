@@ -13,6 +13,7 @@ A message names what was wrong, where (file, line, key or row), what was expecte
     ├── StorageError      a file or folder that cannot be written (also an OSError)
     ├── TrainingError     a schedule or a model that cannot be trained as asked
     ├── EvaluationError   metrics, runs and judgements that do not fit together
+    ├── RetrievalError    a retriever or a document store that cannot be asked, or answers with nothing
     └── LLMError          a language model that cannot be asked as wanted
         └── BudgetError   what a run may spend on a language model is spent
 
@@ -64,6 +65,10 @@ class TrainingError(HardnegError):
 
 class EvaluationError(HardnegError):
     """Metrics, runs and judgements do not fit together."""
+
+
+class RetrievalError(HardnegError):
+    """A retriever or a document store cannot be asked, or answers with nothing."""
 
 
 class LLMError(HardnegError):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus
 from hardneg_plugin.components.named_hits import named_hits
+from hardneg_plugin.components.released_stores import ReadsCorpus
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.bm25.build import METHOD
 from hardneg_plugin.search.bm25.index import INDEX_VERSION, K1, B, BM25Index
@@ -23,7 +24,7 @@ from hardneg_plugin.validation import Count, Name, NotNegative, Share
 
 
 @component
-class BM25NegativeMiner(StageComponent):
+class BM25NegativeMiner(ReadsCorpus, StageComponent):
     """Adds the best passages by BM25 to each example's candidates.
 
     The scores are those of bm25s (Lù, 2024) with Lucene's formula, and so is the format of the index; building and
@@ -75,7 +76,7 @@ class BM25NegativeMiner(StageComponent):
         self.source = source
         self.filters = filters
         self.meta_fields = meta_fields
-        self._open = OpenCorpus(corpus, filters, meta_fields)
+        self._open: OpenCorpus = OpenCorpus(corpus, filters, meta_fields)
         self._index: BM25Index | None = None
 
     @property
@@ -98,15 +99,9 @@ class BM25NegativeMiner(StageComponent):
         if self._open.warm_up() or self._index is None:
             self._index = BM25Index(self._open.corpus, k1=self.k1, b=self.b)
 
-    def close(self) -> None:
-        """Let the index go, and what a document store holds; the next run reads the store again."""
-        self._open.close()
+    def _forget(self) -> None:
+        self._open.forget()
         self._index = None
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        """Reason → number of a store's documents that are no passages of the corpus."""
-        return self._open.left_out
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:

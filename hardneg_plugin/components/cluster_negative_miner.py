@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus
 from hardneg_plugin.components.named_hits import named_hits
+from hardneg_plugin.components.released_stores import ReadsCorpus
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.clusters import Clusters, corpus_clusters
 from hardneg_plugin.search.dense.search import encode
@@ -25,7 +26,7 @@ Around = Literal["positive", "query"]
 
 
 @component
-class ClusterNegativeMiner(StageComponent):
+class ClusterNegativeMiner(ReadsCorpus, StageComponent):
     """Adds passages drawn from the cluster of each example's positive, or of its query, to its candidates.
 
     The corpus is cut into clusters once per model (spherical k-means by FAISS). Passages of one cluster are about like
@@ -84,7 +85,7 @@ class ClusterNegativeMiner(StageComponent):
         self.source = source
         self.filters = filters
         self.meta_fields = meta_fields
-        self._open = OpenCorpus(corpus, filters, meta_fields)
+        self._open: OpenCorpus = OpenCorpus(corpus, filters, meta_fields)
         self._encoder: DualEncoder | None = None
         self._clusters: Clusters | None = None
 
@@ -114,15 +115,9 @@ class ClusterNegativeMiner(StageComponent):
             self._clusters = corpus_clusters(encoder, corpus, number, seed=self.seed, batch_size=self.batch_size)
             self._encoder = encoder
 
-    def close(self) -> None:
-        """Let the model and the clusters go, and what a document store holds; the next run reads the store again."""
-        self._open.close()
+    def _forget(self) -> None:
+        self._open.forget()
         self._encoder = self._clusters = None
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        """Reason → number of a store's documents that are no passages of the corpus."""
-        return self._open.left_out
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:

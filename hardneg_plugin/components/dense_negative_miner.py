@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus, stored_vectors
-from hardneg_plugin.components.dense_parameters import check_model
+from hardneg_plugin.components.dense_parameters import Devices, check_model
 from hardneg_plugin.components.embedder_pair import EmbedderPair, read_meta
 from hardneg_plugin.components.named_hits import named_hits
+from hardneg_plugin.components.released_stores import ReadsCorpus
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.memory import available_memory
 from hardneg_plugin.mining.dense_scores import DenseScorer
@@ -48,7 +49,7 @@ class DenseFound(NamedTuple):
 
 
 @component
-class DenseNegativeMiner(StageComponent):
+class DenseNegativeMiner(ReadsCorpus, StageComponent):
     """Adds the nearest passages by a dense model to each example's candidates, and scores all candidates with it.
 
     The search is exact, unless ``index`` says otherwise: by products in low precision where the processor is faster
@@ -139,7 +140,7 @@ class DenseNegativeMiner(StageComponent):
         self.filters, self.meta_fields, self.vectors = filters, meta_fields, vectors
         self.text_embedder, self.document_embedder = text_embedder, document_embedder
         self._check_encoder()
-        self._open = OpenCorpus(corpus, filters, [*(meta_fields or ()), *read_meta(document_embedder)])
+        self._open: OpenCorpus = OpenCorpus(corpus, filters, [*(meta_fields or ()), *read_meta(document_embedder)])
         self._encoder: IdentifiedEncoder | None = None
         self._passages: StoredVectors | None = None
         self._recall: float | None = None
@@ -209,15 +210,9 @@ class DenseNegativeMiner(StageComponent):
             self._passages = stored_embeddings(encoder, self._open.corpus, batch_size=self.batch_size)
         self._encoder = encoder
 
-    def close(self) -> None:
-        """Let the model go, and what a document store holds; the next run reads the store again."""
-        self._open.close()
+    def _forget(self) -> None:
+        self._open.forget()
         self._encoder = self._passages = None
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        """Reason → number of a store's documents that are no passages of the corpus."""
-        return self._open.left_out
 
     def _load(self) -> IdentifiedEncoder:
         if self.text_embedder is not None and self.document_embedder is not None:

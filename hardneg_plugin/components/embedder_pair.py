@@ -11,6 +11,7 @@ from haystack.core.serialization import component_to_dict
 from haystack.dataclasses import Document
 
 from hardneg_plugin.components import lifecycle
+from hardneg_plugin.components.query_vectors import QueryVectors
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.search.dense.search import Kind, encode
 
@@ -27,6 +28,7 @@ class EmbedderPair:
 
     def __init__(self, text_embedder: TextEmbedder, document_embedder: DocumentEmbedder) -> None:
         self._text_embedder, self._document_embedder = text_embedder, document_embedder
+        self._query_vectors = QueryVectors(text_embedder, document_embedder)
 
     def warm_up(self) -> None:
         """Load what the embedders load."""
@@ -43,9 +45,11 @@ class EmbedderPair:
         raise ParameterError(msg)
 
     def encode_query(self, inputs: list[str], *, batch_size: int, show_progress_bar: bool) -> Any:
-        """Embed queries one by one, to an array of shape ``(texts, dimensions)``."""
-        name = type(self._text_embedder).__name__
-        return _stacked(name, [self._text_embedder.run(text=text)["embedding"] for text in inputs], len(inputs))
+        """Embed queries, to an array of shape ``(texts, dimensions)``.
+
+        They go in batches where the document embedder makes the same vectors of them.
+        """
+        return np.asarray(self._query_vectors(inputs), dtype=np.float32)
 
     @property
     def meta_fields(self) -> tuple[str, ...]:

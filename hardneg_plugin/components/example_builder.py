@@ -8,9 +8,12 @@ import xxhash
 from haystack import Document, component
 
 from hardneg_plugin.components.checked import CheckedParameters
+from hardneg_plugin.components.retrieved_documents import with_larger_better, with_positive_texts, without_empty
 from hardneg_plugin.records import Candidates, CandidateTable, MiningExample
 from hardneg_plugin.records.documents import merge_documents
 from hardneg_plugin.validation import Name
+
+_NAME = "ExampleBuilder"
 
 
 @component
@@ -18,7 +21,9 @@ class ExampleBuilder(CheckedParameters):
     """Makes an example of a query, retrieved documents and positives, for the filters and samplers of this package.
 
     The documents become the candidates, with their order as rank and their ``score`` as score. They may come from any
-    retriever, ranker or joiner. ``NegativeDocumentBuilder`` leads back to documents.
+    retriever, ranker or joiner. Where their scores rise down the list, as distances do, the negative numbers are kept:
+    larger is better. A document without content is dropped as ``content: missing``; a positive that is known by its id
+    alone gets the text of the document with that id. ``NegativeDocumentBuilder`` leads back to documents.
 
     ### Usage example
 
@@ -32,13 +37,15 @@ class ExampleBuilder(CheckedParameters):
     ```
 
     :param source: Name under which rank and score are kept.
-    :raises ParameterError: If it is blank.
+    :param higher_is_better: Whether a higher score means more relevant; None learns it from the order of the documents.
+    :raises ParameterError: If ``source`` is blank, or ``higher_is_better`` is neither true, false nor None.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
-    def __init__(self, source: Name = "retriever") -> None:
+    def __init__(self, source: Name = "retriever", higher_is_better: bool | None = None) -> None:
         self.source = source
+        self.higher_is_better = higher_is_better
 
     @component.output_types(examples=list[MiningExample])
     def run(
@@ -57,12 +64,14 @@ class ExampleBuilder(CheckedParameters):
         :param query_id: Id of the example; None takes a hash of the query, the same in every run.
         :param language: ISO 639-1 code of the query, or empty.
         :returns: ``examples``: a list of one.
-        :raises RecordError: If the query is empty.
+        :raises RecordError: If the query is empty, or the order of the documents says the opposite of
+            ``higher_is_better``.
         """
         identifier = query_id if query_id is not None else xxhash.xxh3_64_hexdigest(query.encode())
         first: dict[str, Document] = {}
         for document in documents:
             first.setdefault(document.id, document)
         table = merge_documents(CandidateTable.empty([len(positives)]), self.source, [list(first.values())])
+        table = without_empty(with_larger_better(_NAME, table, self.source, self.higher_is_better))
         example = MiningExample(identifier, query, tuple(positives), Candidates(table), language)
-        return {"examples": [example]}
+        return {"examples": with_positive_texts([example], table)}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.components.base import StageComponent, lacking
 from hardneg_plugin.errors import ParameterError, RecordError
+from hardneg_plugin.mining.score_columns import check_larger_better
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.table import index_within_group
 from hardneg_plugin.validation import Name, NotNegative, Words
@@ -35,8 +36,9 @@ class FusionRanker(StageComponent):
 
     ``reciprocal_rank`` adds ``weight / (k + rank)`` over the sources that found a candidate (Cormack, Clarke and
     Büttcher, 2009). ``score_sum`` adds each source's scores, scaled to 0 … 1 among its candidates of the example
-    (Fox and Shaw, 1994); a source that did not find a candidate adds 0. Candidates that were dropped keep their place,
-    so that a window of ranks means the same whatever filters dropped; equal ones stand in their order.
+    (Fox and Shaw, 1994); a source that did not find a candidate adds 0. It refuses scores that do not fall with the
+    ranks, as distances. Candidates that were dropped keep their place, so that a window of ranks means the same
+    whatever filters dropped; equal ones stand in their order.
 
     ### Usage example
 
@@ -92,7 +94,8 @@ class FusionRanker(StageComponent):
         :param examples: Any number.
         :returns: ``examples``: new examples whose candidates have a rank and a score by ``source``; those that none of
             the sources found have neither.
-        :raises RecordError: If a source did not run, ``source`` is there already, or ``score_sum`` lacks a score.
+        :raises RecordError: If a source did not run, ``source`` is there already, or ``score_sum`` lacks a score or
+            would add distances.
         """
         table = table_of(examples)
         if not len(table.passages):
@@ -132,6 +135,7 @@ class FusionRanker(StageComponent):
         if np.isnan(scores[found]).any():
             msg = f"{_NAME}: source {name!r} has no scores to add; use reciprocal_rank"
             raise RecordError(msg)
+        check_larger_better(_NAME, table, name, "use reciprocal_rank, or keep them as negative numbers")
         low, high = np.full(len(table), np.inf), np.full(len(table), -np.inf)
         np.minimum.at(low, table.example_index[found], scores[found])
         np.maximum.at(high, table.example_index[found], scores[found])

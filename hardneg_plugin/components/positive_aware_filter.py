@@ -13,7 +13,12 @@ from hardneg_plugin.components.base import StageComponent, lacking
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.mining.passages import passage_texts
 from hardneg_plugin.mining.replay import stored_scores
-from hardneg_plugin.mining.score_columns import Reference, candidate_scores, reference_scores
+from hardneg_plugin.mining.score_columns import (
+    Reference,
+    candidate_scores,
+    check_positives_score_high,
+    reference_scores,
+)
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.scores import with_scores
 from hardneg_plugin.search.dense.embedding_store import StoredVectors, stored_embeddings
@@ -34,7 +39,8 @@ class PositiveAwareFilter(StageComponent):
     The scores must come from one scorer for all candidates and positives: scores of different sources cannot be
     compared. Either ``model`` scores every candidate that is kept and every positive, by the model's own similarity and
     prompts, or ``scorer`` names scores that are there. The scores stay in the examples, so a later stage can apply
-    another margin to them without any model.
+    another margin to them without any model. Larger scores must be better: distances, of which a margin would drop
+    every candidate, are refused.
 
     Reasons: ``margin: relative``, ``margin: absolute``, ``score: above max``, ``score: below min``, and
     ``margin: no positive`` where an example has no positive to compare with.
@@ -135,7 +141,8 @@ class PositiveAwareFilter(StageComponent):
         :param examples: Any number; 10,000 passages are encoded at a time.
         :returns: ``examples``: new examples with scores, whose candidates too near a positive are dropped.
         :raises RecordError: If a kept candidate or a positive has no score by ``scorer``; with ``model``, if scores of
-            that name are there already.
+            that name are there already. Also if the scores by ``scorer`` put the positives below
+            the candidates, as distances do.
         """
         table = table_of(examples)
         if not table.kept.any():
@@ -177,7 +184,10 @@ class PositiveAwareFilter(StageComponent):
         scorer = self._scorer_name
         scores = candidate_scores(_NAME, examples, table, scorer, _REMEDY)
         if self.relative_margin is not None or self.absolute_margin is not None:
-            positive = reference_scores(_NAME, examples, table, scorer, self.reference)[table.example_index]
+            references = reference_scores(_NAME, examples, table, scorer, self.reference)
+            if self.model is None:
+                check_positives_score_high(_NAME, table, scorer, scores, references)
+            positive = references[table.example_index]
             table = table.drop(np.isnan(positive), "margin: no positive")
             if self.relative_margin is not None:
                 table = table.drop(scores > positive - np.abs(positive) * self.relative_margin, "margin: relative")

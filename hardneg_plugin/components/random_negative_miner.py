@@ -12,13 +12,14 @@ from haystack.document_stores.types import DocumentStore
 from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus
 from hardneg_plugin.components.named_hits import named_hits
+from hardneg_plugin.components.released_stores import ReadsCorpus
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.text.equal_texts import EqualTexts
 from hardneg_plugin.validation import Count, Name
 
 
 @component
-class RandomNegativeMiner(StageComponent):
+class RandomNegativeMiner(ReadsCorpus, StageComponent):
     """Adds passages of distinct texts drawn uniformly from the corpus to each example's candidates.
 
     What is drawn for a query depends on the seed and the query's id alone, never on the batch it comes in.
@@ -58,7 +59,7 @@ class RandomNegativeMiner(StageComponent):
         self.source = source
         self.filters = filters
         self.meta_fields = meta_fields
-        self._open = OpenCorpus(corpus, filters, meta_fields)
+        self._open: OpenCorpus = OpenCorpus(corpus, filters, meta_fields)
 
     @property
     def added_candidates(self) -> int:
@@ -74,14 +75,8 @@ class RandomNegativeMiner(StageComponent):
         """Open the corpus; again where a store has another number of documents."""
         self._open.warm_up()
 
-    def close(self) -> None:
-        """Let the corpus go, and what a document store holds; the next run reads the store again."""
-        self._open.close()
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        """Reason → number of a store's documents that are no passages of the corpus."""
-        return self._open.left_out
+    def _forget(self) -> None:
+        self._open.forget()
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:

@@ -1,34 +1,67 @@
-"""Candidates by any Haystack retriever of texts, over any document store."""
+"""Candidates by any Haystack retriever, over any document store."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from haystack import component
-from haystack.components.retrievers.types import TextRetriever
+from haystack.components.embedders.types import TextEmbedder
+from haystack.components.retrievers.types import EmbeddingRetriever, TextRetriever
 from haystack.dataclasses import Document
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from hardneg_plugin.components import lifecycle
+from hardneg_plugin.components.asked_retriever import AskedRetriever, Asker, askers_of
 from hardneg_plugin.components.base import StageComponent
+from hardneg_plugin.components.inner_components import empty_store_in
+from hardneg_plugin.components.kept_answers import KeptAnswers
+from hardneg_plugin.components.query_vectors import QueryVectors
+from hardneg_plugin.components.released_stores import release, release_async
+from hardneg_plugin.components.retrieved_documents import (
+    DistinctTexts,
+    check_positives_first,
+    documents_of,
+    with_larger_better,
+    with_positive_texts,
+    without_empty,
+)
+from hardneg_plugin.components.retriever_faults import (
+    NothingFound,
+    asked_again,
+    asked_again_async,
+    check_something_found,
+    failed,
+)
 from hardneg_plugin.errors import ParameterError, RecordError
 from hardneg_plugin.records import MiningExample, merge_documents, table_of, with_table
-from hardneg_plugin.text import normalise
 from hardneg_plugin.validation import Count, Name
 
 _NAME = "RetrieverNegativeMiner"
+# Queries that are embedded together and then asked: an error loses no more vectors than these.
+_CHUNK = 256
 
 
 @component
 class RetrieverNegativeMiner(StageComponent):
-    """Adds what a Haystack retriever finds for the query to each example's candidates.
+    """Adds what a Haystack retriever finds for the query to each example's candidates, in the retriever's order.
 
     A document whose id is in the corpus of the candidates is that passage; any other stays a document of its own. A
     text that stands under several ids is one candidate; where copies take up what was asked for, the retriever is asked
     for more. The positives are among them as a rule: a ``KnownPositiveFilter`` behind the miner drops them with a
-    reason.
+    reason. A document without content is dropped as ``content: missing``. A positive that is known by its id alone gets
+    its text.
+
+    Larger scores are better, whatever the store's are: distances are kept as negative numbers. Which they are is
+    learned from the order in which the retriever itself answers. ``TextEmbeddingRetriever`` would turn the order of
+    distances around: its embedder and its retriever are asked one after the other instead.
+
+    Each distinct query is asked once, and queries are embedded in batches where the embedder's integration has a
+    document embedder that makes the same vectors. A failure that may pass is tried again. After any other the answers
+    so far are kept in the cache, and the same call asks only the rest: ``hardneg cache --clear retrieved`` forgets
+    them, which is needed where the store has changed in between. A store whose client belongs to one event loop, such
+    as pgvector's asynchronous connection, serves one ``asyncio.run``: call ``close_async`` before the loop ends.
 
     ### Usage example
 
@@ -42,32 +75,45 @@ class RetrieverNegativeMiner(StageComponent):
     examples = miner.run(examples=examples)["examples"]
     ```
 
-    :param retriever: A retriever whose ``run`` takes ``query``; wrap one that takes an embedding in a
-        ``TextEmbeddingRetriever``.
-    :param top_k: Candidates per query; None leaves it to the retriever.
+    :param retriever: A component that takes ``query``, a SuperComponent too, or with ``text_embedder`` one that takes
+        ``query_embedding``; it requires no other input.
+    :param top_k: Candidates per query; None leaves it to the retriever, as a retriever without that input does.
     :param source: Name under which rank and score are kept.
     :param filters: Haystack metadata filters; None passes none.
     :param max_workers: Queries asked at a time by ``run_async``, if the retriever has a ``run_async`` itself; ``run``,
         and a retriever without it, ask one at a time.
-    :raises ParameterError: If the retriever takes no query, a number is below 1, or ``source`` is blank.
+    :param higher_is_better: Whether a higher score means more relevant; None learns it.
+    :param text_embedder: Embeds the queries of a retriever that takes ``query_embedding``.
+    :raises ParameterError: If the retriever cannot be asked with a query alone, a number is below 1, or ``source`` is
+        blank.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(
         self,
-        retriever: TextRetriever,
+        retriever: TextRetriever | EmbeddingRetriever,
         top_k: Count | None = 100,
         source: Name = "retriever",
         filters: dict[str, Any] | None = None,
         max_workers: Count = 3,
+        higher_is_better: bool | None = None,
+        text_embedder: TextEmbedder | None = None,
     ) -> None:
-        _check_retriever(retriever)
+        self._asked = AskedRetriever(_NAME, retriever, text_embedder)
+        if filters is not None and not self._asked.has_input("filters"):
+            msg = f"{_NAME}: filters: {self._asked.name} takes none; set them on the retriever"
+            raise ParameterError(msg)
         self.retriever = retriever
         self.top_k = top_k
         self.source = source
         self.filters = filters
         self.max_workers = max_workers
+        self.higher_is_better = higher_is_better
+        self.text_embedder = text_embedder
+        self._vectors = QueryVectors(self._asked.text_embedder)
+        self._order_checked = False
+        self._found_any = False
 
     @property
     def added_candidates(self) -> int:
@@ -80,20 +126,22 @@ class RetrieverNegativeMiner(StageComponent):
         return self.source
 
     def warm_up(self) -> None:
-        """Warm up the retriever."""
-        lifecycle.warm_up(self.retriever)
+        """Warm up the retriever and the embedder."""
+        for part in (self._asked.text_embedder, self.retriever):
+            lifecycle.warm_up(part)
 
     async def warm_up_async(self) -> None:
-        """Warm up the retriever."""
-        await lifecycle.warm_up_async(self.retriever)
+        """Warm up the retriever and the embedder."""
+        for part in (self._asked.text_embedder, self.retriever):
+            await lifecycle.warm_up_async(part)
 
     def close(self) -> None:
-        """Release what the retriever holds."""
-        lifecycle.close(self.retriever)
+        """Release what the retriever and its document store hold; one that is asked again opens anew."""
+        release(self)
 
     async def close_async(self) -> None:
-        """Release what the retriever holds."""
-        await lifecycle.close_async(self.retriever)
+        """Release what the retriever and its document store hold."""
+        await release_async(self)
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
@@ -101,12 +149,28 @@ class RetrieverNegativeMiner(StageComponent):
 
         :param examples: At most 10,000 at a time, so that memory stays bounded.
         :returns: ``examples``: new examples with the source's candidates added.
-        :raises RecordError: If the retriever answers with anything but documents.
+        :raises RecordError: If there is such a source already, the retriever answers with anything but documents, or
+            the order of what it found is upside down.
+        :raises RetrievalError: If it cannot be asked, or found nothing for any example.
         """
-        if not examples:
+        if not self._ready(examples):
             return {"examples": []}
         self.warm_up()
-        return self._merged(examples, [self._found(example) for example in examples])
+        first = askers_of(examples)
+        answers, kept = self._start(first)
+        try:
+            for chunk in self._chunks(first, answers):
+                for query, question in self._questions(chunk).items():
+                    found = self._wanted(first[query])
+                    while not found.enough:
+                        deep = self._deep(question, found)
+                        answer = asked_again(_NAME, self._asked.retriever.run, deep, first[query].name)
+                        found.take(self._documents(first[query], answer))
+                    answers[query] = found.texts
+        except BaseException as error:
+            failed(error, kept, answers, len(first))
+            raise
+        return self._finish(examples, answers, kept, asynchronous=False)
 
     @component.output_types(examples=list[MiningExample])
     async def run_async(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
@@ -114,96 +178,123 @@ class RetrieverNegativeMiner(StageComponent):
 
         :param examples: At most 10,000 at a time, so that memory stays bounded.
         :returns: ``examples``: new examples with the source's candidates added.
-        :raises RecordError: If the retriever answers with anything but documents.
+        :raises RecordError: If there is such a source already, the retriever answers with anything but documents, or
+            the order of what it found is upside down.
+        :raises RetrievalError: If it cannot be asked, or found nothing for any example.
         """
-        if not examples:
+        if not self._ready(examples):
             return {"examples": []}
         await self.warm_up_async()
-        # A retriever that has no run_async never said that it may be asked from several threads.
-        free = asyncio.Semaphore(self.max_workers if isinstance(self.retriever, lifecycle.RunsAsync) else 1)
-
-        async def ask(example: MiningExample) -> list[Document]:
-            async with free:
-                asked = _Asked(self.top_k)
-                while not asked.enough:
-                    documents = self._documents(
-                        example, await lifecycle.run_async(self.retriever, **self._question(example, asked.depth))
-                    )
-                    asked.take(documents, example)
-                return asked.texts
-
-        tasks = [asyncio.create_task(ask(example)) for example in examples]
+        first = askers_of(examples)
+        answers, kept = self._start(first)
         try:
-            answers = await asyncio.gather(*tasks)
+            for chunk in self._chunks(first, answers):
+                await self._ask_async(await asyncio.to_thread(self._questions, chunk), first, answers)
+        except BaseException as error:
+            failed(error, kept, answers, len(first))
+            raise
+        asynchronous = isinstance(self._asked.retriever, lifecycle.RunsAsync)
+        return await asyncio.to_thread(self._finish, examples, answers, kept, asynchronous=asynchronous)
+
+    async def _ask_async(
+        self, questions: dict[str, dict[str, Any]], first: dict[str, Asker], answers: dict[str, list[Document]]
+    ) -> None:
+        asynchronous = getattr(self._asked.retriever, "run_async", None)
+        # A retriever that has no run_async never said that it may be asked from several threads.
+        free = asyncio.Semaphore(self.max_workers if asynchronous else 1)
+
+        async def ask(query: str, question: dict[str, Any]) -> None:
+            run, found = asynchronous or self._asked.retriever.run, self._wanted(first[query])
+            async with free:
+                while not found.enough:
+                    answer = await asked_again_async(_NAME, run, self._deep(question, found), first[query].name)
+                    found.take(self._documents(first[query], answer))
+            answers[query] = found.texts
+
+        tasks = [asyncio.create_task(ask(query, question)) for query, question in questions.items()]
+        try:
+            await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
-        return self._merged(examples, answers)
 
-    def _found(self, example: MiningExample) -> list[Document]:
-        asked = _Asked(self.top_k)
-        while not asked.enough:
-            answer = self.retriever.run(**self._question(example, asked.depth))
-            asked.take(self._documents(example, answer), example)
-        return asked.texts
+    def _ready(self, examples: list[MiningExample]) -> bool:
+        """Check what can be checked before anything is asked; return whether there is something to ask."""
+        if self.source in table_of(examples).ranks:
+            msg = f"{_NAME}: the candidates already have a source {self.source!r}; give another `source` name"
+            raise RecordError(msg)
+        return bool(examples)
 
-    def _question(self, example: MiningExample, depth: int | None) -> dict[str, Any]:
+    def _start(self, first: dict[str, Asker]) -> tuple[dict[str, list[Document]], KeptAnswers]:
+        if not self._order_checked:
+            self._asked.check_order_inside(next(iter(first)))
+            self._order_checked = True
+        parts = {"retriever": self._asked.retriever, "text_embedder": self._asked.text_embedder}
+        kept = KeptAnswers(
+            parts,
+            {"top_k": self.top_k, "filters": self.filters},
+            [[query, *sorted(one.own)] for query, one in first.items()],
+        )
+        return kept.read(), kept
+
+    def _chunks(self, first: dict[str, Asker], answers: dict[str, list[Document]]) -> Iterator[dict[str, Asker]]:
+        """Yield the queries that are not answered yet, some at a time, and show how far they are on a terminal."""
+        waiting = [query for query in first if query not in answers]
+        with tqdm(total=len(waiting), desc=f"{self.source}: queries", disable=None, leave=False) as bar:
+            for start in range(0, len(waiting), _CHUNK):
+                chunk = waiting[start : start + _CHUNK]
+                yield {query: first[query] for query in chunk}
+                bar.update(len(chunk))
+
+    def _wanted(self, asker: Asker) -> DistinctTexts:
+        return DistinctTexts(self.top_k, asker.own, can_ask_more=self._asked.has_input("top_k"))
+
+    def _deep(self, question: dict[str, Any], found: DistinctTexts) -> dict[str, Any]:
         # Not every retriever has the parameters that may be left out.
-        optional = {"top_k": depth, "filters": self.filters}
-        return {"query": example.query, **{name: value for name, value in optional.items() if value is not None}}
+        asked = found.depth is not None and self._asked.has_input("top_k")
+        return {**question, "top_k": found.depth} if asked else question
 
-    def _merged(self, examples: list[MiningExample], found: Sequence[list[Document]]) -> dict[str, list[MiningExample]]:
-        return {"examples": with_table(examples, merge_documents(table_of(examples), self.source, found))}
+    def _questions(self, chunk: dict[str, Asker]) -> dict[str, dict[str, Any]]:
+        """Return query → what the retriever is asked with, but for ``top_k``."""
+        further = {} if self.filters is None else {"filters": self.filters}
+        inputs: Sequence[Any] = list(chunk)
+        if self._asked.text_embedder is not None:
+            askers = list(chunk.values())
+            about = f"the embedder {self._vectors.name} for {askers[0].name} … {askers[-1].name}"
+            inputs = asked_again(_NAME, self._vectors, {"texts": inputs}, about)
+        taken = self._asked.takes
+        return {query: {taken: value, **further} for query, value in zip(chunk, inputs, strict=True)}
 
-    def _documents(self, example: MiningExample, answer: Any) -> list[Document]:
-        """Return the documents of an answer."""
-        documents = answer.get("documents") if isinstance(answer, Mapping) else None
-        if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
-            name = type(self.retriever).__name__
+    def _documents(self, asker: Asker, answer: Any) -> list[Document]:
+        documents = documents_of(answer)
+        if documents is None:
             msg = (
-                f"{_NAME}: {name} must answer with a list of documents, got {answer!r:.200} for example {example.id!r}"
+                f"{_NAME}: {self._asked.name} must answer with a list of documents, got {answer!r:.200} "
+                f"for {asker.name}"
             )
             raise RecordError(msg)
         return documents
 
+    def _finish(
+        self,
+        examples: list[MiningExample],
+        answers: dict[str, list[Document]],
+        kept: KeptAnswers,
+        *,
+        asynchronous: bool,
+    ) -> dict[str, list[MiningExample]]:
+        def again() -> Any:
+            (question,) = self._questions(dict([next(iter(askers_of(examples).items()))])).values()
+            return self._asked.retriever.run(**question)
 
-class _Asked:
-    """What a retriever found for one query.
-
-    :param top_k: Texts that are wanted; None takes what comes.
-    """
-
-    def __init__(self, top_k: int | None) -> None:
-        self.depth, self._top_k = top_k, top_k
-        self.texts: list[Document] = []
-        """Documents of distinct texts, each at its best rank."""
-        self.enough = False
-        self._answered = -1
-
-    def take(self, documents: Sequence[Document], example: MiningExample) -> None:
-        """Take an answer; ask for twice as much if too many of its documents are copies of others.
-
-        :param documents: The whole answer, best first.
-        :param example: What was asked for; of equal texts its own positive is kept.
-        """
-        own = {positive.id for positive in example.positives}
-        best: dict[str, Document] = {}
-        for document in documents:
-            text = normalise(document.content or "") or f"\0{document.id}"
-            if text not in best or (document.id in own and best[text].id not in own):
-                best[text] = document
-        self.texts = list(best.values())[: self._top_k]
-        more = self.depth is not None and len(documents) >= self.depth and len(documents) > self._answered
-        self.enough = not more or len(self.texts) == self._top_k
-        self._answered, self.depth = len(documents), None if self.depth is None else 2 * self.depth
-
-
-def _check_retriever(retriever: object) -> None:
-    run = getattr(retriever, "run", None)
-    taken = inspect.signature(run).parameters if callable(run) else {}
-    if "query" in taken and "query_embedding" not in taken:
-        return
-    msg = f"{_NAME}: retriever must be a component whose run takes a query, got {type(retriever).__name__}"
-    if "query_embedding" in taken:
-        msg += "; wrap it in a TextEmbeddingRetriever with the embedder of its query"
-    raise ParameterError(msg)
+        found = [answers[example.query] for example in examples]
+        nothing = NothingFound(
+            _NAME, self._asked.name, again if asynchronous else None, lambda: empty_store_in(self._asked.retriever)
+        )
+        check_something_found(nothing, examples, found, found_before=self._found_any)
+        self._found_any = True
+        check_positives_first(_NAME, self._asked.name, examples, found)
+        table = merge_documents(table_of(examples), self.source, found)
+        table = without_empty(with_larger_better(_NAME, table, self.source, self.higher_is_better))
+        kept.drop()
+        return {"examples": with_table(with_positive_texts(examples, table), table)}

@@ -12,6 +12,7 @@ from haystack.document_stores.types import DocumentStore
 from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.components.refresh_miner import build_refresh, check_refresh
+from hardneg_plugin.components.released_stores import ReadsCorpus
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import MiningExample
 from hardneg_plugin.training import TrainingResult, planned_steps, train
@@ -57,7 +58,7 @@ def _check_corpus_of(base_model: str, corpus: str | DocumentStore | None) -> Non
 
 
 @component
-class SentenceTransformersTrainer(CheckedParameters):
+class SentenceTransformersTrainer(ReadsCorpus, CheckedParameters):
     """Trains a sentence-transformers model, by default with ``MultipleNegativesRankingLoss``.
 
     The loss is the softmax over in-batch and hard negatives of Henderson et al. (2017), InfoNCE of van den Oord et al.

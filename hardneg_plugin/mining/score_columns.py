@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.records import CandidateTable, MiningExample
+from hardneg_plugin.records.scores import score_steps
 
 Reference = Literal["min", "mean", "max"]
 Doubles = NDArray[np.float64]
+# Of fewer examples or candidates, positives that score lowest say nothing about the scorer.
+_EXAMPLES, _CANDIDATES = 20, 3
+_LAST, _NEARLY_ALL = 0.8, 0.8
 
 
 def candidate_scores(
@@ -75,3 +79,53 @@ def reference_scores(
     extreme = np.fmin if how == "min" else np.fmax
     extreme.at(reference, example, scores)
     return reference
+
+
+def check_larger_better(component: str, table: CandidateTable, source: str, remedy: str) -> None:
+    """Check that the scores of a source fall down its lists.
+
+    :param component: Name for messages.
+    :param table: Candidates that the source ranked.
+    :param source: Name of the source.
+    :param remedy: What to do otherwise, for the message.
+    :raises RecordError: If they rise, as distances do, or have no order.
+    """
+    steps = score_steps(table, source)
+    if steps.falling + steps.rising == 0 or steps.higher_is_better:
+        return
+    what = "are distances" if steps.higher_is_better is False else "do not follow its ranks"
+    msg = (
+        f"{component}: the scores of source {source!r} {what}: they rise down its lists at {steps.rising:,} of "
+        f"{steps.rising + steps.falling:,} places; {remedy}"
+    )
+    raise RecordError(msg)
+
+
+def check_positives_score_high(
+    component: str, table: CandidateTable, scorer: str, scores: Doubles, positive: Doubles
+) -> None:
+    """Check that a scorer does not put the positives below the candidates, as one whose scores are distances does.
+
+    :param component: Name for messages.
+    :param table: The candidates.
+    :param scorer: Name of the scorer.
+    :param scores: Scores of the candidates, shape ``(m,)``.
+    :param positive: Score that stands for the positives of each example, shape ``(n,)``.
+    :raises RecordError: If it does so in nearly all examples: a margin would drop nearly every candidate.
+    """
+    if scorer in table.ranks:
+        check_larger_better(component, table, scorer, "use scores of which larger is better, such as their negative")
+    rows = np.flatnonzero(table.kept)
+    example = table.example_index[rows]
+    kept = np.bincount(example, minlength=len(table))
+    above = np.bincount(example[scores[rows] > positive[example]], minlength=len(table))
+    compared = (kept >= _CANDIDATES) & np.isfinite(positive)
+    last = int((above[compared] >= _LAST * kept[compared]).sum())
+    if compared.sum() < _EXAMPLES or last < _NEARLY_ALL * compared.sum():
+        return
+    msg = (
+        f"{component}: the scores by {scorer!r} put the positive below nearly all candidates in {last:,} of "
+        f"{int(compared.sum()):,} examples: they are distances, or of a model that does not know these texts; "
+        "use scores of which larger is better"
+    )
+    raise RecordError(msg)

@@ -98,9 +98,17 @@ def table_of(examples: Sequence[MiningExample]) -> CandidateTable:
     """Return one table for some examples, row ``i`` of its offsets being ``examples[i]``.
 
     Examples that share a table in its order, as every component returns them, give that table without a copy.
+
+    :raises RecordError: If there is anything but examples, such as documents or mappings.
     """
     if not examples:
         return CandidateTable.empty(())
+    if other := next((one for one in examples if not isinstance(one, MiningExample)), None):
+        msg = (
+            f"examples must be a list of MiningExample, got a {type(other).__name__} in it; ExampleBuilder makes one "
+            "of a query, documents and positives, and MiningExample.from_dict of a mapping that to_dict wrote"
+        )
+        raise RecordError(msg)
     # Examples by the table they share, so that however they were shuffled each table is cut and copied once.
     positions: dict[int, list[int]] = {}
     for position, example in enumerate(examples):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,3 +31,38 @@ def with_scores(
         scores={**table.scores, scorer: scores.astype(np.float32)},
         positive_scores={**table.positive_scores, scorer: positive_scores.astype(np.float32)},
     )
+
+
+class ScoreSteps(NamedTuple):
+    """How a source's scores change down its lists.
+
+    :param falling: Neighbouring places whose score falls.
+    :param rising: Those whose score rises.
+    """
+
+    falling: int
+    rising: int
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        """True where scores fall down the lists, False where they rise, as distances do; None where neither is plain.
+
+        One place in ten may be out of order: approximate indexes and documents of equal relevance are.
+        """
+        most = 0.9 * (self.falling + self.rising)
+        if self.falling + self.rising == 0 or max(self.falling, self.rising) < most:
+            return None
+        return self.falling > self.rising
+
+
+def score_steps(table: CandidateTable, source: str) -> ScoreSteps:
+    """Compare the scores of a source with its ranks.
+
+    :param table: Candidates that the source found, dropped ones too.
+    :param source: Name of the source.
+    """
+    found = np.flatnonzero(table.ranks[source] > 0)
+    rows = table.ordered_by(table.ranks[source], found)
+    steps = np.diff(table.source_scores[source][rows])
+    within = steps[np.diff(table.example_index[rows]) == 0]
+    return ScoreSteps(int((within < 0).sum()), int((within > 0).sum()))

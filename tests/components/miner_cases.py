@@ -161,10 +161,18 @@ MINER_CASES = (
         module="retriever_negative_miner",
         stage=True,
         required={"retriever": RETRIEVER},
-        defaults={"top_k": 100, "source": "retriever", "filters": None, "max_workers": 3},
+        defaults={
+            "top_k": 100,
+            "source": "retriever",
+            "filters": None,
+            "max_workers": 3,
+            "higher_is_better": None,
+            "text_embedder": None,
+        },
         custom={
             "top_k": None,
             "source": "store",
+            "higher_is_better": True,
             "filters": {"field": "meta.language", "operator": "==", "value": "ko"},
             "max_workers": 1,
         },
@@ -176,8 +184,11 @@ MINER_CASES = (
             ({"retriever": "bm25"}, "retriever must be a component whose run takes a query, got str"),
             (
                 {"retriever": InMemoryEmbeddingRetriever(InMemoryDocumentStore())},
-                "got InMemoryEmbeddingRetriever; wrap it in a TextEmbeddingRetriever",
+                "got InMemoryEmbeddingRetriever; give text_embedder, the embedder of its query, too",
             ),
+            ({"retriever": InMemoryBM25Retriever}, "got the class InMemoryBM25Retriever; give an instance of it"),
+            ({"higher_is_better": "no"}, "higher_is_better must be one of True, False, None; got 'no'"),
         ),
+        in_place_of_required=("text_embedder",),
     ),
 )

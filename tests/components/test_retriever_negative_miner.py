@@ -16,7 +16,8 @@ from haystack.document_stores.in_memory import InMemoryDocumentStore
 
 from hardneg_plugin import BM25NegativeMiner, KnownPositiveFilter, MiningExample, load_dataset
 from hardneg_plugin.components.retriever_negative_miner import RetrieverNegativeMiner
-from hardneg_plugin.errors import RecordError
+from hardneg_plugin.errors import RecordError, RetrievalError
+from hardneg_plugin.llm.session import RetryPolicy, session
 from hardneg_plugin.records.candidates import SourceHit
 
 TYPE = "hardneg_plugin.components.retriever_negative_miner.RetrieverNegativeMiner"
@@ -224,7 +225,10 @@ async def test_an_error_stops_the_other_queries():
             return {"documents": []}
 
     failing = Failing()
-    with pytest.raises(ConnectionError, match="the server is gone"):
+    with (
+        session(retries=RetryPolicy(tries=1)),
+        pytest.raises(RetrievalError, match="example 'q1' could not be asked: ConnectionError: the server is gone"),
+    ):
         await RetrieverNegativeMiner(failing, max_workers=2).run_async(examples=asked(8))
     await asyncio.sleep(0.05)
     assert len(failing.asked) < 8

@@ -182,6 +182,18 @@ def test_the_rows_own_scores_tell_hardness():
     assert (measure.values["negatives"] >= 0).tolist() == [True, False, True]
 
 
+@pytest.mark.parametrize(("count", "turned"), [(19, False), (20, True)])
+def test_rows_whose_scores_are_distances_are_turned_around(count, turned):
+    rows = table(
+        *[(f"q{number}", [f"p{number}"], [f"a{number}"]) for number in range(count)],
+        positive_scores=[(0.2,)] * count,
+        negative_scores=[(0.6,)] * count,
+    )
+    measure, what = hardness(Pairs.of(rows), None)
+    assert ("turned around since they are distances" in what) is turned
+    assert (measure.values["negatives"] < 0).all() == turned
+
+
 def test_length_alone():
     rows = table(("q", ["long long"], ["a", "b"]), ("r", ["longer yet"], ["long long"]))
     # Five of six pairs have the longer positive, one is a tie.

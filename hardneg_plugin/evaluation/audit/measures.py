@@ -18,6 +18,10 @@ GENERATED = "generated"
 """How the names of sources begin whose passages a language model wrote."""
 
 
+# Of fewer rows, positives that score lowest say nothing about the scores.
+_ROWS_THAT_TELL, _NEARLY_ALL = 20, 0.95
+
+
 class Measure(NamedTuple):
     """Values of some texts or pairs, by role.
 
@@ -93,6 +97,8 @@ def hardness(pairs: Pairs, vectors: Vectors | None) -> tuple[Measure, str]:
     own = np.concatenate([table.positives.scores[pairs.positive], table.negatives.scores[pairs.negative]])
     if not np.isnan(own[pairs.is_positive]).all() and not np.isnan(own[~pairs.is_positive]).all():
         scores, what = own.astype(np.float64), "the rows' own scores"
+        if _are_distances(pairs, scores):
+            scores, what = -scores, "the rows' own scores, turned around since they are distances"
     elif vectors is not None:
         scores, what = vectors.products().sum(axis=1).astype(np.float64), "the model"
     else:
@@ -104,6 +110,17 @@ def hardness(pairs: Pairs, vectors: Vectors | None) -> tuple[Measure, str]:
     spread = float(np.nanstd(scores)) or 1.0
     title = f"Score of a negative less its positive's, by {what}, in standard deviations"
     return Measure("hardness", title, _without_empty({"negatives": differences / spread})), what
+
+
+def _are_distances(pairs: Pairs, scores: Values) -> bool:
+    """Tell whether the positives score below the negatives of their row in nearly all rows."""
+    rows = len(pairs.table)
+    highest, lowest = np.full(rows, np.nan), np.full(rows, np.nan)
+    np.fmax.at(highest, pairs.row[pairs.is_positive], scores[pairs.is_positive])
+    np.fmin.at(lowest, pairs.row[~pairs.is_positive], scores[~pairs.is_positive])
+    compared = np.isfinite(highest) & np.isfinite(lowest)
+    below = (highest[compared] < lowest[compared]).sum()
+    return bool(compared.sum() >= _ROWS_THAT_TELL and below >= _NEARLY_ALL * compared.sum())
 
 
 def _lengths(table: AuditTable, codes: Ints) -> Values:
