@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         RetrieverNegativeMiner,
         SentenceTransformersTrainer,
         StrictOllamaChatGenerator,
+        StrictOpenAIChatGenerator,
         TripletBuilder,
     )
     from hardneg_plugin.datasets import ExampleShards, RetrievalDataset, load_dataset
@@ -77,6 +78,7 @@ _EXPORTS = {
         "RetrieverNegativeMiner",
         "SentenceTransformersTrainer",
         "StrictOllamaChatGenerator",
+        "StrictOpenAIChatGenerator",
         "TripletBuilder",
     ),
     "hardneg_plugin.datasets": ("ExampleShards", "RetrievalDataset", "load_dataset"),
@@ -122,6 +124,7 @@ __all__ = [
     "RetrieverNegativeMiner",
     "SentenceTransformersTrainer",
     "StrictOllamaChatGenerator",
+    "StrictOpenAIChatGenerator",
     "TripletBuilder",
     "audit",
     "load_dataset",

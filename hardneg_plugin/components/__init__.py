@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hardneg_plugin.components.retriever_negative_miner import RetrieverNegativeMiner
     from hardneg_plugin.components.sentence_transformers_trainer import SentenceTransformersTrainer
     from hardneg_plugin.components.strict_ollama_chat_generator import StrictOllamaChatGenerator
+    from hardneg_plugin.components.strict_openai_chat_generator import StrictOpenAIChatGenerator
     from hardneg_plugin.components.triplet_builder import TripletBuilder
 
 # Stages of a recipe's `mine` list: examples in, examples out.
@@ -87,6 +88,7 @@ _FILES = {
 _GENERATORS = {
     "RecordedChatGenerator": "recorded_chat_generator",
     "StrictOllamaChatGenerator": "strict_ollama_chat_generator",
+    "StrictOpenAIChatGenerator": "strict_openai_chat_generator",
 }
 
 __all__ = [
@@ -117,6 +119,7 @@ __all__ = [
     "RetrieverNegativeMiner",
     "SentenceTransformersTrainer",
     "StrictOllamaChatGenerator",
+    "StrictOpenAIChatGenerator",
     "TripletBuilder",
     "stage_class",
 ]

@@ -10,6 +10,8 @@ import xxhash
 
 from hardneg_plugin.components import stage_class
 from hardneg_plugin.components.chat_client import answer_parameters
+from hardneg_plugin.components.served_model import address_fault
+from hardneg_plugin.components.thinking import check_max_tokens, check_think
 from hardneg_plugin.errors import HardnegError
 from hardneg_plugin.llm.budget import Budget
 from hardneg_plugin.recipe.check import parameters_of
@@ -22,9 +24,11 @@ GENERATORS = (CHAT_GENERATOR, "second_generator")
 """Parameters of stages that hold a chat generator."""
 _RECORDED = "hardneg_plugin.components.recorded_chat_generator.RecordedChatGenerator"
 _OLLAMA = "hardneg_plugin.components.strict_ollama_chat_generator.StrictOllamaChatGenerator"
-_OPENAI = "haystack.components.generators.chat.openai.OpenAIChatGenerator"
+_OPENAI = "hardneg_plugin.components.strict_openai_chat_generator.StrictOpenAIChatGenerator"
 # A local server needs no key; one that does says so, and the key stays in the environment.
 _OPENAI_KEY = {"type": "env_var", "env_vars": ["OPENAI_API_KEY"], "strict": False}
+# Servers give no more.
+_MOST_LOGPROBS = 20
 
 
 def generator_of(llm: LLMSection) -> dict[str, Any]:
@@ -33,17 +37,14 @@ def generator_of(llm: LLMSection) -> dict[str, Any]:
         return dict(llm.generator)
     if llm.recorded is not None:
         return _written(_RECORDED, path=llm.recorded, on_unknown=llm.on_unknown, model=llm.model)
+    shared: dict[str, Any] = {"model": llm.model, "timeout": llm.timeout}
+    # What is left at its default is not written: what was asked before it existed stays answered.
+    shared |= {} if llm.max_tokens is None else {"max_tokens": llm.max_tokens}
+    shared |= {} if llm.think is None else {"think": llm.think}
+    shared |= {"logprobs": _MOST_LOGPROBS} if llm.logprobs else {}
     if llm.api == "openai":
-        return _written(
-            _OPENAI,
-            model=llm.model,
-            api_base_url=llm.url,
-            api_key=_OPENAI_KEY,
-            timeout=llm.timeout,
-            max_retries=0,
-            generation_kwargs={"temperature": 0, "seed": 42},
-        )
-    return _written(_OLLAMA, model=llm.model, url=llm.url, num_ctx=llm.num_ctx, timeout=llm.timeout)
+        return _written(_OPENAI, api_base_url=llm.url, api_key=_OPENAI_KEY, **shared)
+    return _written(_OLLAMA, url=llm.url, num_ctx=llm.num_ctx, **shared)
 
 
 def _written(class_path: str, **parameters: Any) -> dict[str, Any]:
@@ -98,11 +99,37 @@ def generator_errors(stage: Stage, llm: object, path: str) -> list[str]:
     ]
 
 
+def _address_errors(api: str, url: str | None) -> list[str]:
+    if url is None:
+        return []
+    if api == "openai":
+        fault = address_fault(url)
+        return [f"llm.url: {fault}"] if fault else []
+    if url.rstrip("/").endswith("/v1"):
+        return [f"llm.url: Ollama's own API has no /v1: give {url.rstrip('/').removesuffix('/v1')}, or `api: openai`"]
+    return []
+
+
+def _answer_errors(llm: Mapping[str, Any]) -> list[str]:
+    errors = []
+    try:
+        check_max_tokens("llm", llm["max_tokens"])
+        if llm["think"] is not None:
+            check_think("llm", llm["think"])
+    except HardnegError as error:
+        errors.append(f"llm.{str(error).removeprefix('llm: ')}")
+    if llm["api"] == "ollama" and (llm["max_tokens"] or 0) >= llm["num_ctx"]:
+        room = f"leaves no room for a prompt in num_ctx={llm['num_ctx']}; lower it, or raise num_ctx"
+        errors.append(f"llm.max_tokens: {llm['max_tokens']} {room}")
+    return errors
+
+
 def llm_errors(llm: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with the values of the `llm` section; nothing is asked."""
     errors = [
         f"llm.{name}: expected more than 0, got {llm[name]!r}" for name in ("num_ctx", "timeout") if llm[name] <= 0
     ]
+    errors += _address_errors(llm["api"], llm["url"]) + _answer_errors(llm)
     if llm["recorded"] is not None and llm["generator"] is not None:
         errors.append("llm.recorded, llm.generator: give one of them")
     if llm["generator"] is not None and not isinstance(llm["generator"].get("type"), str):
