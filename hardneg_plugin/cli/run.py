@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from hardneg_plugin.cli.options import recipe_argument, set_option
 from hardneg_plugin.cli.say import say
+
+if TYPE_CHECKING:
+    from hardneg_plugin.recipe.schema import Recipe
 
 
 @click.command("run")
@@ -41,6 +45,9 @@ from hardneg_plugin.cli.say import say
     type=click.Choice(["local", "ray"]),
     help="What computes the stages, in place of the recipe's own: this process, or tasks on a Ray cluster.",
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Print stages, downloads, disk, memory, LLM calls and time; touch nothing."
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -51,6 +58,7 @@ def command(
     budget: str | None,
     record: Path | None,
     engine: str | None,
+    dry_run: bool,
 ) -> None:
     """Run RECIPE (a name or a file): mine, train, evaluate, report.
 
@@ -60,6 +68,7 @@ def command(
     Examples:
       hardneg run quickstart
       hardneg run phase1_bm25 --set data.dataset=beir:data/msmarco --set seed=7
+      hardneg run phase3_llm --dry-run
       hardneg run phase3_llm --budget "90 minutes" --record answers.jsonl
     """
     from rich.console import Console
@@ -69,13 +78,36 @@ def command(
     from hardneg_plugin.report import render_terminal
     from hardneg_plugin.run.runner import run_recipe
 
+    if dry_run:
+        # Haystack writes a file into the home folder when it is imported with it.
+        os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
     if recipe in builtin_suites():
-        _run_suite(context, recipe, runs, if_exists, given=bool(overrides or budget or record or engine))
+        _run_suite(context, recipe, runs, if_exists, given=bool(overrides or budget or record or engine or dry_run))
         return
-    loaded = load_recipe(recipe, [*overrides, *([f"engine={engine}"] if engine else [])], inputs="all")
+    loaded = load_recipe(
+        recipe,
+        [*overrides, *([f"engine={engine}"] if engine else [])],
+        inputs="none" if dry_run else "all",
+    )
+    if dry_run:
+        _print_cost(loaded)
+        return
     report = run_recipe(loaded, runs, if_exists=if_exists, budget=budget, record=record)
     render_terminal(report, Console())
     say(f"\nReport: {runs / loaded.name / 'report.md'}", err=True)
+
+
+def _print_cost(recipe: Recipe) -> None:
+    """Print what a run would do and take."""
+    from hardneg_plugin.run.estimate import estimate
+
+    for name, stages in recipe.systems.items():
+        say(f"{name}: {' > '.join(stage.name for stage in stages) or 'in-batch negatives alone'}")
+    cores, card = (estimate(recipe, gpu=gpu) for gpu in (False, True))
+    # The last line is the time; a model that needs no card has it once.
+    lines = card.lines() if recipe.train is not None else cores.lines()
+    for line in [*lines, *([cores.lines()[-1]] if lines[-1] != cores.lines()[-1] else [])]:
+        say(f"  {line}")
 
 
 def _run_suite(context: click.Context, suite: str, runs: Path, if_exists: str, *, given: bool) -> None:
@@ -84,7 +116,7 @@ def _run_suite(context: click.Context, suite: str, runs: Path, if_exists: str, *
 
     if given:
         msg = (
-            f"{suite} is a suite of recipes, which takes no --set, --budget or --record, nor --engine; "
+            f"{suite} is a suite of recipes, which takes no --set, --budget or --record, nor --engine or --dry-run; "
             "see hardneg benchmark --help"
         )
         raise click.UsageError(msg)

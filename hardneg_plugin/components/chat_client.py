@@ -21,6 +21,19 @@ _NO_PART = frozenset(
     | {"streaming_callback"}
 )
 
+_ADDRESSES = ("where", "api_base_url", "url")
+_LIMITS = ("max_completion_tokens", "max_tokens")
+_FINISHES: dict[str, Finish] = {
+    "stop": "stop",
+    "length": "length",
+    "filtered": "filtered",
+    "content_filter": "filtered",
+}
+_BROKEN_OFF: dict[str, Finish] = {
+    "LengthFinishReasonError": "length",
+    "ContentFilterFinishReasonError": "filtered",
+}
+
 
 def answer_parameters(generator: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a chat generator's written form that decides over its answers; never a secret.
@@ -71,6 +84,11 @@ class ChatClient:
         named = self.identity.get("model")
         return str(named) if named else type(self.generator).__name__
 
+    @property
+    def where(self) -> str:
+        """Address of the server, as far as the generator tells."""
+        return str(next(filter(None, (getattr(self.generator, name, None) for name in _ADDRESSES)), ""))
+
     def _written(self) -> dict[str, Any]:
         try:
             written = component_to_dict(self.generator, "chat_generator")
@@ -107,14 +125,26 @@ class ChatClient:
 
         :raises LLMError: If the generator breaks Haystack's protocol; its own errors come through.
         """
-        return self._reply(self.generator.run(**self._question(request)))
+        try:
+            result = self.generator.run(**self._question(request))
+        except Exception as error:
+            if (reply := _broken_off(error)) is not None:
+                return reply
+            raise
+        return self._reply(result)
 
     async def send_async(self, request: LLMRequest) -> LLMReply:
         """Ask; a generator without ``run_async`` is asked in a thread.
 
         :raises LLMError: If the generator breaks Haystack's protocol; its own errors come through.
         """
-        return self._reply(await lifecycle.run_async(self.generator, **self._question(request)))
+        try:
+            result = await lifecycle.run_async(self.generator, **self._question(request))
+        except Exception as error:
+            if (reply := _broken_off(error)) is not None:
+                return reply
+            raise
+        return self._reply(result)
 
     def _question(self, request: LLMRequest) -> dict[str, Any]:
         *before, last = request.messages
@@ -155,13 +185,37 @@ def _structure(generator: Any, request: LLMRequest) -> dict[str, Any]:
     if any(cls.__name__ == "OpenAIChatGenerator" for cls in type(generator).__mro__):
         schema = {"name": "answer", "schema": request.schema, "strict": True}
         form = {} if request.schema is None else {"response_format": {"type": "json_schema", "json_schema": schema}}
-        return {"generation_kwargs": {**form, "max_completion_tokens": request.max_tokens}}
+        options = {**form, "max_completion_tokens": request.max_tokens}
+        if getattr(generator, "api_base_url", None):
+            # Servers of others may know the older name alone.
+            options["max_tokens"] = request.max_tokens
+        # What the user gave the generator counts.
+        given = getattr(generator, "generation_kwargs", None) or {}
+        limited = _LIMITS if set(_LIMITS) & set(given) else ()
+        return {"generation_kwargs": {name: options[name] for name in options if name not in {*given, *limited}}}
     return {}
 
 
+def _broken_off(error: Exception) -> LLMReply | None:
+    """Return the answer that an error stands for; None where it stands for none.
+
+    OpenAI's client raises where an answer to be parsed was cut off or held back.
+    """
+    finish: Finish | None = _BROKEN_OFF.get(type(error).__name__)
+    if finish is None:
+        return None
+    completion = getattr(error, "completion", None)
+    choices, usage = getattr(completion, "choices", None), getattr(completion, "usage", None)
+    return LLMReply(
+        text=(choices[0].message.content or "") if choices else "",
+        finish=finish,
+        prompt_tokens=_whole(getattr(usage, "prompt_tokens", None)),
+        completion_tokens=_whole(getattr(usage, "completion_tokens", None)),
+    )
+
+
 def _finish(meta: Mapping[str, Any]) -> Finish:
-    reason = meta.get("finish_reason")
-    return reason if reason in ("stop", "length") else "unknown"
+    return _FINISHES.get(str(meta.get("finish_reason")), "unknown")
 
 
 def _whole(value: object) -> int | None:

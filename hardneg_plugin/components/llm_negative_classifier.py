@@ -13,19 +13,12 @@ from numpy.typing import NDArray
 from hardneg_plugin.components.base import lacking
 from hardneg_plugin.components.chat_client import ChatClient
 from hardneg_plugin.components.chat_generator_mixin import ChatGeneratorMixin
+from hardneg_plugin.components.judge_rounds import read, rounds
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.ask import ask
 from hardneg_plugin.llm.ask_async import ask_async
 from hardneg_plugin.llm.prompt import load_prompt
 from hardneg_plugin.llm.request_handler import Answer
-from hardneg_plugin.llm.verdicts import (
-    CONTRADICTION,
-    UNDECIDED,
-    Judgement,
-    read_listwise,
-    read_pointwise,
-    undecided,
-)
 from hardneg_plugin.mining.judge_actions import (
     UNSURE_LABELS,
     UNSURE_PROBABILITY,
@@ -40,7 +33,6 @@ from hardneg_plugin.mining.judge_prompts import (
     JudgeBatch,
     JudgePromptBuilder,
     Mode,
-    judge_batches,
     judged_already,
     rows_to_judge,
 )
@@ -67,8 +59,8 @@ class LLMNegativeClassifier(ChatGeneratorMixin):
 
     On human-graded data a third of the first ten mined negatives are really positives; a judge finds most of them.
     Every verdict stays in the candidates: label, hardness from 0 to 100, judge, and the prompt's fingerprint.
-    Where the server gives log-probabilities (``pointwise`` only), the probability of ``false_negative`` among the
-    labels is kept as the score ``false_negative:<judge>``.
+    Where the server gives log-probabilities, the probability of ``false_negative`` among the labels, or a bound of it,
+    is kept as the score ``false_negative:<judge>``.
 
     An answer that is not exactly what was asked for is ``undecided`` and counted; nothing is made up in its place.
     Reasons: ``verdict: `` and the label, ``verdict: positive`` (relabelled) and ``verdict: not judged``.
@@ -234,16 +226,12 @@ class LLMNegativeClassifier(ChatGeneratorMixin):
                 rows = rows[~judged_already(table, judges, self._prompt.fingerprint)[rows]]
 
             def take(question: JudgeBatch, answer: Answer, judge: int = judge) -> None:
-                for row, judgement in zip(question.rows, self._read(answer, len(question.rows)), strict=True):
+                judgements = read(answer, self.mode, len(question.rows))
+                for row, judgement in zip(question.rows, judgements, strict=True):
                     verdicts.put(row, judgement, judge)
 
-            questions = judge_batches(examples, table, rows, self._size, f"{self.seed}")
-            yield JudgePass(client, questions, take)
-            # An answer that could not be read: the same question would be answered the same way again.
-            again = [question for question in questions if len(question.rows) > 1 and self._failed(question, verdicts)]
-            failed = np.array([row for question in again for row in sorted(question.rows)], dtype=np.int64)
-            half = -(-self._size // 2)
-            yield JudgePass(client, judge_batches(examples, table, failed, half, f"{self.seed}:again"), take)
+            for questions in rounds(examples, table, verdicts, rows, self._size, f"{self.seed}"):
+                yield JudgePass(client, questions, take)
 
     def calls_for(self, candidates: int) -> int:
         """Return the calls that a query with so many candidates takes, without those that are asked again."""
@@ -254,20 +242,10 @@ class LLMNegativeClassifier(ChatGeneratorMixin):
     def _size(self) -> int:
         return self.candidates_per_call if self.mode == "listwise" else 1
 
-    def _failed(self, question: JudgeBatch, verdicts: Verdicts) -> bool:
-        # One contradiction concerns its candidate; an answer that is broken as a whole leaves all without a verdict.
-        rows = np.array(question.rows)
-        return bool(verdicts.having([UNDECIDED])[rows].all()) and verdicts.reason(question.rows[0]) != CONTRADICTION
-
     def _unsure(self, verdicts: Verdicts) -> NDArray[np.bool_]:
         low, high = self.unsure_probability or UNSURE_PROBABILITY
         between = (verdicts.probability > low) & (verdicts.probability < high)
         return np.asarray(verdicts.having(self.unsure_labels or UNSURE_LABELS) | between)
-
-    def _read(self, answer: Answer, count: int) -> list[Judgement]:
-        if answer.reply is None:
-            return [undecided(answer.reason)] * count
-        return [read_pointwise(answer.reply)] if self.mode == "pointwise" else read_listwise(answer.reply, count)
 
     def _decided(
         self, examples: list[MiningExample], table: CandidateTable, verdicts: Verdicts, judged: NDArray[np.int64]
@@ -278,7 +256,7 @@ class LLMNegativeClassifier(ChatGeneratorMixin):
             (reason, count), *_ = reasons.most_common()
             msg = f"{_NAME}: {reasons.total()} of {len(judged)} candidates got no verdict, {count} of them: {reason}"
             raise LLMError(msg)
-        report_undecided(_NAME, verdicts, len(judged))
+        report_undecided(_NAME, _TASK, verdicts, len(judged))
         table = verdicts.written(table, [client.model for client in self._clients], self._prompt.fingerprint)
         return self._acted(examples, table, judged)
 

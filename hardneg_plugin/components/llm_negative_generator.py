@@ -195,7 +195,13 @@ class LLMNegativeGenerator(ChatGeneratorMixin):
             "max_words": self.max_words,
         }
         about = {"query": example.id, "passages": []}
-        return self._prompt.request(variables, max_tokens=self._most_tokens(example.query), about=about)
+        return self._prompt.request(
+            variables,
+            max_tokens=self._most_tokens(example.query),
+            about=about,
+            count=self.num_passages,
+            reader=lambda reply: read_passages(reply, self.num_passages).reason,
+        )
 
     def _most_tokens(self, query: str) -> int:
         if self.max_tokens is not None:

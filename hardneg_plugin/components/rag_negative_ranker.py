@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.components.chat_client import ChatClient
 from hardneg_plugin.components.chat_generator_mixin import ChatGeneratorMixin
+from hardneg_plugin.components.judge_rounds import read, rounds
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.ask import ask
 from hardneg_plugin.llm.ask_async import ask_async
 from hardneg_plugin.llm.prompt import load_prompt
 from hardneg_plugin.llm.request_handler import Answer
-from hardneg_plugin.llm.verdicts import FALSE_NEGATIVE, UNDECIDED, read_listwise, undecided
-from hardneg_plugin.mining.judge_prompts import JudgeBatch, JudgePromptBuilder, judge_batches
+from hardneg_plugin.llm.verdicts import FALSE_NEGATIVE, UNDECIDED
+from hardneg_plugin.mining.judge_prompts import JudgeBatch, JudgePromptBuilder
 from hardneg_plugin.mining.passages import passage_text
 from hardneg_plugin.mining.replay import stored_scores, stored_verdicts
 from hardneg_plugin.mining.retrieved_context import Pool, RetrievedContext
@@ -171,11 +173,12 @@ class RAGNegativeRanker(ChatGeneratorMixin):
         self.warm_up()
         if self._client is None:
             return {"examples": with_table(examples, self._by_similarity(examples, table))}
-        verdicts, questions = self._questions(examples, table)
-        requests = self._asking(examples, table).requests(examples, table, questions)
-        answers = ask(self._client, requests, workers=self.max_workers, task=_TASK, total=len(questions))
-        for question, answer in zip(questions, answers, strict=True):
-            _take(verdicts, question, answer)
+        verdicts, asking = Verdicts(len(table.passages)), self._asking(examples, table)
+        for questions in self._rounds(examples, table, verdicts):
+            requests = asking.requests(examples, table, questions)
+            answers = ask(self._client, requests, workers=self.max_workers, task=_TASK, total=len(questions))
+            for question, answer in zip(questions, answers, strict=True):
+                _take(verdicts, question, answer)
         return {"examples": with_table(examples, self._ranked(examples, table, verdicts))}
 
     @component.output_types(examples=list[MiningExample])
@@ -187,16 +190,17 @@ class RAGNegativeRanker(ChatGeneratorMixin):
         await self.warm_up_async()
         if self._client is None:
             return {"examples": with_table(examples, self._by_similarity(examples, table))}
-        verdicts, questions = self._questions(examples, table)
-        requests = self._asking(examples, table).requests(examples, table, questions)
-        asked = iter(questions)
-        answers = ask_async(self._client, requests, workers=self.max_workers, task=_TASK, total=len(questions))
-        async for answer in answers:
-            _take(verdicts, next(asked), answer)
+        verdicts, asking = Verdicts(len(table.passages)), self._asking(examples, table)
+        for questions in self._rounds(examples, table, verdicts):
+            requests = asking.requests(examples, table, questions)
+            asked = iter(questions)
+            answers = ask_async(self._client, requests, workers=self.max_workers, task=_TASK, total=len(questions))
+            async for answer in answers:
+                _take(verdicts, next(asked), answer)
         return {"examples": with_table(examples, self._ranked(examples, table, verdicts))}
 
     def calls_for(self, candidates: int) -> int:
-        """Return the calls that a query with so many candidates takes."""
+        """Return the calls that a query with so many candidates takes, without those that are asked again."""
         return 0 if self.chat_generator is None else -(-candidates // self.candidates_per_call)
 
     def replay(self, examples: list[MiningExample], stored: CandidateTable) -> dict[str, list[MiningExample]]:
@@ -223,9 +227,11 @@ class RAGNegativeRanker(ChatGeneratorMixin):
             )
         }
 
-    def _questions(self, examples: list[MiningExample], table: CandidateTable) -> tuple[Verdicts, list[JudgeBatch]]:
+    def _rounds(
+        self, examples: list[MiningExample], table: CandidateTable, verdicts: Verdicts
+    ) -> Iterator[list[JudgeBatch]]:
         rows, _ = table.kept_by_rank()
-        return Verdicts(len(table.passages)), judge_batches(examples, table, rows, self.candidates_per_call, _TASK)
+        return rounds(examples, table, verdicts, rows, self.candidates_per_call, _TASK)
 
     def _asking(self, examples: list[MiningExample], table: CandidateTable) -> JudgePromptBuilder:
         asking = JudgePromptBuilder(self._prompt, "listwise", self.max_query_chars, self.max_passage_chars)
@@ -245,7 +251,7 @@ class RAGNegativeRanker(ChatGeneratorMixin):
         if reasons and self.raise_on_failure:
             msg = f"{_NAME}: {reasons.total()} candidates got no score: {', '.join(sorted(reasons))}"
             raise LLMError(msg)
-        report_undecided(_NAME, verdicts, int(table.kept.sum()))
+        report_undecided(_NAME, _TASK, verdicts, int(table.kept.sum()))
         rows = np.flatnonzero(table.kept)
         table = verdicts.written(table, [self._client.model], self._prompt.fingerprint)
         table = self._labelled(table, verdicts.hardness, rows)
@@ -277,7 +283,5 @@ class RAGNegativeRanker(ChatGeneratorMixin):
 
 
 def _take(verdicts: Verdicts, question: JudgeBatch, answer: Answer) -> None:
-    count = len(question.rows)
-    read = [undecided(answer.reason)] * count if answer.reply is None else read_listwise(answer.reply, count)
-    for row, judgement in zip(question.rows, read, strict=True):
+    for row, judgement in zip(question.rows, read(answer, "listwise", len(question.rows)), strict=True):
         verdicts.put(row, judgement)

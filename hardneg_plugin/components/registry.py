@@ -55,6 +55,7 @@ TABLE = (
     Registered("TripletBuilder", "triplet_builder", "end"),
     Registered("RecordedChatGenerator", "recorded_chat_generator", "chat generator"),
     Registered("StrictOllamaChatGenerator", "strict_ollama_chat_generator", "chat generator"),
+    Registered("StrictOpenAIChatGenerator", "strict_openai_chat_generator", "chat generator"),
 )
 
 MODULES = {row.name: row.module for row in TABLE}

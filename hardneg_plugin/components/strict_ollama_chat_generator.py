@@ -12,7 +12,8 @@ from haystack.dataclasses import ChatMessage
 from haystack_integrations.components.generators.ollama import OllamaChatGenerator
 
 from hardneg_plugin.components.checked import CheckedParameters
-from hardneg_plugin.errors import LLMError
+from hardneg_plugin.components.ollama_model import OllamaModel, find_model
+from hardneg_plugin.components.thinking import UNSET, Thinking, limit_of
 from hardneg_plugin.llm.request import Message
 from hardneg_plugin.llm.token_count import fewest_tokens, was_cut
 from hardneg_plugin.validation import Count, NotNegative
@@ -33,7 +34,7 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
 
     Beyond its parent it takes the JSON schema of an answer call by call, gives log-probabilities, says when an answer
     was cut off, names the weights it asked (:meth:`identity`), and refuses a prompt that is too long, where Ollama cuts
-    its middle out and answers all the same. Thinking is off, temperature is 0, and nothing is tried again: the layer
+    its middle out and answers all the same. Temperature is 0, words may repeat, and nothing is tried again: the layer
     that asks does so.
 
     ### Usage example
@@ -46,13 +47,17 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
 
     :param model: Name of the model, as ``ollama list`` shows it.
     :param url: Address of the server; None takes ``OLLAMA_HOST``, else this machine's port 11434.
-    :param num_ctx: Tokens of prompt and answer together. Another value makes the server load the model again.
+    :param num_ctx: Tokens of prompt and answer together, at most those of the model. Another value makes the server
+        load the model again.
     :param timeout: Seconds to wait for an answer, the server's queue included.
     :param seed: Seed of the model.
     :param logprobs: Likeliest tokens whose log-probabilities are asked for, 0 to 20.
     :param keep_alive: How long the server keeps the model loaded after a call.
-    :param generation_kwargs: Further options of Ollama, the same for all calls.
-    :raises ParameterError: If a number is out of range.
+    :param max_tokens: Most tokens of an answer, in place of what each question takes.
+    :param think: Whether the model thinks first: true, false, or a level (``low``, ``medium``, ``high``, ``max``);
+        ``unset`` leaves it to the server. Models that must think need a level or true, and get room for it.
+    :param generation_kwargs: Further options of Ollama, the same for all calls; they count before all others.
+    :raises ParameterError: If a parameter is out of range.
     """
 
     takes_response_format = True
@@ -67,21 +72,26 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
         logprobs: Annotated[int, Ge(0), Le(20)] = 0,
         keep_alive: str = "30m",
         generation_kwargs: dict[str, Any] | None = None,
+        max_tokens: Count | None = None,
+        think: Thinking = False,
     ) -> None:
         # By name: Haystack makes a new class of the decorated one, which a bare super() does not know.
-        OllamaChatGenerator.__init__(self, model=model, keep_alive=keep_alive, think=False)
+        OllamaChatGenerator.__init__(self, model=model, keep_alive=keep_alive)
         self.url = url  # type: ignore[assignment]
         self.timeout = timeout  # type: ignore[assignment]
         self.num_ctx = num_ctx
         self.seed = seed
         self.logprobs = logprobs
         self.generation_kwargs = generation_kwargs  # type: ignore[assignment]
-        self._digest = ""
+        self.max_tokens = max_tokens
+        self.think = think  # type: ignore[assignment]
+        self._found: OllamaModel | None = None
         self._of_loop: tuple[asyncio.AbstractEventLoop, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what :meth:`from_dict` reads."""
         names = ("model", "url", "num_ctx", "timeout", "seed", "logprobs", "keep_alive", "generation_kwargs")
+        names += ("max_tokens", "think")
         return default_to_dict(self, **{name: getattr(self, name) for name in names})
 
     @classmethod
@@ -99,15 +109,15 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
             from ollama import Client
 
             self._client = Client(host=self.url, timeout=self._timeouts())
-        if not self._digest:
-            self._find(self._client)
+        if self._found is None:
+            self._found = find_model(self._client, self.model, self._options({})["num_ctx"])
 
     async def warm_up_async(self) -> None:
         """Find the server and the model; the check itself is one short call that waits.
 
         :raises LLMError: If the server does not answer, or has no such model.
         """
-        if not self._digest:
+        if self._found is None:
             await asyncio.to_thread(self.warm_up)
 
     def _timeouts(self) -> Any:
@@ -115,38 +125,27 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
 
         return httpx.Timeout(self.timeout, connect=_CONNECT_SECONDS)
 
-    def _find(self, client: Any) -> None:
-        from ollama import ResponseError
-
-        where = str(client._client.base_url)
-        try:
-            models = {model.model: model.digest for model in client.list().models}
-        except ConnectionError as error:
-            msg = f"no Ollama server at {where}: start it with `ollama serve`, or give its url"
-            raise LLMError(msg) from error
-        except (ResponseError, ValueError, AttributeError) as error:
-            msg = f"the server at {where} does not answer as Ollama does ({str(error)[:200]}): check the url"
-            raise LLMError(msg) from error
-        # A name without a tag means the tag "latest".
-        full = self.model if ":" in self.model else f"{self.model}:latest"
-        if full not in models:
-            known = ", ".join(sorted(filter(None, models))) or "none"
-            msg = f"Ollama at {where} has no model {self.model!r}: `ollama pull {self.model}` (it has: {known})"
-            raise LLMError(msg)
-        self._digest = models[full] or ""
+    @property
+    def where(self) -> str:
+        """Address of the server; empty before it was looked for where ``url`` is None."""
+        return str(self._client._client.base_url) if self._client is not None else self.url or ""
 
     def identity(self) -> dict[str, Any]:
         """Return what decides over answers besides the request: model, digest of its weights, and options."""
         return {
             "model": self.model,
-            "digest": self._digest,
+            "digest": "" if self._found is None else self._found.digest,
             "options": self._options({}),
             "logprobs": self.logprobs,
+            "think": self.think,
         }
 
     def _options(self, more: Mapping[str, Any]) -> dict[str, Any]:
-        fixed = {"temperature": 0, "seed": self.seed, "num_ctx": self.num_ctx}
-        return {**fixed, **(self.generation_kwargs or {}), **more}
+        fixed = {"temperature": 0, "seed": self.seed, "num_ctx": self.num_ctx, "repeat_penalty": 1.0}
+        limit = limit_of(self.max_tokens, more.get("num_predict"), self.think)
+        limited = {} if limit is None else {"num_predict": limit}
+        # What the user says counts, whatever a question asks for.
+        return {**fixed, **more, **limited, **(self.generation_kwargs or {})}
 
     @component.output_types(replies=list[ChatMessage])
     def run(  # type: ignore[override] # no tools and no stream: an answer is data
@@ -167,7 +166,7 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
         self.warm_up()
         assert self._client is not None
         question = self._question(messages, generation_kwargs, response_format)
-        return self._answer(messages, self._client.chat(**question))
+        return self._answer(messages, self._client._request(_answer_class(), **question))
 
     @component.output_types(replies=list[ChatMessage])
     async def run_async(  # type: ignore[override]
@@ -186,7 +185,7 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
         """
         await self.warm_up_async()
         question = self._question(messages, generation_kwargs, response_format)
-        return self._answer(messages, await self._client_of_loop().chat(**question))
+        return self._answer(messages, await self._client_of_loop()._request(_answer_class(), **question))
 
     def _client_of_loop(self) -> Any:
         """Return the client of the running event loop: connections of another loop died with it."""
@@ -207,36 +206,61 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
         self, messages: list[ChatMessage], more: Mapping[str, Any] | None, form: dict[str, Any] | None
     ) -> dict[str, Any]:
         options = self._options(more or {})
-        fewest = fewest_tokens(_plain(messages))
-        if fewest + max(options.get("num_predict", 0), 0) > self.num_ctx:
-            msg = f"the prompt is longer than the context: {fewest} tokens or more, and an answer, in {self.num_ctx}"
+        fewest, wanted = fewest_tokens(plain(messages)), (more or {}).get("num_predict", 0)
+        if fewest + max(wanted, 0) > self._context:
+            msg = f"the prompt is longer than the context: {fewest} tokens or more, and an answer, in {self._context}"
             raise PromptTooLongError(msg)
-        asked = {"logprobs": True, "top_logprobs": self.logprobs} if self.logprobs else {}
-        return {
+        body = {
             "model": self.model,
             "messages": [{"role": str(message.role.value), "content": message.text or ""} for message in messages],
-            "format": form,
             "options": options,
-            "think": False,
             "keep_alive": self.keep_alive,
             "stream": False,
-            **asked,
+            # A prompt that does not fit is refused, and an answer that does not is cut off; by default it is the prompt
+            # that loses a part, and nothing says so.
+            "truncate": False,
+            "shift": False,
         }
+        body |= {} if form is None else {"format": form}
+        body |= {} if self.think == UNSET else {"think": self.think}
+        body |= {"logprobs": True, "top_logprobs": self.logprobs} if self.logprobs else {}
+        return {"method": "POST", "url": "/api/chat", "json": body}
+
+    @property
+    def _context(self) -> int:
+        context: int = self._options({})["num_ctx"]
+        most = self._found.context if self._found is not None else None
+        return context if most is None else min(context, most)
 
     def _answer(self, messages: list[ChatMessage], response: Any) -> dict[str, list[ChatMessage]]:
         read, written = response.prompt_eval_count, response.eval_count
-        if read is not None and was_cut(_plain(messages), read, self.num_ctx):
-            msg = f"the prompt was cut by the server: it read {read} tokens, with num_ctx={self.num_ctx}"
+        if read is not None and was_cut(plain(messages), read, self._context, written or 0):
+            msg = f"the prompt was cut by the server: it read {read} tokens, with a context of {self._context}"
             raise PromptTooLongError(msg)
         meta = {
             "model": response.model,
-            "finish_reason": response.done_reason,
+            # Ollama stops a model that repeats itself without saying that it is done.
+            "finish_reason": "length" if response.done is False else response.done_reason,
             "usage": {"prompt_tokens": read, "completion_tokens": written},
-            "total_duration": response.total_duration,
+            "total_duration": _worked(response),
             "logprobs": [entry.model_dump() for entry in response.logprobs or ()],
         }
         return {"replies": [ChatMessage.from_assistant(response.message.content or "", meta=meta)]}
 
 
-def _plain(messages: list[ChatMessage]) -> list[Message]:
+def _worked(response: Any) -> int | None:
+    """Return the nanoseconds that the model worked; the whole time, in a queue too, where the server says no more."""
+    parts = (response.prompt_eval_duration, response.eval_duration)
+    total: int | None = response.total_duration
+    return total if None in parts else sum(parts)
+
+
+def _answer_class() -> Any:
+    from ollama import ChatResponse
+
+    return ChatResponse
+
+
+def plain(messages: list[ChatMessage]) -> list[Message]:
+    """Return messages as the layer that asks has them."""
     return [Message(str(message.role.value), message.text or "") for message in messages]

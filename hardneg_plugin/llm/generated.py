@@ -5,13 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from hardneg_plugin.llm.request import LLMReply
-
-CUT_OFF = "cut off"
-NOT_JSON = "not JSON"
-WRONG_SHAPE = "wrong shape"
-NO_PASSAGES = "no passages"
-BROKEN_TEXT = "broken characters"
+from hardneg_plugin.llm.reasons import BROKEN_TEXT, NO_PASSAGES, NOT_JSON, WRONG_FORM
+from hardneg_plugin.llm.request import LLMReply, ended_early
 
 
 class GeneratedPassages(NamedTuple):
@@ -19,7 +14,7 @@ class GeneratedPassages(NamedTuple):
 
     :param texts: Passages without white space at both ends, in their order; none where ``reason`` says why.
     :param complete: False where the model was stopped while it wrote the last one.
-    :param reason: Empty, or one of the constants of this module.
+    :param reason: Empty, or one of :data:`hardneg_plugin.llm.reasons.REASONS`.
     """
 
     texts: tuple[str, ...] = ()
@@ -38,10 +33,10 @@ def read_passages(reply: LLMReply, most: int) -> GeneratedPassages:
     try:
         answer = json.loads(reply.text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
-        return GeneratedPassages(reason=CUT_OFF if reply.finish == "length" else NOT_JSON)
+        return GeneratedPassages(reason=ended_early(reply) or NOT_JSON)
     texts = answer.get("passages") if isinstance(answer, dict) and answer.keys() == {"passages"} else None
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        return GeneratedPassages(reason=WRONG_SHAPE)
+        return GeneratedPassages(reason=WRONG_FORM)
     if not texts:
         return GeneratedPassages(reason=NO_PASSAGES)
     if any(map(_is_broken, texts)):

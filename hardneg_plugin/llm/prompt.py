@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.llm.fence import escape_untrusted_text
-from hardneg_plugin.llm.request import LLMRequest, Message
+from hardneg_plugin.llm.request import LLMReply, LLMRequest, Message
+from hardneg_plugin.llm.schema import bounded
 
 _FOLDER = Path(__file__).parent / "prompts"
 _KEYS = ("version", "system", "user", "schema")
@@ -73,12 +74,22 @@ class Prompt:
             )
             raise ParameterError(msg)
 
-    def request(self, variables: Mapping[str, Any], *, max_tokens: int, about: Mapping[str, Any]) -> LLMRequest:
+    def request(
+        self,
+        variables: Mapping[str, Any],
+        *,
+        max_tokens: int,
+        about: Mapping[str, Any],
+        count: int | None = None,
+        reader: Callable[[LLMReply], str] | None = None,
+    ) -> LLMRequest:
         """Return the request with all variables filled in, every text of them as data.
 
         :param variables: Name → text, number, or list of :class:`Shown`.
         :param max_tokens: Most tokens of the answer.
         :param about: What is asked about.
+        :param count: Passages that are shown, or asked for: bounds of the schema; None leaves it as it is.
+        :param reader: Returns why an answer is of no use, empty where it is of use.
         :raises ParameterError: If a variable is missing.
         """
         values = {name: _as_data(value) for name, value in variables.items()}
@@ -88,7 +99,8 @@ class Prompt:
             msg = f"prompt {self.name}: {error}"
             raise ParameterError(msg) from error
         messages = tuple(Message(role, text) for role, text in (("system", system), ("user", user)) if text)
-        return LLMRequest(messages, self.schema, max_tokens, about)
+        schema = self.schema if self.schema is None or count is None else bounded(self.schema, count)
+        return LLMRequest(messages, schema, max_tokens, about, reader)
 
 
 def _as_data(value: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.errors import DatasetError
 from hardneg_plugin.llm.request import LLMReply, LLMRequest
 
@@ -107,11 +108,25 @@ def repair_truncated_tail(path: Path) -> bool:
     return False
 
 
+def recorded_texts(path: Path) -> dict[str, str]:
+    """Return key → digest of the last text recorded for it; none where there is no such file.
+
+    :raises DatasetError: If the file is no recording.
+    """
+    if not path.exists():
+        return {}
+    found = (recorded_of(path, number, line) for number, line in read_lines(path))
+    return {recorded.key: text_digest(recorded.reply) for recorded in found}
+
+
+def text_digest(reply: LLMReply) -> str:
+    """Return what two answers share if and only if they say the same."""
+    return fingerprint(reply.text)
+
+
 def known_keys(path: Path) -> set[str]:
     """Return the keys in a recording; empty if the file does not exist.
 
     :raises DatasetError: If the file is no recording.
     """
-    if not path.exists():
-        return set()
-    return {recorded_of(path, number, line).key for number, line in read_lines(path)}
+    return set(recorded_texts(path))

@@ -50,15 +50,19 @@ class ReplyCache:
             found.update((key, kept) for key, reply in rows if (kept := self._read(key, reply)) is not None)
         return found
 
-    def put(self, key: str, reply: LLMReply) -> None:
-        """Keep an answer; one that is there already stays.
+    def put(self, key: str, reply: LLMReply, *, replace: bool = False) -> None:
+        """Keep an answer; one that is there already stays, unless it is to be replaced.
 
+        :param key: Key of the request.
+        :param reply: The answer.
+        :param replace: Whether it takes the place of one that is there.
         :raises CacheError: If the file is damaged or cannot be written.
         """
         text = json.dumps(sealed({**reply.to_dict(), "key": key}), ensure_ascii=False, separators=(",", ":"))
         # Half a surrogate pair, which UTF-8 cannot hold, becomes its escape, which JSON reads.
         text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-        self._execute("INSERT OR IGNORE INTO replies VALUES (?, ?)", (key, text))
+        or_else = "REPLACE" if replace else "IGNORE"
+        self._execute(f"INSERT OR {or_else} INTO replies VALUES (?, ?)", (key, text))  # noqa: S608 - of two words
 
     def __len__(self) -> int:
         return int(self._execute("SELECT COUNT(*) FROM replies", ())[0][0])

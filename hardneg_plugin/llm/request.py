@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
-Finish = Literal["stop", "length", "unknown"]
+from hardneg_plugin.llm.reasons import CUT_OFF, EMPTY, FILTERED
+
+Finish = Literal["stop", "length", "filtered", "unknown"]
 
 
 class Message(NamedTuple):
@@ -31,12 +33,21 @@ class LLMRequest:
     :param max_tokens: Most tokens the answer may have.
     :param about: What is asked about, ``{"query": id, "passages": [ids in the order shown]}``: for replay by pairs and
         for people who read a recording. It changes no answer and is no part of the key.
+    :param reader: Returns why an answer is of no use, empty where it is of use; None looks at how it ended.
     """
 
     messages: tuple[Message, ...]
     schema: Mapping[str, Any] | None = None
     max_tokens: int = 256
     about: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    reader: Callable[[LLMReply], str] | None = field(default=None, compare=False, repr=False)
+
+    def fault(self, reply: LLMReply) -> str:
+        """Return why an answer is of no use; empty where it is of use.
+
+        :param reply: The raw answer.
+        """
+        return ended_early(reply) if self.reader is None else self.reader(reply)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what decides over the answer, as JSON has it."""
@@ -65,7 +76,8 @@ class LLMReply:
     """A raw answer, unparsed; this is what the cache keeps.
 
     :param text: What the model wrote.
-    :param finish: ``length`` where the answer was cut off, ``unknown`` where the server does not say.
+    :param finish: ``length`` where the answer was cut off, ``filtered`` where a filter held it back, ``unknown`` where
+        the server does not say.
     :param prompt_tokens: Tokens of the prompt as the server counted them, cached ones included; None if unknown.
     :param completion_tokens: Tokens of the answer; None if unknown.
     :param seconds: What the server, or else the client, measured for the call.
@@ -87,6 +99,18 @@ class LLMReply:
     def from_dict(cls, data: Mapping[str, Any]) -> LLMReply:
         """Return what :meth:`to_dict` wrote."""
         return cls(**{**data, "logprobs": tuple(TokenLogprob(*entry) for entry in data.get("logprobs", ()))})
+
+
+def ended_early(reply: LLMReply) -> str:
+    """Return why an answer is none to be read: it was held back or cut off, or is empty; empty where it is whole.
+
+    :param reply: The raw answer.
+    """
+    if reply.finish == "filtered":
+        return FILTERED
+    if reply.finish == "length":
+        return CUT_OFF
+    return "" if reply.text.strip() else EMPTY
 
 
 class LLMClient(Protocol):

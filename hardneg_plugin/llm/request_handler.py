@@ -12,6 +12,7 @@ from hardneg_plugin.errors import HardnegError, LLMError
 from hardneg_plugin.llm.failures import failure_of
 from hardneg_plugin.llm.request import LLMClient, LLMReply, LLMRequest, request_key
 from hardneg_plugin.llm.session import Session
+from hardneg_plugin.llm.token_count import counted
 
 WINDOW_PER_WORKER = 64
 """Questions that may be under way or waiting for their turn: one in a long wait does not hold up the others."""
@@ -51,14 +52,23 @@ class RequestHandler:
         self._before = session.usage.of(task)
         self._lock = threading.Lock()
         self._done = 0
+        # Keys whose answer of an earlier run is of no use, and those that got such an answer in this one.
+        self._stale: set[str] = set()
+        self._useless = session.useless if session.keeps_useless else set()
 
     def key(self, request: LLMRequest) -> str:
         """Return the key of a question."""
         return request_key(self._client.identity, request)
 
     def from_cache(self, keys: dict[str, LLMRequest]) -> dict[str, Answer]:
-        """Return key → answer of the questions that were answered before."""
-        known = self._session.cache.get(list(keys))
+        """Return key → answer of the questions that were answered before.
+
+        An answer of no use (cut off, empty, unreadable) is taken only in the run that got it: a later one asks again.
+        """
+        found = self._session.cache.get(list(keys))
+        stale = {key for key, reply in found.items() if key not in self._useless and keys[key].fault(reply)}
+        self._stale |= stale
+        known = {key: reply for key, reply in found.items() if key not in stale}
         for key, reply in known.items():
             self._session.keep_record(key, self._client.identity, keys[key], reply)
         return {key: Answer(reply, cached=True) for key, reply in known.items()}
@@ -76,10 +86,15 @@ class RequestHandler:
         """
         if reply.seconds is None:
             reply = replace(reply, seconds=round(seconds, 4))
-        self._session.cache.put(key, reply)
+        self._session.cache.put(key, reply, replace=key in self._stale)
+        if request.fault(reply):
+            self._useless.add(key)
         self._session.record_success()
-        self._session.usage.called(self._task, reply)
         self._session.keep_record(key, self._client.identity, request, reply)
+        if reply.finish == "length":
+            # A server that breaks an answer off may leave out what it has cost.
+            reply = counted(request, reply)
+        self._session.usage.called(self._task, reply)
         self._session.check_counted(reply)
         self._advance()
         return Answer(reply)
@@ -97,7 +112,7 @@ class RequestHandler:
             raise error
         failure = failure_of(error)
         if failure.kind == "final":
-            msg = f"the language model cannot be asked: {failure.reason}"
+            msg = f"the language model{self._where} cannot be asked: {failure.reason}"
             raise LLMError(msg + (f"; {failure.remedy}" if failure.remedy else "")) from error
         retries = self._session.retries
         if failure.kind == "passing" and tries < retries.tries:
@@ -105,12 +120,17 @@ class RequestHandler:
             # Full waits of all clients at the same moment would hit a busy server together.
             return RetryAfter(min(retries.longest, retries.base * 2 ** (tries - 1)) * random.uniform(0.5, 1.0))  # noqa: S311
         if failure.kind == "passing":
-            self._session.record_failure(failure.reason, failure.remedy)
+            self._session.record_failure(failure, self._where)
         else:
             self._session.record_success()
         self._session.usage.unanswered(self._task, failure.reason)
         self._advance()
         return Answer(None, failure.reason)
+
+    @property
+    def _where(self) -> str:
+        where = getattr(self._client, "where", "")
+        return f" at {where}" if where else ""
 
     def _advance(self) -> None:
         with self._lock:

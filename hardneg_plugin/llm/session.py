@@ -15,8 +15,10 @@ from typing import IO, Any
 from hardneg_plugin.cache import LLM_CACHE, cache_root
 from hardneg_plugin.errors import BudgetError, LLMError
 from hardneg_plugin.llm.budget import Budget
+from hardneg_plugin.llm.failures import Failure
 from hardneg_plugin.llm.progress import ProgressLine
-from hardneg_plugin.llm.recording import known_keys, recorded_line, repair_truncated_tail
+from hardneg_plugin.llm.reasons import NO_CONNECTION
+from hardneg_plugin.llm.recording import recorded_line, recorded_texts, repair_truncated_tail, text_digest
 from hardneg_plugin.llm.reply_cache import ReplyCache
 from hardneg_plugin.llm.request import LLMReply, LLMRequest
 from hardneg_plugin.llm.usage import Usage
@@ -38,6 +40,10 @@ class RetryPolicy:
     breaker: int = 5
 
 
+def _nowhere(line: str) -> None:
+    """Show a line to nobody."""
+
+
 @dataclass
 class Session:
     """The state of one run's questions; safe for threads.
@@ -47,16 +53,20 @@ class Session:
     :param record: File to which every answer is appended.
     :param say: Shows a line.
     :param retries: What is tried again.
+    :param keeps_useless: Whether an answer of no use stands as long as the session, as that of one run; False where
+        the session outlives the runs.
     """
 
     cache: ReplyCache
     budget: Budget = field(default_factory=Budget)
     record: Path | None = None
-    say: Callable[[str], None] = lambda line: None
+    say: Callable[[str], None] = _nowhere
     retries: RetryPolicy = field(default_factory=RetryPolicy)
+    keeps_useless: bool = True
 
     def __post_init__(self) -> None:
         self.usage = Usage()
+        self.useless: set[str] = set()
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._begun = 0
@@ -66,12 +76,17 @@ class Session:
         self._recorded = self._keys_in_record()
         self.shown = ProgressLine(self.say)
 
-    def _keys_in_record(self) -> set[str]:
+    def _keys_in_record(self) -> dict[str, str]:
         if self.record is None:
-            return set()
+            return {}
         if repair_truncated_tail(self.record):
             self.say(f"{self.record}: the last line was cut off when a run was killed; it is written again")
-        return known_keys(self.record)
+        return recorded_texts(self.record)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether what is said is shown to somebody."""
+        return self.say is not _nowhere
 
     def begin_call(self) -> None:
         """Take one call from the budget.
@@ -142,26 +157,29 @@ class Session:
             msg = "the budget is in tokens, which this server does not count; give it in calls or minutes"
             raise BudgetError(msg)
 
-    def record_failure(self, reason: str, remedy: str) -> None:
+    def record_failure(self, failure: Failure, where: str) -> None:
         """Say that a question used up its tries.
 
+        :param failure: What the last one ended with.
+        :param where: ``" at "`` and the address of the server, for the message; empty where it is not known.
         :raises LLMError: If the server seems to be gone: too many in a row, or the very first.
         """
         with self._lock:
             self._failed_in_a_row += 1
-            never = not self._answered and reason == "no connection"
+            never = not self._answered and failure.reason == NO_CONNECTION
             if self._failed_in_a_row < self.retries.breaker and not never:
                 return
             questions = f"{self._failed_in_a_row} question{'s' if self._failed_in_a_row > 1 else ''} in a row"
             # Who asks again later may have started the server.
             self._failed_in_a_row = 0
-        msg = f"the language model does not answer: {reason}, {questions} with {self.retries.tries} tries each"
-        msg += f"; {remedy}" if remedy else ""
+        reason = f"{failure.reason} ({failure.words})" if failure.words else failure.reason
+        msg = f"the language model{where} does not answer: {reason}, {questions} with {self.retries.tries} tries each"
+        msg += f"; {failure.remedy}" if failure.remedy else ""
         msg += ". Every answer so far is kept, and the same command goes on from here"
         raise LLMError(msg)
 
     def keep_record(self, key: str, identity: Mapping[str, Any], request: LLMRequest, reply: LLMReply) -> None:
-        """Append an answer to the recording, if there is one and it is not in it yet."""
+        """Append an answer to the recording, if there is one and it is not in it yet; the last to a question counts."""
         if self.record is None:
             return
         with self._lock:
@@ -169,9 +187,10 @@ class Session:
                 self.record.parent.mkdir(parents=True, exist_ok=True)
                 # Half a surrogate pair, which UTF-8 cannot hold, becomes its escape, which JSON reads.
                 self._file = self.record.open("a", encoding="utf-8", errors="backslashreplace")
-            if key in self._recorded:
+            digest = text_digest(reply)
+            if self._recorded.get(key) == digest:
                 return
-            self._recorded.add(key)
+            self._recorded[key] = digest
             line = recorded_line(key, identity, request, reply)
             self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
             self._file.flush()
@@ -195,7 +214,7 @@ def current_session() -> Session:
     if session is not None:
         return session
     path = cache_root() / LLM_CACHE
-    return _DEFAULTS.setdefault(path, Session(ReplyCache(path)))
+    return _DEFAULTS.setdefault(path, Session(ReplyCache(path), keeps_useless=False))
 
 
 @contextmanager
@@ -218,7 +237,7 @@ def session(
         ReplyCache(cache_root() / LLM_CACHE),
         budget=budget or Budget(),
         record=record,
-        say=say or (lambda line: None),
+        say=say or _nowhere,
         retries=retries or RetryPolicy(),
     )
     token = _CURRENT.set(opened)

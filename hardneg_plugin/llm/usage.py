@@ -10,6 +10,9 @@ from typing import Any
 
 from hardneg_plugin.llm.request import LLMReply
 
+VERDICTS, UNDECIDED = "verdicts", "undecided: "
+"""Names of the sums of verdicts: all of them, and the beginning of those that are undecided for a reason."""
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -50,6 +53,7 @@ class Usage:
         self._lock = threading.Lock()
         self._tasks: dict[str, Counts] = {}
         self._reasons: dict[str, Counter[str]] = {}
+        self._undecided: dict[str, Counter[str]] = {}
 
     def called(self, task: str, reply: LLMReply) -> None:
         """Count an answer of the server."""
@@ -77,6 +81,22 @@ class Usage:
         with self._lock:
             self._reasons.setdefault(task, Counter())[reason] += 1
 
+    def judged(self, task: str, verdicts: int, undecided: Mapping[str, int]) -> None:
+        """Count verdicts.
+
+        :param task: What they were asked for.
+        :param verdicts: All of them, undecided ones included.
+        :param undecided: Reason → undecided ones.
+        """
+        with self._lock:
+            counts = self._undecided.setdefault(task, Counter())
+            counts.update({VERDICTS: verdicts, **{f"{UNDECIDED}{reason}": n for reason, n in undecided.items()}})
+
+    def verdicts(self) -> Counter[str]:
+        """Return the sums of :meth:`judged` over all tasks: :data:`VERDICTS`, and :data:`UNDECIDED` and each reason."""
+        with self._lock:
+            return sum(self._undecided.values(), Counter())
+
     def _add(self, task: str, counts: Counts) -> None:
         with self._lock:
             self._tasks[task] = self._tasks.get(task, Counts()) + counts
@@ -87,8 +107,11 @@ class Usage:
         :param other: What its :meth:`to_dict` returned.
         """
         for task, sums in other.items():
-            self._add(task, Counts(**{name: value for name, value in sums.items() if name != "reasons"}))
+            self._add(task, Counts(**{item.name: sums[item.name] for item in fields(Counts) if item.name in sums}))
             with self._lock:
+                verdicts = {name: n for name, n in sums.items() if name == VERDICTS or name.startswith(UNDECIDED)}
+                if verdicts:
+                    self._undecided.setdefault(task, Counter()).update(verdicts)
                 self._reasons.setdefault(task, Counter()).update(sums.get("reasons", {}))
 
     def of(self, task: str) -> Counts:
@@ -102,12 +125,14 @@ class Usage:
             return sum(self._tasks.values(), Counts())
 
     def to_dict(self) -> dict[str, dict[str, object]]:
-        """Return task → sums, with the reasons of unanswered questions where there are any."""
+        """Return task → sums, with the reasons of unanswered questions and of undecided verdicts."""
         with self._lock:
+            tasks = {**dict.fromkeys(self._undecided, Counts()), **self._tasks}
             return {
                 task: {
                     **counts.to_dict(),
+                    **self._undecided.get(task, {}),
                     **({"reasons": dict(reasons)} if (reasons := self._reasons.get(task)) else {}),
                 }
-                for task, counts in self._tasks.items()
+                for task, counts in tasks.items()
             }

@@ -7,11 +7,12 @@ few, and nothing is made up in its place.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from hardneg_plugin.llm.request import LLMReply, TokenLogprob
+from hardneg_plugin.llm.label_odds import label_probabilities
+from hardneg_plugin.llm.reasons import CONTRADICTION, NO_VERDICT, NOT_JSON, WRONG_FORM, WRONG_IDS
+from hardneg_plugin.llm.request import LLMReply, TokenLogprob, ended_early
 
 FALSE_NEGATIVE, HARD_NEGATIVE, EASY_NEGATIVE, UNDECIDED = LABELS = (
     "false_negative",
@@ -23,23 +24,14 @@ DECIDED = LABELS[:3]
 # A hardness that contradicts its label: the reference's bands are 70-100 for hard and 0-30 for easy negatives.
 _EASY_BELOW, _HARD_ABOVE = 70, 30
 
-NOT_JSON, WRONG_FORM, WRONG_IDS, CUT_OFF, CONTRADICTION, NO_VERDICT = (
-    "not JSON",
-    "wrong form",
-    "wrong ids",
-    "cut off",
-    "contradiction",
-    "no verdict",
-)
-
 
 class Judgement(NamedTuple):
     """A judge's verdict on one candidate.
 
     :param label: One of :data:`LABELS`.
     :param hardness: 0 to 100, as the judge says it; None without a verdict.
-    :param probability: Probability of ``false_negative`` among the labels, from the log-probabilities of the answer;
-        None where the server gives none.
+    :param probability: Probability of ``false_negative`` among the labels, from the log-probabilities of the answer, or
+        a bound of it; None where the server gives none.
     :param reason: Why it is undecided; empty where it is not.
     """
 
@@ -63,7 +55,8 @@ def read_pointwise(reply: LLMReply) -> Judgement:
     if reason:
         return undecided(reason)
     judgement = _judgement(answer, ("label", "hardness"))
-    if judgement.label == UNDECIDED:
+    # What contradicts itself is undecided, but the labels were weighed all the same.
+    if judgement.label == UNDECIDED and judgement.reason != CONTRADICTION:
         return judgement
     return judgement._replace(probability=label_probability(reply.logprobs, FALSE_NEGATIVE))
 
@@ -89,8 +82,26 @@ def read_listwise(reply: LLMReply, count: int) -> list[Judgement]:
         return [undecided(WRONG_FORM)] * count
     if sorted(ids) != list(range(1, count + 1)):
         return [undecided(WRONG_IDS)] * count
-    by_id = {verdict["id"]: _judgement(verdict, ("id", "label", "hardness")) for verdict in verdicts}
+    odds = label_probabilities(reply.logprobs, DECIDED, FALSE_NEGATIVE)
+    # They come in the order of the answer; where they are not as many as the verdicts, whose they are is a guess.
+    odds = odds if len(odds) == count else [None] * count
+    by_id = {
+        verdict["id"]: _judgement(verdict, ("id", "label", "hardness"), probability)
+        for verdict, probability in zip(verdicts, odds, strict=True)
+    }
     return [by_id[number] for number in range(1, count + 1)]
+
+
+def whole_fault(judgements: Sequence[Judgement]) -> str:
+    """Return why an answer says nothing of any candidate; empty where it says something of one.
+
+    A contradiction, and a judge that gives no verdict, were read: asked again, they would say the same.
+
+    :param judgements: What was read of the answer.
+    """
+    reasons = {judgement.reason for judgement in judgements}
+    (reason, *others) = reasons or {""}
+    return "" if others or reason in (CONTRADICTION, NO_VERDICT) else reason
 
 
 def _parsed(reply: LLMReply) -> tuple[Any, str]:
@@ -98,7 +109,7 @@ def _parsed(reply: LLMReply) -> tuple[Any, str]:
     try:
         answer = json.loads(reply.text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
-        return None, CUT_OFF if reply.finish == "length" else NOT_JSON
+        return None, ended_early(reply) or NOT_JSON
     # Valid JSON that was cut off behind its end is whole.
     return answer, ""
 
@@ -110,7 +121,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _judgement(verdict: Any, keys: Sequence[str]) -> Judgement:
+def _judgement(verdict: Any, keys: Sequence[str], probability: float | None = None) -> Judgement:
     if not isinstance(verdict, dict) or verdict.keys() != set(keys):
         return undecided(WRONG_FORM)
     label, hardness = verdict["label"], verdict["hardness"]
@@ -119,8 +130,8 @@ def _judgement(verdict: Any, keys: Sequence[str]) -> Judgement:
     if label not in DECIDED or not _is_whole(hardness) or not 0 <= hardness <= 100:
         return undecided(WRONG_FORM)
     if (label == EASY_NEGATIVE and hardness >= _EASY_BELOW) or (label == HARD_NEGATIVE and hardness <= _HARD_ABOVE):
-        return undecided(CONTRADICTION)
-    return Judgement(label, hardness)
+        return Judgement(UNDECIDED, probability=probability, reason=CONTRADICTION)
+    return Judgement(label, hardness, probability)
 
 
 def _is_whole(value: object) -> bool:
@@ -130,35 +141,12 @@ def _is_whole(value: object) -> bool:
 def label_probability(logprobs: Sequence[TokenLogprob], label: str) -> float | None:
     """Return the probability of a label among all labels, from the tokens of an answer with one label.
 
-    At the token with which the labels part (the constrained answer is the same for all of them before it), each
-    alternative that begins exactly one label counts for that label.
-
     :param logprobs: Tokens of the answer with the likeliest alternatives of each.
     :param label: One of :data:`DECIDED`.
-    :returns: From 0 to 1; None where the alternatives do not tell.
+    :returns: From 0 to 1; None where the tokens do not tell.
     """
-    text = ""
-    for token in logprobs:
-        # What stands before the label's first letter, such as {"label": ", is the same whatever the label.
-        opened = text.rpartition('"label"')[2].replace(" ", "")
-        if opened.startswith(':"') and '"label"' in text:
-            weights = _weights(opened[2:], token.alternatives)
-            if len(weights) > 1:
-                return weights.get(label, 0.0) / sum(weights.values())
-        text += token.token
-    return None
-
-
-def _weights(begun: str, alternatives: Mapping[str, float]) -> dict[str, float]:
-    """Return label → probability of the alternatives that begin it and no other."""
-    weights: dict[str, float] = {}
-    for token, logprob in alternatives.items():
-        meant = [
-            label for label in DECIDED if label.startswith(begun + token) or (begun + token).startswith(label + '"')
-        ]
-        if len(meant) == 1:
-            weights[meant[0]] = weights.get(meant[0], 0.0) + math.exp(logprob)
-    return weights
+    odds = label_probabilities(logprobs, DECIDED, label)
+    return odds[0] if odds else None
 
 
 def answer_of(judgements: Sequence[tuple[str, int]], form: str) -> str:

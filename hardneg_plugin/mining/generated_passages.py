@@ -32,7 +32,7 @@ def drop_invalid_passages(table: CandidateTable, source: str, faults: Sequence[s
 
 
 def report_unwritten(component: str, reasons: Sequence[str]) -> None:
-    """Log, and say in the run, how many examples got no passages and why.
+    """Say how many examples got no passages and why: in the run, or else in the log.
 
     :param component: Name of the component.
     :param reasons: One for each example; empty where it got some.
@@ -41,5 +41,9 @@ def report_unwritten(component: str, reasons: Sequence[str]) -> None:
     if not counts:
         return
     shown = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
-    current_session().say(f"{component}: {counts.total()} of {len(reasons)} examples got no passages: {shown}")
-    logger.warning("%s: %d of %d examples got no passages: %s", component, counts.total(), len(reasons), shown)
+    line = f"{component}: {counts.total()} of {len(reasons)} examples got no passages: {shown}"
+    session = current_session()
+    if session.is_shown:
+        session.say(line)
+    else:
+        logger.warning("%s", line)

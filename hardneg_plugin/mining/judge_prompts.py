@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.llm.fence import escape_untrusted_text
 from hardneg_plugin.llm.prompt import Prompt, PromptPassage
-from hardneg_plugin.llm.request import LLMRequest
+from hardneg_plugin.llm.request import LLMReply, LLMRequest
+from hardneg_plugin.llm.verdicts import read_listwise, read_pointwise, whole_fault
 from hardneg_plugin.mining.passages import passage_texts
 from hardneg_plugin.records import CandidateTable, MiningExample
 from hardneg_plugin.records.candidates import Candidate
@@ -160,4 +162,11 @@ class JudgePromptBuilder(NamedTuple):
                 "passages": [Candidate(table, row).id for row in question.rows],
                 "form": self.mode,
             },
+            count=len(passages),
+            reader=partial(_fault, self.mode, len(passages)),
         )
+
+
+def _fault(mode: Mode, count: int, reply: LLMReply) -> str:
+    """Return why an answer says nothing of any candidate; empty where it says something."""
+    return whole_fault([read_pointwise(reply)] if mode == "pointwise" else read_listwise(reply, count))

@@ -95,14 +95,22 @@ def _where(column: DictionaryColumn, mask: NDArray[np.bool_], string: str) -> Di
     return column.where(mask, string) if mask.any() else column
 
 
-def report_undecided(component: str, verdicts: Verdicts, asked: int) -> None:
-    """Log, and say in the run, how many candidates have no verdict and why."""
-    reasons = verdicts.reasons()
+def report_undecided(component: str, task: str, verdicts: Verdicts, asked: int) -> None:
+    """Count verdicts, and say how many candidates have none and why: in the run, or else in the log.
+
+    :param component: Name of the component.
+    :param task: Name under which its questions are counted.
+    :param verdicts: The verdicts.
+    :param asked: Candidates that were to be judged.
+    """
+    reasons, session = verdicts.reasons(), current_session()
+    session.usage.judged(task, asked, reasons)
     if not reasons:
         return
     shown = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
     share = reasons.total() / asked
-    current_session().say(
-        f"{component}: {reasons.total():,} of {asked:,} candidates {UNDECIDED} ({share:.1%}): {shown}"
-    )
-    logger.warning("%s: %d of %d candidates undecided: %s", component, reasons.total(), asked, shown)
+    line = f"{component}: {reasons.total():,} of {asked:,} candidates {UNDECIDED} ({share:.1%}): {shown}"
+    if session.is_shown:
+        session.say(line)
+    else:
+        logger.warning("%s", line)

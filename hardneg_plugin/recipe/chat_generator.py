@@ -10,6 +10,7 @@ import xxhash
 
 from hardneg_plugin.components import stage_class
 from hardneg_plugin.components.chat_client import answer_parameters
+from hardneg_plugin.components.served_model import address_fault
 from hardneg_plugin.errors import HardnegError
 from hardneg_plugin.llm.budget import Budget
 from hardneg_plugin.recipe.schema import LLMSection, Stage
@@ -22,9 +23,11 @@ GENERATORS = (CHAT_GENERATOR, "second_generator")
 """Parameters of stages that hold a chat generator."""
 _RECORDED = "hardneg_plugin.components.recorded_chat_generator.RecordedChatGenerator"
 _OLLAMA = "hardneg_plugin.components.strict_ollama_chat_generator.StrictOllamaChatGenerator"
-_OPENAI = "haystack.components.generators.chat.openai.OpenAIChatGenerator"
+_OPENAI = "hardneg_plugin.components.strict_openai_chat_generator.StrictOpenAIChatGenerator"
 # A local server needs no key; one that does says so, and the key stays in the environment.
 _OPENAI_KEY = {"type": "env_var", "env_vars": ["OPENAI_API_KEY"], "strict": False}
+# Servers give no more.
+_MOST_LOGPROBS = 20
 
 _SECRETS = ("api_key", "token", "secret", "password")
 _ENV_VAR = "{type: env_var, env_vars: [OPENAI_API_KEY]}"
@@ -36,17 +39,14 @@ def generator_of(llm: LLMSection) -> dict[str, Any]:
         return dict(llm.generator)
     if llm.recorded is not None:
         return _written(_RECORDED, path=llm.recorded, on_unknown=llm.on_unknown, model=llm.model)
+    shared: dict[str, Any] = {"model": llm.model, "timeout": llm.timeout}
+    # What is left at its default is not written: what was asked before it existed stays answered.
+    shared |= {} if llm.max_tokens is None else {"max_tokens": llm.max_tokens}
+    shared |= {} if llm.think is None else {"think": llm.think}
+    shared |= {"logprobs": _MOST_LOGPROBS} if llm.logprobs else {}
     if llm.api == "openai":
-        return _written(
-            _OPENAI,
-            model=llm.model,
-            api_base_url=llm.url,
-            api_key=_OPENAI_KEY,
-            timeout=llm.timeout,
-            max_retries=0,
-            generation_kwargs={"temperature": 0, "seed": 42},
-        )
-    return _written(_OLLAMA, model=llm.model, url=llm.url, num_ctx=llm.num_ctx, timeout=llm.timeout)
+        return _written(_OPENAI, api_base_url=llm.url, api_key=_OPENAI_KEY, **shared)
+    return _written(_OLLAMA, url=llm.url, num_ctx=llm.num_ctx, **shared)
 
 
 def _written(class_path: str, **parameters: Any) -> dict[str, Any]:
@@ -122,9 +122,27 @@ def secret_errors(generator: Mapping[str, Any], path: str) -> list[str]:
     ]
 
 
+def _address_errors(api: str, url: str | None) -> list[str]:
+    if url is None:
+        return []
+    if api == "openai":
+        fault = address_fault(url)
+        return [f"llm.url: {fault}"] if fault else []
+    if url.rstrip("/").endswith("/v1"):
+        return [f"llm.url: Ollama's own API has no /v1: give {url.rstrip('/').removesuffix('/v1')}, or `api: openai`"]
+    return []
+
+
+def _answer_errors(llm: Mapping[str, Any]) -> list[str]:
+    if llm["api"] == "ollama" and (llm["max_tokens"] or 0) >= llm["num_ctx"]:
+        room = f"leaves no room for a prompt in num_ctx={llm['num_ctx']}; lower it, or raise num_ctx"
+        return [f"llm.max_tokens: {llm['max_tokens']} {room}"]
+    return []
+
+
 def llm_errors(llm: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with the values of the `llm` section; nothing is asked."""
-    errors = []
+    errors = _address_errors(llm["api"], llm["url"]) + _answer_errors(llm)
     if llm["recorded"] is not None and llm["generator"] is not None:
         errors.append("llm.recorded, llm.generator: give one of them")
     if llm["generator"] is not None and not isinstance(llm["generator"].get("type"), str):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Len
 
+from hardneg_plugin.components.thinking import Thinking
 from hardneg_plugin.datasets import with_options
 from hardneg_plugin.datasets.examples import SHARD_SIZE
 from hardneg_plugin.evaluation import METRICS
@@ -104,6 +105,10 @@ class LLMSection:
     :param url: Address of the server; null takes ``OLLAMA_HOST`` or ``OPENAI_BASE_URL``, else the usual.
     :param num_ctx: Tokens of prompt and answer together that Ollama keeps room for.
     :param timeout: Seconds to wait for an answer, queueing included.
+    :param max_tokens: Most tokens of an answer; null takes what each question needs.
+    :param think: Whether the model thinks before it answers: true, false, ``low``, ``medium``, ``high`` or ``max``, or
+        ``unset``, which leaves it to the server; null is false with Ollama and ``unset`` with others.
+    :param logprobs: Whether probabilities of the labels are asked for; they are kept as scores.
     :param recorded: File of recorded answers; with it no server is asked.
     :param on_unknown: What a question is that the recording has no answer to: ``error`` or ``undecided``.
     :param generator: Any Haystack ChatGenerator, written ``{type, init_parameters}``, in place of all above.
@@ -117,6 +122,9 @@ class LLMSection:
     url: str | None = None
     num_ctx: Count = 4096
     timeout: Annotated[float, Gt(0)] = 300.0
+    max_tokens: Count | None = None
+    think: Thinking | None = None
+    logprobs: bool = False
     recorded: str | None = None
     on_unknown: Literal["error", "undecided"] = "error"
     generator: Mapping[str, Any] | None = None

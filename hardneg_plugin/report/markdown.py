@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from hardneg_plugin.report.content import Cell, Section, Table
 from hardneg_plugin.report.data import ReportData
+from hardneg_plugin.report.language_model import alarms
 from hardneg_plugin.report.tables import report_sections
 from hardneg_plugin.visible import visible
 
@@ -22,7 +23,8 @@ def render_markdown(data: ReportData) -> str:
     :param data: The report.
     :returns: The text of ``report.md``, ending with a newline.
     """
-    return markdown_page(data.recipe, [f"Run of {data.date}."], report_sections(data))
+    first = [f"Run of {data.date}.", *(f"Warning: {alarm}." for alarm in alarms(data.systems))]
+    return markdown_page(data.recipe, first, report_sections(data))
 
 
 def markdown_page(title: str, paragraphs: Sequence[str], sections: Sequence[Section]) -> str:

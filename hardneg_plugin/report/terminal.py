@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hardneg_plugin.report.content import Cell, Section, Table
 from hardneg_plugin.report.data import ReportData
+from hardneg_plugin.report.language_model import alarms
 from hardneg_plugin.report.tables import report_sections
 from hardneg_plugin.visible import visible
 
@@ -26,6 +27,8 @@ def render_terminal(data: ReportData, console: Console) -> None:
     # What scrolls away first comes first: the results stay in sight.
     ordered = [*sections[results:], *sections[:results]]
     render_sections(f"{data.recipe}, run of {data.date}", ordered, console)
+    for alarm in alarms(data.systems):
+        _show(console, f"\nWARNING: {alarm}", "bold red")
 
 
 def render_sections(headline: str, sections: Sequence[Section], console: Console) -> None:
@@ -88,5 +91,5 @@ def _styled(cell: Cell) -> Text:
     return text.append(f" {cell.mark}", style="not bold") if cell.mark else text
 
 
-def _show(console: Console, text: str) -> None:
-    console.print(visible(text), markup=False, highlight=False, emoji=False, soft_wrap=True)
+def _show(console: Console, text: str, style: str | None = None) -> None:
+    console.print(visible(text), style=style, markup=False, highlight=False, emoji=False, soft_wrap=True)

@@ -52,6 +52,21 @@ def judge_of(recipe: Recipe) -> LLMNegativeClassifier:
     return judge
 
 
+def check_model_of(recipe: Recipe) -> None:
+    """Check that the server of a recipe's `llm` section answers and has the model, before anything is computed for it.
+
+    :param recipe: The recipe; one without such a section is not looked at.
+    :raises LLMError: If the model cannot be asked.
+    """
+    if recipe.llm is None:
+        return
+    stage = Stage("classify", {})
+    params = stage_params(stage, {"seed": recipe.seeds[0], CHAT_GENERATOR: generator_of(recipe.llm)})
+    judge = build_stage("classify", params)
+    judge.warm_up()
+    judge.close()
+
+
 def check_judge_of(
     recipe: Recipe, progress: Progress, languages: Sequence[str] | None = None, lowest: float | None = None
 ) -> JudgeReport:

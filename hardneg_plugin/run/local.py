@@ -152,7 +152,8 @@ def _write(folder: StageFolder, number: int, result: Mapping[str, list[MiningExa
 @contextmanager
 def _usage_kept(folder: StageFolder, number: int, asking: bool) -> Iterator[None]:
     """Write down what a shard asked of a language model, before its part: a finished shard is never asked again."""
-    before = current_session().usage.total()
+    usage = current_session().usage
+    before, judged = usage.total(), usage.verdicts()
     yield
     if asking:
-        write_json(folder.usage(number), (current_session().usage.total() - before).to_dict())
+        write_json(folder.usage(number), {**(usage.total() - before).to_dict(), **(usage.verdicts() - judged)})

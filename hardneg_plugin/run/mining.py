@@ -97,6 +97,18 @@ class StageRunner:
             before = stage_fingerprint(stage, self._params(stage, seed), self._filled["corpus"], before)
         return before
 
+    def unfinished(self, stages: Sequence[Stage], seed: int) -> list[Stage]:
+        """Return the stages of a system that are still to be computed, as far as that can be told now."""
+        before, left = self.data, []
+        for number, stage in enumerate(stages):
+            model = str(stage.params.get("model", ""))
+            if model.startswith(SYSTEM_PREFIX) and not self._workspace.trained(model.removeprefix(SYSTEM_PREFIX), seed):
+                return [*left, *stages[number:]]
+            before = stage_fingerprint(stage, self._params(stage, seed), self._filled["corpus"], before)
+            if not self._workspace.stage(stage.name, before).done(len(self._shards)):
+                left.append(stage)
+        return left
+
     def _params(self, stage: Stage, seed: int) -> dict[str, Any]:
         return with_trained_model(stage_params(stage, {**self._filled, "seed": seed}), self._workspace, seed)
 

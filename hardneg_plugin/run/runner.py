@@ -13,6 +13,7 @@ from hardneg_plugin.datasets import ExampleShards, RetrievalDataset, load_datase
 from hardneg_plugin.errors import WorkspaceError
 from hardneg_plugin.evaluation import Scores
 from hardneg_plugin.llm.session import current_session
+from hardneg_plugin.recipe.chat_generator import CHAT_GENERATOR, LLM, asks_model
 from hardneg_plugin.recipe.schema import BM25_LINE, UNTRAINED_LINE, Recipe
 from hardneg_plugin.recipe.stages import filled_parameters
 from hardneg_plugin.recipe.targets import Target, evaluation_targets
@@ -20,7 +21,7 @@ from hardneg_plugin.recipe.yaml_text import to_yaml
 from hardneg_plugin.report import ReportData, StageCounts, System, TrainingRun, write_results
 from hardneg_plugin.run.evaluation import EvaluationRun
 from hardneg_plugin.run.leakage import leaked
-from hardneg_plugin.run.llm_session import check_judge_of, recipe_session
+from hardneg_plugin.run.llm_session import check_judge_of, check_model_of, recipe_session
 from hardneg_plugin.run.local import Shards
 from hardneg_plugin.run.manifest import Manifest
 from hardneg_plugin.run.memory_watch import MemoryWatch, watched_memory
@@ -126,6 +127,8 @@ class _Run:
         write_text(self._workspace.recipe_file, sealed_text(to_yaml(self._recipe.to_dict())))
         self._announce(ready)
         try:
+            if self._asks():
+                check_model_of(self._recipe)
             if self._recipe.llm is not None and self._recipe.llm.require_accuracy is not None:
                 check_judge_of(self._recipe, self._progress, lowest=self._recipe.llm.require_accuracy)
             rows = [self._system(name) for name in self._recipe.systems]
@@ -140,6 +143,15 @@ class _Run:
             self._manifest.asked(current_session().usage.to_dict())
             self._manifest.write()
         return report
+
+    def _asks(self) -> bool:
+        """Whether a stage that is still to be computed asks the model of the recipe."""
+        return any(
+            stage.params.get(CHAT_GENERATOR, LLM) == LLM and asks_model(stage)
+            for stages in self._recipe.systems.values()
+            for seed in self._recipe.seeds
+            for stage in self._stage_runner.unfinished(stages, seed)
+        )
 
     def _leaked(self) -> Mapping[str, Mapping[str, int]]:
         """Count what of the targets is trained on; the draw of the examples is part of what they are told by."""

@@ -10,7 +10,7 @@ from haystack.core.serialization import component_from_dict, component_to_dict
 from haystack.dataclasses import ChatMessage
 from haystack.utils import Secret
 
-from hardneg_plugin import RecordedChatGenerator, StrictOllamaChatGenerator
+from hardneg_plugin import RecordedChatGenerator, StrictOllamaChatGenerator, StrictOpenAIChatGenerator
 from hardneg_plugin.components.chat_client import ChatClient, answer_parameters
 from hardneg_plugin.components.recorded_chat_generator import pairs_file
 from hardneg_plugin.errors import DatasetError, LLMError, ParameterError
@@ -98,6 +98,9 @@ def test_a_missing_recording_is_named(tmp_path):
         RecordedChatGenerator("answers.jsonl", on_unknown="undecided", model="m"),
         StrictOllamaChatGenerator("qwen3:8b", url="http://gpu:11434", num_ctx=8192, logprobs=5, seed=1),
         StrictOllamaChatGenerator(),
+        StrictOllamaChatGenerator(max_tokens=900, think="low"),
+        StrictOpenAIChatGenerator("m", "http://gpu:8000/v1", logprobs=20, max_tokens=50, think=True),
+        StrictOpenAIChatGenerator(generation_kwargs={"top_p": 0.5}),
     ],
 )
 def test_generators_survive_a_round_trip(generator):

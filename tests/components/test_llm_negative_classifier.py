@@ -38,7 +38,7 @@ def by_first_word(messages: list[ChatMessage]) -> str:
             verdicts.append(("hard_negative", 75))
         else:
             verdicts.append(("easy_negative", 5 if "Bread" in text else 99))
-    return answer_of(verdicts, "pointwise" if '"label"' in messages[0].text.split("JSON")[1][:10] else "listwise")
+    return answer_of(verdicts, "listwise" if '"verdicts"' in messages[0].text else "pointwise")
 
 
 def passages_of(messages):
@@ -145,7 +145,7 @@ def test_what_was_judged_already_is_not_asked_again(mined):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "not JSON"),
+        ("", "empty"),
         ("Sure! Here are the labels.", "not JSON"),
         ('{"verdicts": [', "not JSON"),
         ("[]", "wrong form"),

@@ -126,7 +126,8 @@ def test_a_candidate_without_a_score_is_dropped_and_named(river):
     with session() as opened:
         first, _ = RAGNegativeRanker(tiny_model(), chat_generator=broken).run(examples=river)["examples"]
     assert set(reasons(first).values()) == {"rag: undecided"}
-    assert opened.usage.of("rank").calls == 2
+    # Two questions, and each of them in halves.
+    assert opened.usage.of("rank").calls == 4
     with pytest.raises(LLMError, match="6 candidates got no score: not JSON"):
         RAGNegativeRanker(tiny_model(), chat_generator=broken, raise_on_failure=True).run(examples=river)
 

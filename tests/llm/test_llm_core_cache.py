@@ -60,17 +60,35 @@ def test_an_answer_with_half_a_surrogate_pair_is_kept(cache):
     assert ReplyCache(cache.path).get(["a"]) == {"a": LLMReply("cut \ud83d")}
 
 
-def test_an_answer_that_was_cut_off_is_not_asked_for_again():
-    class Cut(Echo):
-        def _end(self, text, number):
-            super()._end(text, number)
-            return WHOLE
+class Mended(Echo):
+    """Cuts its first answer to each question off."""
 
-    client = Cut()
+    def _end(self, text, number):
+        reply = super()._end(text, number)
+        return WHOLE if number == 1 else reply
+
+
+@pytest.mark.parametrize("bad", [WHOLE, LLMReply("", "stop"), LLMReply("partly", "filtered")])
+def test_an_answer_of_no_use_is_asked_for_again_in_a_later_run_only(bad, monkeypatch):
+    monkeypatch.setitem(globals(), "WHOLE", bad)
+    client, twice = Mended(), [question("a"), question("b"), question("a")]
+    with session():
+        replies = [answer.reply for answer in ask(client, twice, workers=1, task="test")]
+        assert [reply.text for reply in replies] == [bad.text] * 3
+        assert [answer.cached for answer in ask(client, twice, workers=1, task="test")] == [True] * 3
+    assert client.calls == {"a": 1, "b": 1}
     for _ in range(2):
-        (answer,) = ask(client, [question("a")], workers=1, task="test")
-        assert answer.reply == WHOLE
-    assert client.calls == {"a": 1}
+        with session() as opened:
+            replies = [answer.reply for answer in ask(client, twice, workers=1, task="test")]
+            assert [reply.text for reply in replies] == ["A", "B", "A"]
+            assert len(opened.cache) == 2
+    assert client.calls == {"a": 2, "b": 2}
+
+
+def test_a_program_without_runs_of_its_own_asks_for_a_useless_answer_again():
+    client = Mended()
+    texts = [next(iter(ask(client, [question("a")], workers=1, task="test"))).reply.text for _ in range(3)]
+    assert texts == [WHOLE.text, "A", "A"]
 
 
 def test_a_damaged_file_is_named(cache):

@@ -49,6 +49,19 @@ def test_what_the_cache_answers_is_recorded_too_and_nothing_twice(path):
     assert set(keys(path)) == {request_key(Echo.identity, request) for request in questions(4)}
 
 
+def test_the_answer_of_a_mended_server_is_recorded_behind_the_useless_one(path):
+    class Mended(Echo):
+        def _end(self, text, number):
+            reply = super()._end(text, number)
+            return LLMReply("half", "length") if number == 1 else reply
+
+    client = Mended()
+    for _ in range(3):
+        record(path, questions(1), client)
+    texts = [recorded_of(path, number, line).reply.text for number, line in read_lines(path)]
+    assert texts == ["half", "QUESTION 0"]
+
+
 def test_half_a_surrogate_pair_is_recorded_and_read(path):
     class Cut(Echo):
         def _end(self, text, number):

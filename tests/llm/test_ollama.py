@@ -66,9 +66,9 @@ def test_answers_with_tokens_time_and_weights(ask_all):
         assert labels(ask_all(client, 4)) == ["false_negative", "hard_negative"] * 2
         assert client.identity["digest"].startswith("46e0c10c039e")
         (body, *_) = server.bodies
-    assert body["options"] == {"temperature": 0, "seed": 42, "num_ctx": 4096, "num_predict": 64}
+    assert body["options"] == {"temperature": 0, "seed": 42, "num_ctx": 4096, "num_predict": 64, "repeat_penalty": 1.0}
     assert (body["think"], body["stream"], body["keep_alive"]) == (False, False, "30m")
-    assert body["format"]["required"] == ["label", "hardness"]
+    assert body["format"]["required"] == ["hardness", "label"]
     total = opened.usage.total()
     assert (total.calls, total.seconds > 0, total.prompt_tokens > 100) == (4, True, True)
 
@@ -164,7 +164,7 @@ def test_any_server_of_the_openai_kind_is_asked_for_the_same_form(ask_all):
             api_key=Secret.from_token("none"), model="served", api_base_url=f"{server.url}/v1", max_retries=0
         )
         assert labels(ask_all(ChatClient(generator, "test"), 2)) == ["false_negative", "hard_negative"]
-        assert server.bodies[0]["response_format"]["json_schema"]["schema"]["required"] == ["label", "hardness"]
+        assert server.bodies[0]["response_format"]["json_schema"]["schema"]["required"] == ["hardness", "label"]
         assert server.bodies[0]["max_completion_tokens"] == 64
         assert "none" not in str(ChatClient(generator, "test").identity)
     assert opened.usage.total().prompt_tokens > 50

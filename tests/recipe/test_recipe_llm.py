@@ -177,6 +177,15 @@ def wait_for(reached, process) -> None:
         ("llm.num_ctx=0", "llm.num_ctx: expected a whole number of at least 1, got 0"),
         ("llm.api=vllm", "llm.api: expected one of ollama, openai, got 'vllm'"),
         ("llm.require_accuracy=3", "llm.require_accuracy: expected a number above 0 and up to 1 or null, got 3"),
+        ("llm={api: openai, url: 'gpu:8000/v1', model: m}", "llm.url: expected http://HOST:PORT/v1 or https://"),
+        ("llm={api: openai, url: 'http://gpu:8000', model: m}", "in /v1: http://gpu:8000/v1? Got 'http://gpu:8000'"),
+        (
+            "llm.url=http://gpu:11434/v1",
+            "llm.url: Ollama's own API has no /v1: give http://gpu:11434, or `api:",
+        ),
+        ("llm.think=maybe", "llm.think: expected true, false, low, medium, high, max or unset"),
+        ("llm.max_tokens=0", "llm.max_tokens: expected a whole number of at least 1 or null, got 0"),
+        ("llm.max_tokens=5000", "llm.max_tokens: 5000 leaves no room for a prompt in num_ctx=4096"),
         ("llm.modle=x", "llm.modle: unknown key (did you mean 'model'?"),
         ("llm.generator={model: x}", "llm.generator: expected {type, init_parameters}"),
         (
@@ -194,6 +203,6 @@ def test_mistakes_are_found_at_load(recipe, override, message):
 def test_an_openai_server_is_one_line_away(recipe):
     loaded = load_recipe(recipe, ["llm={api: openai, url: 'http://gpu:8000/v1', model: Qwen/Qwen3-8B}"])
     text = export_pipeline(loaded, "judged")
-    assert "haystack.components.generators.chat.openai.OpenAIChatGenerator" in text
+    assert "strict_openai_chat_generator.StrictOpenAIChatGenerator" in text
     assert "api_base_url: http://gpu:8000/v1" in text
     assert "OPENAI_API_KEY" in text
