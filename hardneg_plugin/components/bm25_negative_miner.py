@@ -93,7 +93,8 @@ class BM25NegativeMiner:
         self.warm_up()
         assert self._index is not None
         languages = [example.language or self.language for example in examples]
-        return self._index.search([example.query for example in examples], languages, self.top_k)
+        depth = min(self.top_k, len(self._index.corpus))
+        return self._index.search([example.query for example in examples], languages, depth)
 
     def add(self, examples: list[MiningExample], found: Hits) -> list[MiningExample]:
         """Add what was found to the candidates: the other half of :meth:`run`.

@@ -118,7 +118,7 @@ class ClusterNegativeMiner:
         self.warm_up()
         assert self._corpus is not None
         assert self._clusters is not None
-        rows = np.full((len(examples), self.top_k), -1, dtype=np.int64)
+        rows = np.full((len(examples), min(self.top_k, len(self._corpus))), -1, dtype=np.int64)
         for position, (example, clusters) in enumerate(zip(examples, self._clusters_of(examples), strict=True)):
             members = np.concatenate([self._clusters.rows(cluster) for cluster in clusters] or [np.zeros(0, np.int64)])
             drawn = _draw(members, self.top_k, f"{self.seed}:{example.id}")

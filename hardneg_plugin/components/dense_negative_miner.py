@@ -23,6 +23,7 @@ from hardneg_plugin.search.dense.search import Encoder, encode, search_space, si
 from hardneg_plugin.search.dense.vector_space import Similarity, Vectors, VectorSpace
 from hardneg_plugin.search.encoder import DualEncoder, IdentifiedEncoder, Precision, load_model
 from hardneg_plugin.search.hits import Hits
+from hardneg_plugin.search.prompt_families import tell_missing_prompts
 
 _NAME = "DenseNegativeMiner"
 # Of the room under a promise; vectors and candidates need the rest.
@@ -198,6 +199,7 @@ class DenseNegativeMiner:
         model: Any = self.model
         if isinstance(self.model, str):
             model = load_model(self.model, max_length=self.max_length, device=self.device, dtype=self.dtype)
+            tell_missing_prompts(self.model, model.prompts, self.query_prompt, self.passage_prompt)
         _check_model(model)
         return DualEncoder(
             model,
@@ -231,7 +233,7 @@ class DenseNegativeMiner:
             self._passages = self._passages if stored.folder == self._passages.folder else stored
         queries = self._encode_queries(self._encoder, examples)
         similarity = similarity_of(self._encoder) if self.similarity == "auto" else self.similarity
-        space = search_space(queries, self._passages, self.top_k, similarity)
+        space = search_space(queries, self._passages, self._depth(self._corpus), similarity)
         return DenseFound(self._hits(space, self._encoder, self._corpus), space)
 
     def add(self, examples: list[MiningExample], found: DenseFound) -> list[MiningExample]:
@@ -255,11 +257,14 @@ class DenseNegativeMiner:
 
     def _hits(self, space: VectorSpace, encoder: IdentifiedEncoder, corpus: Corpus) -> Hits:
         if self.index == "exact":
-            return nearest(space, self.top_k, memory=self.memory or available_memory(_SHARE))
+            return nearest(space, self._depth(corpus), memory=self.memory or available_memory(_SHARE))
         key = store_key(encoder, corpus)
-        found = approximate_search(space, self.top_k, self.index, key, memory=self.memory)
+        found = approximate_search(space, self._depth(corpus), self.index, key, memory=self.memory)
         self._recall = found.recall
         return found.hits
+
+    def _depth(self, corpus: Corpus) -> int:
+        return min(self.top_k, len(corpus))
 
     def _encode_queries(self, encoder: IdentifiedEncoder, examples: list[MiningExample]) -> Vectors:
         # The same query under two ids is encoded once: both get the same vector to the last bit.

@@ -100,6 +100,7 @@ class RetrievalEvaluator:
             metrics=self.metrics or METRICS,
             relevance=self.relevance,
             k=self.top_k,
+            passages=len(data.corpus),
         )
         languages = {language: dict(part.means) for language, part in evaluation.by_language.items()}
         return {"metrics": dict(evaluation.scores.means), "languages": languages}

@@ -50,6 +50,7 @@ class LabelRow:
     :param verdict: What a judge said of it; empty without a verdict.
     :param stratum: Name of the part of all pairs that it was drawn from.
     :param weight: How many pairs of that part it stands for.
+    :param drawn_from: Run, system and stage that it was drawn from, parted by slashes; empty where nobody says.
     """
 
     query_id: str
@@ -63,6 +64,7 @@ class LabelRow:
     verdict: str = ""
     stratum: str = ""
     weight: float = 1.0
+    drawn_from: str = ""
 
     @property
     def relevant(self) -> float:

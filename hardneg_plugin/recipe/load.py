@@ -254,7 +254,19 @@ def _line_errors(resolved: Mapping[str, Any]) -> list[str]:
         errors += system_name_errors(name, "evaluate.models")
         if name in resolved["systems"]:
             errors.append(f"evaluate.models.{name}: a system has that name, choose another")
-    return [*errors, *_baseline_errors(resolved)]
+    return [*errors, *_prompt_errors(resolved), *_baseline_errors(resolved)]
+
+
+def _prompt_errors(resolved: Mapping[str, Any]) -> list[str]:
+    errors = []
+    for name, prompts in (resolved["evaluate"]["prompts"] or {}).items():
+        known = resolved["evaluate"]["models"] or {}
+        if name not in known:
+            errors.append(f"evaluate.prompts.{name}: none of evaluate.models: {', '.join(known) or 'none'}")
+        texts = isinstance(prompts, dict) and all(isinstance(text, str) for text in prompts.values())
+        if not texts or not {"query", "passage"} >= set(prompts):
+            errors.append(f"evaluate.prompts.{name}: expected texts for query, passage or both, got {prompts!r}")
+    return errors
 
 
 def _baseline_errors(resolved: Mapping[str, Any]) -> list[str]:

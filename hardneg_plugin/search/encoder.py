@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.search.dense.search import Encoder, Kind, is_static_embedding
+from hardneg_plugin.search.load_failure import load_failure
 from hardneg_plugin.search.model_identity import model_identity
 
 if TYPE_CHECKING:
@@ -140,8 +141,7 @@ def load_model(
     try:
         loaded = SentenceTransformer(str(folder) if local else model, device=device, local_files_only=local)
     except (OSError, ValueError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        msg = f"model: no sentence-transformers model can be loaded from {model!r}: {reason}"
+        msg = f"model: no sentence-transformers model can be loaded from {model!r}: {load_failure(error)}"
         raise ParameterError(msg) from error
     if max_length is not None:
         _cut_at(loaded, max_length)

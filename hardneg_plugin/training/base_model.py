@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import xxhash
 
 from hardneg_plugin.errors import ParameterError, TrainingError
+from hardneg_plugin.search.load_failure import load_failure
 from hardneg_plugin.training.encoders import TIED, Encoders, input_modules, with_encoders
 from hardneg_plugin.training.prompts import set_prompts
 from hardneg_plugin.training.static_model import STATIC_DIMS, VOCABULARY, build_static_model
@@ -93,7 +94,7 @@ def load_pretrained(name: str, *, what: str = "base_model", pooling: PoolingMode
             return SentenceTransformer(path, local_files_only=folder is not None)
         transformer = Transformer(path)
     except (OSError, ValueError, KeyError) as error:
-        msg = f"{what} {name} cannot be loaded: {str(error).strip().splitlines()[0]}"
+        msg = f"{what} {name} cannot be loaded: {load_failure(error)}"
         raise TrainingError(msg) from error
     return SentenceTransformer(modules=[transformer, Pooling(transformer.get_embedding_dimension(), pooling or "mean")])
 
