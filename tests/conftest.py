@@ -123,3 +123,48 @@ def make_corpus() -> MakeCorpus:
 def tiny_beir(make_beir: MakeBeir) -> Path:
     """Twelve passages in English, Korean and Arabic, five queries, splits ``train`` and ``test``."""
     return make_beir(name="tiny")
+
+
+@pytest.fixture
+def toy_judge(tmp_path):
+    """Return the folder of a random cross-encoder of one layer that reads letters."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast, set_seed
+
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    words = {word: number for number, word in enumerate([*special.values(), *"abcdefghijklmnopqrstuvwxyz0123456789"])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
+    ends = [("[CLS]", 2), ("[SEP]", 3)]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
+    )
+    folder = tmp_path / "judge"
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **special).save_pretrained(folder)
+    set_seed(0)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = BertConfig(vocab_size=len(words), max_position_embeddings=64, num_labels=1, initializer_range=1.0, **sizes)
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def toy_model():
+    """Return a function: vectors by text, and a similarity → a SentenceTransformer."""
+
+    def build(vectors, similarity="cosine"):
+        import torch
+        from sentence_transformers import SentenceTransformer
+        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+        vocabulary = {"[UNK]": 0, **{text: number for number, text in enumerate(vectors, start=1)}}
+        tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.Sequence([])
+        tokenizer.pre_tokenizer = pre_tokenizers.Split("\n", "isolated")
+        size = len(next(iter(vectors.values())))
+        weights = torch.tensor([[0.0] * size, *vectors.values()], dtype=torch.float32)
+        modules = [StaticEmbedding(tokenizer, embedding_weights=weights)]
+        return SentenceTransformer(modules=modules, similarity_fn_name=similarity, device="cpu")
+
+    return build

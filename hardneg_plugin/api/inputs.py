@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.datasets import RetrievalDataset, load_dataset, with_options
-from hardneg_plugin.datasets.memory import Judgements, from_judgements, from_pairs
-from hardneg_plugin.errors import DatasetError, ParameterError
+from hardneg_plugin.datasets.memory import from_judgements, from_pairs
+from hardneg_plugin.datasets.spec import spec_of_file
+from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import Corpus
 from hardneg_plugin.records.corpus import BATCH_ROWS
 
@@ -16,13 +18,13 @@ from hardneg_plugin.records.corpus import BATCH_ROWS
 def read_dataset(
     dataset: Any,
     corpus: Any,
-    qrels: Judgements | None,
+    qrels: Any,
     columns: tuple[str | None, str | None],
     on_bad_row: Literal["error", "skip"],
 ) -> RetrievalDataset:
     """Return the dataset that the arguments of :func:`~hardneg_plugin.mine` describe.
 
-    :param dataset: Pairs, a dataset spec, or with ``qrels`` the queries.
+    :param dataset: Pairs, a dataset spec or file, or with ``qrels`` the queries.
     :param corpus: Further passages, or with ``qrels`` all of them; those of a document store, too.
     :param qrels: Judgements, or None.
     :param columns: Names of the columns of the queries and of the positives, or None.
@@ -30,11 +32,6 @@ def read_dataset(
     :raises ParameterError: If the arguments do not fit together.
     :raises DatasetError: If the data cannot be read.
     """
-    if isinstance(dataset, str):
-        if corpus is not None or qrels is not None:
-            msg = "mine: a dataset spec has its own corpus and qrels"
-            raise ParameterError(msg)
-        return load_dataset(_with_arguments(dataset, columns, on_bad_row))
     if callable(getattr(corpus, "filter_documents", None)):
         check_corpus("mine", corpus)
         corpus = StorePassages(open_corpus(corpus))
@@ -46,11 +43,13 @@ def read_dataset(
             msg = "mine: with qrels there are no pairs; leave anchor_column_name and positive_column_name out"
             raise ParameterError(msg)
         return from_judgements(dataset, corpus, qrels, on_bad_row)
-    if not isinstance(getattr(dataset, "column_names", None), list):
-        hint = f"; give one split: {', '.join(map(str, dataset))}" if isinstance(dataset, Mapping) else ""
-        msg = f"mine: expected a datasets.Dataset of pairs or a dataset spec, got {type(dataset).__name__}{hint}"
-        raise DatasetError(msg)
-    return from_pairs(dataset, *columns, _further_texts(corpus), on_bad_row)
+    if not isinstance(dataset, str | Path):
+        return from_pairs(dataset, *columns, corpus, on_bad_row)
+    spec = _with_arguments(spec_of_file(str(dataset)), columns, on_bad_row)
+    if isinstance(corpus, str | Path):
+        return load_dataset(with_options(spec, {"corpus": str(corpus)}))
+    found = load_dataset(spec)
+    return found if corpus is None else found.with_corpus(corpus)
 
 
 class StorePassages:
@@ -91,20 +90,3 @@ def _with_arguments(spec: str, columns: tuple[str | None, str | None], on_bad_ro
     options: dict[str, str | int] = {role: name for role, name in roles if name is not None}
     # Left at its default the argument says nothing, so that the spec may say "skip".
     return with_options(spec, options if on_bad_row == "error" else {**options, "on_bad_row": on_bad_row})
-
-
-def _further_texts(corpus: Any) -> Any:
-    if corpus is None:
-        return ()
-    if isinstance(corpus, Mapping):
-        return corpus.values()
-    names = getattr(corpus, "column_names", None)
-    if names is not None:
-        if "text" not in names:
-            msg = f"corpus: no column 'text'; columns: {', '.join(names)}"
-            raise DatasetError(msg)
-        return corpus["text"]
-    if isinstance(corpus, list | tuple):
-        return corpus
-    msg = f"corpus: expected a list of texts, a mapping of ids to texts or a Dataset, got {type(corpus).__name__}"
-    raise DatasetError(msg)

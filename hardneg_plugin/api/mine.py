@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from hardneg_plugin.api.inputs import read_dataset
-from hardneg_plugin.api.pipelined import pipelined
-from hardneg_plugin.api.statistics import MiningStatistics, ShardStatistics, combined, shard_statistics
-from hardneg_plugin.datasets import ExampleShards, RetrievalDataset
-from hardneg_plugin.datasets.arrow_dataset import arrow_dataset
-from hardneg_plugin.datasets.memory import SPLIT, Judgements
-from hardneg_plugin.errors import ParameterError
+from hardneg_plugin.api.mined_rows import Selection, mined_rows
+from hardneg_plugin.api.stages import BOUNDS, Scoring, check_call
+from hardneg_plugin.api.statistics import MiningStatistics
+from hardneg_plugin.datasets.memory import SPLIT
 from hardneg_plugin.garbage_collector import gc_frozen
-from hardneg_plugin.records import MiningExample, table_of
 
 if TYPE_CHECKING:
     import datasets
     from sentence_transformers import SentenceTransformer
 
-_BOUNDS = ("relative_margin", "absolute_margin", "max_score", "min_score")
 OutputFormat = Literal["triplet", "n-tuple", "labeled-pair", "labeled-list"]
+OnFewNegatives = Literal["drop", "fill", "keep"]
 
 
 class MiningResult(NamedTuple):
@@ -39,7 +35,8 @@ def mine(
     model: SentenceTransformer | str | None = None,
     *,
     corpus: Any = None,
-    qrels: Judgements | None = None,
+    qrels: Any = None,
+    cross_encoder: str | None = None,
     anchor_column_name: str | None = None,
     positive_column_name: str | None = None,
     num_negatives: int = 3,
@@ -54,6 +51,7 @@ def mine(
     query_prompt: str | None = None,
     corpus_prompt: str | None = None,
     output_format: OutputFormat = "triplet",
+    on_few_negatives: OnFewNegatives = "drop",
     output_scores: bool = False,
     batch_size: int = 32,
     seed: int = 0,
@@ -62,17 +60,24 @@ def mine(
 ) -> MiningResult:
     """Mine hard negatives with a model, or by BM25 without one.
 
-    The known positives of a query, their near-copies and the query itself never become its negatives; a query with
-    fewer negatives than asked for keeps its rows; the same call gives the same rows.
+    The known positives of a query, their near-copies and the query itself never become its negatives; every row can be
+    trained on by sentence-transformers' own trainer; the same call gives the same rows.
 
     >>> rows, statistics = mine(pairs, "models/e5", num_negatives=5, relative_margin=0.05, output_format="n-tuple")
+    >>> statistics.hints  # why queries have no rows, and what would keep them
 
-    :param dataset: Pairs (first column: queries, second: positives, unless the columns are named); or a dataset spec;
-        or, with ``corpus`` and ``qrels``, queries as id → text or a table with an id and a text column.
+    :param dataset: Pairs: a ``datasets.Dataset``, a data frame, a list of dicts, or a dataset spec or file. Columns are
+        found by the names that such files use (``query``, ``anchor``, ``positive``, ``passage``, …); where no column
+        has one, the first is the query and the second the positive. With ``corpus`` and ``qrels``: queries as id → text
+        or a table with an id and a text column.
     :param model: ``SentenceTransformer``, folder or hub id; None mines by BM25.
-    :param corpus: Further passages (a list of texts, id → text, or a table with a column ``text``), or with ``qrels``
-        all passages as id → text or a table with an id and a text column; or either in a Haystack document store.
-    :param qrels: Query id → passage id → grade, or query id → relevant passage ids.
+    :param corpus: Further passages, or with ``qrels`` all of them: a list of texts or of dicts, id → text,
+        id → ``{"title", "text"}``, a table with a column ``text``, a column, series or array, the path of a file, or a
+        Haystack document store.
+    :param qrels: Query id → passage id → grade, query id → relevant passage ids, a table with ``query-id``,
+        ``corpus-id`` and, where grades differ, ``score``; or the path of a file of one.
+    :param cross_encoder: Folder or hub id of a cross-encoder: its scores are what margins and bounds compare, and what
+        is written. Without a margin or bound a candidate must stay 3 below its positive.
     :param anchor_column_name: Column of the queries.
     :param positive_column_name: Column of the positives; a cell may hold a list of texts.
     :param num_negatives: Negatives per query.
@@ -88,6 +93,11 @@ def mine(
     :param query_prompt: Put before queries.
     :param corpus_prompt: Put before passages.
     :param output_format: Shape of the rows, see :class:`~hardneg_plugin.TripletBuilder`.
+    :param on_few_negatives: What becomes of queries with fewer negatives than the shape has places for (an ``n-tuple``
+        has ``num_negatives``, a ``triplet`` and a ``labeled-list`` one): ``drop`` leaves them out and counts them;
+        ``fill`` mines them deeper, then draws passages at random that pass the same filters, up to ``num_negatives``,
+        and leaves out what is still short; ``keep`` writes them with None in the empty places, for hardneg's own
+        trainer.
     :param output_scores: Write the model's scores of positives and negatives.
     :param batch_size: Texts the model encodes at a time.
     :param seed: Seed of the random draw.
@@ -97,83 +107,22 @@ def mine(
     :raises ParameterError: If parameters do not fit together.
     :raises DatasetError: If the data cannot be read.
     """
-    from hardneg_plugin.components import KnownPositiveFilter, NegativeSampler, TripletBuilder
+    from hardneg_plugin.components import TripletBuilder
 
-    bounds = dict(zip(_BOUNDS, (relative_margin, absolute_margin, max_score, min_score), strict=True))
-    _check(model, bounds, output_scores, range_min, range_max)
+    if on_few_negatives not in get_args(OnFewNegatives):
+        msg = f"mine: on_few_negatives must be one of {', '.join(get_args(OnFewNegatives))}; got {on_few_negatives!r}"
+        raise ParameterError(msg)
+    bounds = dict(zip(BOUNDS, (relative_margin, absolute_margin, max_score, min_score), strict=True))
+    scoring = Scoring(model, cross_encoder, query_prompt, corpus_prompt, batch_size)
+    check_call(scoring, bounds, output_scores, (range_min, range_max))
+    builder = TripletBuilder(
+        output_format,
+        num_negatives,
+        scores=scoring.scorer if output_scores else None,
+        on_few_negatives="keep" if on_few_negatives == "keep" else "drop",
+    )
+    fill = on_few_negatives == "fill"
+    selection = Selection(num_negatives, sampling_strategy, range_min, range_max, near_duplicate, fill, seed)
     with gc_frozen():
         data = read_dataset(dataset, corpus, qrels, (anchor_column_name, positive_column_name), on_bad_row)
-        miner, scorer = _miner(data, model, range_max, query_prompt, corpus_prompt, batch_size)
-        sampler = NegativeSampler(num_negatives, sampling_strategy, rank_from=range_min + 1, seed=seed)
-        stages = [KnownPositiveFilter(near_duplicate=near_duplicate), *_margins(scorer, bounds), sampler]
-        builder = TripletBuilder(shape=output_format, scores=scorer if output_scores else None)
-
-        # The positives are passages of the corpus, so this encodes nothing while the next shard's queries are encoded.
-        def finish(searched: tuple[list[MiningExample], Any]) -> tuple[Any, ShardStatistics]:
-            mined = _run(stages, miner.add(*searched))
-            rows = builder.run(examples=mined)["triplets"]
-            return rows, shard_statistics(table_of(mined), num_negatives, scorer)
-
-        shards = ExampleShards(data, split)
-        with gc_frozen():
-            rows, parts = zip(
-                *pipelined(shards, lambda examples: (examples, miner.search(examples)), finish), strict=True
-            )
-    return MiningResult(_concatenated(rows), combined(parts))
-
-
-def _check(model: Any, bounds: Mapping[str, float | None], scores: bool, range_min: int, range_max: int) -> None:
-    if model is None and (scores or any(bound is not None for bound in bounds.values())):
-        msg = "mine: margins, score bounds and output_scores compare scores of a model; give one"
-        raise ParameterError(msg)
-    if not 0 <= range_min < range_max:
-        msg = f"mine: expected 0 <= range_min < range_max, got range_min={range_min} and range_max={range_max}"
-        raise ParameterError(msg)
-
-
-def _miner(
-    data: RetrievalDataset, model: Any, top_k: int, query_prompt: str | None, corpus_prompt: str | None, batch_size: int
-) -> tuple[Any, str | None]:
-    from hardneg_plugin.components import BM25NegativeMiner, DenseNegativeMiner
-
-    corpus = f"cache:{data.corpus.key}"
-    if model is None:
-        return BM25NegativeMiner(corpus=corpus, top_k=top_k), None
-    miner = DenseNegativeMiner(
-        corpus=corpus,
-        model=model,
-        top_k=top_k,
-        query_prompt=query_prompt,
-        passage_prompt=corpus_prompt,
-        batch_size=batch_size,
-        source="dense",
-    )
-    return miner, "dense"
-
-
-def _margins(scorer: str | None, bounds: Mapping[str, float | None]) -> list[Any]:
-    from hardneg_plugin.components import PositiveAwareFilter
-
-    if scorer is None or all(bound is None for bound in bounds.values()):
-        return []
-    return [
-        PositiveAwareFilter(
-            scorer=scorer,
-            relative_margin=bounds["relative_margin"],
-            absolute_margin=bounds["absolute_margin"],
-            max_score=bounds["max_score"],
-            min_score=bounds["min_score"],
-        )
-    ]
-
-
-def _run(stages: Sequence[Any], examples: list[MiningExample]) -> list[MiningExample]:
-    for stage in stages:
-        examples = stage.run(examples=examples)["examples"]
-    return examples
-
-
-def _concatenated(tables: Sequence[Any]) -> datasets.Dataset:
-    import pyarrow as pa
-
-    return arrow_dataset(pa.concat_tables([table.data.table for table in tables], promote_options="default"))
+        return MiningResult(*mined_rows(data, split, scoring, bounds, selection, builder))

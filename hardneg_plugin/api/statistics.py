@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hardneg_plugin.records import CandidateTable
+from hardneg_plugin.api.hints import hints
+from hardneg_plugin.records import CandidateTable, MiningExample, table_of
 
 Floats = NDArray[np.float32]
 _QUANTILES = {"min": 0.0, "25%": 0.25, "median": 0.5, "75%": 0.75, "max": 1.0}
+
+
+class LeftOut(NamedTuple):
+    """A query without rows.
+
+    :param id: Its id.
+    :param query: Its text.
+    :param reason: ``nothing found``, or the reason that dropped most of its candidates.
+    """
+
+    id: str
+    query: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -25,9 +39,14 @@ class MiningStatistics:
     :param candidates: Candidates found.
     :param negatives: Candidates kept as negatives.
     :param dropped: Reason → candidates dropped for it.
-    :param short_queries: Queries with fewer negatives than asked for; their rows are kept.
+    :param short_queries: Queries with fewer negatives than asked for.
     :param scores: ``positive``, ``negative`` and ``difference`` (of each negative to its query's lowest positive) →
         mean, std and quantiles; empty where nothing was scored.
+    :param rows: Rows that were written.
+    :param left_out: Reason → queries that have no row, since they have too few negatives for the shape.
+    :param left_out_queries: Those queries.
+    :param skipped: Part of the data → kind of fault → rows of the data that could not be used.
+    :param hints: Lines for people: why queries were left out, and what would keep them.
     """
 
     queries: int
@@ -37,10 +56,16 @@ class MiningStatistics:
     dropped: Mapping[str, int]
     short_queries: int
     scores: Mapping[str, Mapping[str, float]]
+    rows: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out_queries: tuple[LeftOut, ...] = ()
+    skipped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    hints: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        found = asdict(self)
+        return {**found, "left_out_queries": [query._asdict() for query in self.left_out_queries]}
 
 
 class ShardStatistics(NamedTuple):
@@ -50,16 +75,19 @@ class ShardStatistics(NamedTuple):
     pairs: int
     reasons: Counter[str]
     short_queries: int
+    left_out: list[LeftOut]
     scores: Mapping[str, Floats]
 
 
-def shard_statistics(table: CandidateTable, wanted: int, scorer: str | None) -> ShardStatistics:
+def shard_statistics(examples: Sequence[MiningExample], wanted: int, least: int, scorer: str | None) -> ShardStatistics:
     """Return the statistics of one shard.
 
-    :param table: Candidates behind the sampler.
+    :param examples: Examples behind the sampler.
     :param wanted: Negatives asked for per query.
+    :param least: Negatives without which a query has no row.
     :param scorer: Scorer whose scores are summarised, or None.
     """
+    table = table_of(examples)
     counts = np.bincount(table.dropped.codes, minlength=len(table.dropped.values))
     kept = np.bincount(table.example_index[table.kept], minlength=len(table))
     return ShardStatistics(
@@ -67,7 +95,8 @@ def shard_statistics(table: CandidateTable, wanted: int, scorer: str | None) -> 
         pairs=int(table.positive_offsets[-1]),
         reasons=Counter({reason: int(n) for reason, n in zip(table.dropped.values, counts, strict=True) if n}),
         short_queries=int((kept < wanted).sum()),
-        scores=_scores(table, scorer) if scorer else {},
+        left_out=[_left_out(examples[position], table, position) for position in np.flatnonzero(kept < least).tolist()],
+        scores=_scores(table, scorer) if scorer is not None and scorer in table.positive_scores else {},
     )
 
 
@@ -76,7 +105,8 @@ def combined(shards: Sequence[ShardStatistics]) -> MiningStatistics:
     reasons = sum((shard.reasons for shard in shards), Counter[str]())
     negatives = reasons.pop("", 0)
     names = dict.fromkeys(name for shard in shards for name in shard.scores)
-    scores = {name: np.concatenate([shard.scores[name] for shard in shards]) for name in names}
+    scores = {name: np.concatenate([shard.scores[name] for shard in shards if shard.scores]) for name in names}
+    left_out = tuple(query for shard in shards for query in shard.left_out)
     return MiningStatistics(
         queries=sum(shard.queries for shard in shards),
         pairs=sum(shard.pairs for shard in shards),
@@ -85,7 +115,35 @@ def combined(shards: Sequence[ShardStatistics]) -> MiningStatistics:
         dropped=dict(sorted(reasons.items())),
         short_queries=sum(shard.short_queries for shard in shards),
         scores={name: _summary(values) for name, values in scores.items() if len(values)},
+        left_out=dict(sorted(Counter(query.reason for query in left_out).items())),
+        left_out_queries=left_out,
     )
+
+
+def completed(
+    statistics: MiningStatistics,
+    values: Mapping[str, float | None],
+    rows: int,
+    skipped: Mapping[str, Mapping[str, int]],
+) -> MiningStatistics:
+    """Return the statistics with what is known at the end.
+
+    :param statistics: Those of all shards.
+    :param values: Parameter → its value, for the hints.
+    :param rows: Rows that were written.
+    :param skipped: Part of the data → kind of fault → rows that could not be used.
+    """
+    left_out = len(statistics.left_out_queries)
+    lines = hints(statistics.dropped, statistics.candidates, values, left_out, statistics.queries)
+    return replace(statistics, rows=rows, skipped=dict(skipped), hints=lines)
+
+
+def _left_out(example: MiningExample, table: CandidateTable, position: int) -> LeftOut:
+    codes = table.dropped.codes[table.offsets[position] : table.offsets[position + 1]]
+    reasons = Counter(table.dropped.values[code] for code in codes.tolist())
+    reasons.pop("", None)
+    reason = min(reasons, key=lambda name: (-reasons[name], name)) if reasons else "nothing found"
+    return LeftOut(example.id, example.query, reason)
 
 
 def _scores(table: CandidateTable, scorer: str) -> dict[str, Floats]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 @click.option("--smoke", is_flag=True, help="Apply the suite's own settings for a small run.")
 @click.option("--only", multiple=True, metavar="CELL", help="Run this cell; can be given more than once.")
 @click.option("--model", "models", multiple=True, metavar="NAME=MODEL", help="Measure this model, too; repeatable.")
+@click.option("--query-prompt", multiple=True, metavar="[NAME=]TEXT", help="Text before queries of a model given.")
+@click.option("--corpus-prompt", multiple=True, metavar="[NAME=]TEXT", help="Text before passages of a model given.")
 @click.option("--no-train", is_flag=True, help="Run no system: measure BM25 retrieval and the models given.")
 @click.option("--runs", type=click.Path(path_type=Path, file_okay=False), default="runs", show_default=True)
 @click.option(
@@ -37,6 +39,8 @@ def command(
     smoke: bool,
     only: tuple[str, ...],
     models: tuple[str, ...],
+    query_prompt: tuple[str, ...],
+    corpus_prompt: tuple[str, ...],
     no_train: bool,
     runs: Path,
     results: Path,
@@ -52,7 +56,8 @@ def command(
       hardneg benchmark pooled --data DATA
       hardneg benchmark pooled --data DATA --smoke --results /tmp/smoke
       hardneg benchmark msmarco --dry-run
-      hardneg benchmark tydi --no-train --model e5=intfloat/multilingual-e5-small
+      hardneg benchmark tydi --no-train --model e5=intfloat/multilingual-e5-small \\
+        --query-prompt "query: " --corpus-prompt "passage: "
     """
     if dry_run:
         # Haystack writes a file into the home folder when it is imported with it.
@@ -61,8 +66,15 @@ def command(
     from hardneg_plugin.run.benchmark import run_suite
     from hardneg_plugin.run.suite import load_suite
 
+    named = _named(models)
     loaded = load_suite(
-        find_suite(suite), data or Path.cwd(), smoke=smoke, only=only, models=_named(models), train=not no_train
+        find_suite(suite),
+        data or Path.cwd(),
+        smoke=smoke,
+        only=only,
+        models=named,
+        prompts=_prompts(named, query_prompt, corpus_prompt),
+        train=not no_train,
     )
     if dry_run:
         _print_costs(loaded)
@@ -80,6 +92,21 @@ def _named(models: tuple[str, ...]) -> dict[str, str]:
         msg = f"--model {broken[0]}: expected NAME=MODEL"
         raise click.UsageError(msg)
     return named
+
+
+def _prompts(models: dict[str, str], queries: tuple[str, ...], passages: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """Return the texts of each model; one without a name is for all of them."""
+    if (queries or passages) and not models:
+        msg = "--query-prompt and --corpus-prompt are for models given with --model"
+        raise click.UsageError(msg)
+    found: dict[str, dict[str, str]] = {}
+    for kind, given in (("query", queries), ("passage", passages)):
+        for option in given:
+            name, mark, text = option.partition("=")
+            meant = {name: text} if mark and name in models else dict.fromkeys(models, option)
+            for model, prompt in meant.items():
+                found.setdefault(model, {})[kind] = prompt
+    return found
 
 
 def _announce(suite: Suite) -> None:

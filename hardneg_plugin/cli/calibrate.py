@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -36,16 +37,20 @@ def command(
     """
     from hardneg_plugin.datasets.labels import read_labels, write_labels
     from hardneg_plugin.evaluation.label_sample import label_sample
-    from hardneg_plugin.run.finished.calibration import calibration_lines, candidates_of
+    from hardneg_plugin.run.finished.calibration import calibration_lines, candidates_of, check_labels, drawn_from
 
     if labels.suffix != ".csv":
         msg = f"{labels}: the name of a label file ends in .csv"
         raise click.BadParameter(msg, param_hint="LABELS")
     new = not labels.exists()
+    position = drawn_from(run, stage, system)
     if new:
-        rows = label_sample(candidates_of(run, stage, system), size, seed)
+        drawn = label_sample(candidates_of(run, stage, system), size, seed)
+        rows = [replace(row, drawn_from=str(position)) for row in drawn]
         write_labels(labels, rows)
         say(f"{labels}: {len(rows)} pairs of {len({row.stratum for row in rows})} strata to label")
+    else:
+        check_labels(labels, read_labels(labels), position)
     if serve:
         _serve(labels, port)
     elif not new:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,8 @@ def command(source: str, output: Path, target: str, **options: Any) -> None:
         written = write_training_rows(rows, output, target, **writing)
     say(f"{len(rows):,} rows read as {rows.format}, {written.rows:,} written as {target}: {output}", err=True)
     _say_counts(written, options["min_negatives"])
+    _say_lost("not read", rows.unread)
+    _say_lost(f"no place in {target} for", written.lost)
     if repo is not None:
         say(push(output, repo, private=not options["public"]))
 
@@ -85,6 +88,18 @@ def command(source: str, output: Path, target: str, **options: Any) -> None:
 def _say_counts(written: WriteResult, least: int) -> None:
     if written.left_out:
         say(f"{written.left_out:,} left out for fewer than {least} negatives", err=True)
+    if written.padded:
+        most = "--negatives N --min-negatives N gives all of them N"
+        say(
+            f"{written.padded:,} rows have fewer negatives than others and empty cells, which sentence-transformers' "
+            f"trainer does not take; {most}",
+            err=True,
+        )
     if written.without_negatives:
         hint = "; FlagEmbedding and Tevatron cannot train on such rows (--min-negatives 1 leaves them out)"
         say(f"{written.without_negatives:,} rows have no negatives{hint}", err=True)
+
+
+def _say_lost(what: str, lost: Mapping[str, int]) -> None:
+    if lost:
+        say(f"{what}: " + ", ".join(f"{name} ({rows:,} rows)" for name, rows in lost.items()), err=True)

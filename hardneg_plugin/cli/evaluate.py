@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
+
+from hardneg_plugin.cli.options import corpus_prompt_option, query_prompt_option
 
 
 @click.command("evaluate")
@@ -14,7 +18,9 @@ import click
     "--relevance", type=click.IntRange(1), default=1, show_default=True, help="Lowest grade that is relevant."
 )
 @click.option("--top-k", type=click.IntRange(1), default=100, show_default=True, help="Passages retrieved per query.")
-def command(model: str, dataset: str, split: str, metrics: tuple[str, ...], relevance: int, top_k: int) -> None:
+@query_prompt_option
+@corpus_prompt_option
+def command(model: str, dataset: str, **options: Any) -> None:
     """Measure MODEL (folder or hub id) on DATASET (a spec), beside BM25 retrieval.
 
     \b
@@ -26,5 +32,5 @@ def command(model: str, dataset: str, split: str, metrics: tuple[str, ...], rele
     from hardneg_plugin.report import render_terminal
     from hardneg_plugin.run.evaluate_model import evaluate_model
 
-    report = evaluate_model(model, dataset, split=split, metrics=metrics, relevance=relevance, top_k=top_k)
+    report = evaluate_model(model, dataset, **options)
     render_terminal(report, Console())

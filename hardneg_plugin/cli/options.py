@@ -13,3 +13,9 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Change a key of the recipe, such as train.epochs=3 or systems.bm25.bm25.top_k=50; may be given again.",
 )
+query_prompt_option = click.option(
+    "--query-prompt", help='Text before each query, such as "query: "; the model\'s own by default.'
+)
+corpus_prompt_option = click.option(
+    "--corpus-prompt", help='Text before each passage, such as "passage: "; the model\'s own by default.'
+)

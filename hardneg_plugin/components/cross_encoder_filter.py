@@ -16,6 +16,7 @@ from hardneg_plugin.mining.replay import stored_scores
 from hardneg_plugin.mining.score_columns import Reference
 from hardneg_plugin.records import CandidateTable, MiningExample, table_of, with_table
 from hardneg_plugin.records.scores import with_scores
+from hardneg_plugin.search.load_failure import load_failure
 from hardneg_plugin.validation import Count, Name, NotNegative
 
 _NAME = "CrossEncoderFilter"
@@ -178,8 +179,7 @@ def _load(model: str, max_length: int | None, device: str | None) -> Any:
             str(folder) if local else model, max_length=max_length, device=device, local_files_only=local
         )
     except (OSError, ValueError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        msg = f"{_NAME}: no cross-encoder can be loaded from {model!r}: {reason}"
+        msg = f"{_NAME}: no cross-encoder can be loaded from {model!r}: {load_failure(error)}"
         raise ParameterError(msg) from error
     if loaded.num_labels != 1:
         msg = f"{_NAME}: {model!r} has {loaded.num_labels} outputs, expected one score"

@@ -29,6 +29,7 @@ from hardneg_plugin.search.dense.vector_space import Vectors, VectorSpace
 from hardneg_plugin.search.distinct import distinct_hits
 from hardneg_plugin.search.encoder import DualEncoder, IdentifiedEncoder, Precision, load_model
 from hardneg_plugin.search.hits import Hits
+from hardneg_plugin.search.prompt_families import tell_missing_prompts
 from hardneg_plugin.text.equal_texts import EqualTexts
 from hardneg_plugin.validation import Count, Name
 
@@ -222,6 +223,7 @@ class DenseNegativeMiner(ReadsCorpus, StageComponent):
         model: Any = self.model
         if isinstance(self.model, str):
             model = load_model(self.model, max_length=self.max_length, device=self.device, dtype=self.dtype)
+            tell_missing_prompts(self.model, model.prompts, self.query_prompt, self.passage_prompt)
         check_model(_NAME, model)
         return DualEncoder(
             model,

@@ -163,8 +163,9 @@ class RefreshMiner:
         passages = self._frozen if self._frozen is not None else self._encode(model)
         queries = [one.query for one in self._examples]
         vectors = encode(model, queries, kind="query", batch_size=options.batch_size)
-        space = search_space(vectors, passages, options.top_k, similarity_of(model))
-        hits = distinct_hits(lambda q, k: nearest(space.of_queries(q), k), len(queries), options.top_k, self._equal)
+        depth = min(options.top_k, len(passages))
+        space = search_space(vectors, passages, depth, similarity_of(model))
+        hits = distinct_hits(lambda q, k: nearest(space.of_queries(q), k), len(queries), depth, self._equal)
         empty = CandidateTable.empty([len(example.positives) for example in self._examples])
         table = merge_source(empty, _SOURCE, self._corpus, hits.rows, hits.scores)
         scorer = DenseScorer(model, self._corpus, space, options.batch_size)

@@ -99,6 +99,7 @@ class RetrievalEvaluator(CheckedParameters):
             metrics=self.metrics or METRICS,
             relevance=self.relevance,
             k=self.top_k,
+            passages=len(data.corpus),
         )
         languages = {language: dict(part.means) for language, part in evaluation.by_language.items()}
         return {"metrics": dict(evaluation.scores.means), "languages": languages}

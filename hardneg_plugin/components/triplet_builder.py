@@ -8,17 +8,19 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from haystack import component
+from numpy.typing import NDArray
 
 from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.components.known_positive_filter import KnownPositiveFilter
 from hardneg_plugin.datasets.arrow_dataset import arrow_dataset
 from hardneg_plugin.errors import RecordError
 from hardneg_plugin.mining.passages import passage_texts
-from hardneg_plugin.mining.text_columns import no_text, positive_texts, text_columns
+from hardneg_plugin.mining.text_columns import negative_counts, no_text, positive_texts, text_columns
 from hardneg_plugin.records import Candidate, CandidateTable, MiningExample, table_of
 from hardneg_plugin.validation import Count
 
 Shape = Literal["n-tuple", "triplet", "labeled-pair", "labeled-list"]
+FewNegatives = Literal["keep", "drop"]
 Row = dict[str, Any]
 
 
@@ -36,7 +38,7 @@ class _Pair:
 
 @component
 class TripletBuilder(CheckedParameters):
-    """Writes the kept candidates as negatives. No query is lost for having few of them.
+    """Writes the kept candidates as negatives. No query is lost for having few of them, unless that is asked for.
 
     Shapes, each with the columns that sentence-transformers' losses read by position:
 
@@ -49,6 +51,10 @@ class TripletBuilder(CheckedParameters):
 
     A text is a negative of a query once, and a known positive of an equal query never is one: what a
     ``KnownPositiveFilter`` that compares whole texts would drop is left out.
+
+    hardneg's own trainer takes the cells that are None; that of sentence-transformers does not. With
+    ``on_few_negatives="drop"`` there are none: an ``n-tuple`` needs ``num_negatives`` negatives (the most that an
+    example has, where it is None), a ``triplet`` and a ``labeled-list`` need one, and other examples get no row.
 
     ### Usage example
 
@@ -65,6 +71,8 @@ class TripletBuilder(CheckedParameters):
     :param language: Add the ``language`` of the query last, for a trainer that balances or parts languages.
     :param scores: Scorer whose scores are written: ``scores`` (the positive's, then the negatives'), in place of
         ``labels`` in a labelled list; ``score``, in place of ``label``, in a labelled pair.
+    :param on_few_negatives: ``keep`` writes examples with fewer negatives than their shape has places for; ``drop``
+        leaves them out.
     :raises ParameterError: If a parameter is out of range.
     """
 
@@ -77,12 +85,14 @@ class TripletBuilder(CheckedParameters):
         ids: bool = False,
         scores: str | None = None,
         language: bool = False,
+        on_few_negatives: FewNegatives = "keep",
     ) -> None:
         self.shape = shape
         self.num_negatives = num_negatives
         self.ids = ids
         self.scores = scores
         self.language = language
+        self.on_few_negatives = on_few_negatives
 
     @component.output_types(triplets=Any)
     def run(self, examples: list[MiningExample]) -> dict[str, Any]:
@@ -95,11 +105,16 @@ class TripletBuilder(CheckedParameters):
         import pyarrow as pa
 
         examples = KnownPositiveFilter(near_duplicate=None).run(examples=examples)["examples"]
+        least = 0
+        if self.on_few_negatives == "drop":
+            counts = negative_counts(examples)
+            least = fewest_negatives(self.shape, self.num_negatives, counts)
+            examples = [examples[position] for position in np.flatnonzero(counts >= least)]
         if self.shape in ("triplet", "n-tuple") and not (self.ids or self.scores or self.language):
-            columns = text_columns(examples, self.shape, self.num_negatives)
+            columns = text_columns(examples, self.shape, self.num_negatives, least)
             return {"triplets": arrow_dataset(pa.table(columns))}
         pairs = list(self._pairs(examples))
-        width = max((len(pair.negatives) for pair in pairs), default=0)
+        width = max((len(pair.negatives) for pair in pairs), default=least)
         names = self._columns(width)
         rows = [row for pair in pairs for row in self._rows(pair, width)]
         columns = {name: pa.array([row[name] for row in rows], _column_type(name)) for name in names}
@@ -155,6 +170,19 @@ class TripletBuilder(CheckedParameters):
         else:
             padded = [*pair.negatives, *([None] * (width - len(pair.negatives)))]
             yield {**row, **{f"negative_{number}": text for number, text in enumerate(padded, start=1)}}
+
+
+def fewest_negatives(shape: Shape, num_negatives: int | None, counts: NDArray[np.int64]) -> int:
+    """Return the fewest negatives of an example whose rows have a text in every cell.
+
+    :param shape: Shape of the rows.
+    :param num_negatives: Negatives of a row; None takes all that are kept.
+    :param counts: Negatives of each example.
+    """
+    if shape == "n-tuple":
+        return num_negatives or max(int(counts.max(initial=0)), 1)
+    # A pair of a query and its positive is a row that can be trained on; a list of one passage teaches nothing.
+    return 0 if shape == "labeled-pair" else 1
 
 
 def _labelled_pairs(row: Row, pair: _Pair) -> Iterator[Row]:

@@ -9,6 +9,7 @@ from typing import Any
 import xxhash
 
 from hardneg_plugin.cache import fingerprint
+from hardneg_plugin.datasets.further import with_further
 from hardneg_plugin.datasets.importer import id_fault, import_corpus, validate_text
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.datasets.rows import Qrel, Query, Source
@@ -45,6 +46,17 @@ class RetrievalDataset:
 
     def __repr__(self) -> str:
         return f"RetrievalDataset({self.spec!r})"
+
+    def with_corpus(self, corpus: Any) -> RetrievalDataset:
+        """Return the dataset with further passages behind its own.
+
+        :param corpus: What holds them: texts, a table, or the path of a file.
+        :raises DatasetError: If it is nothing of the kind.
+        """
+        source = with_further(self._source, corpus, self._problems)
+        return RetrievalDataset(
+            self.spec, source, self._problems, language=self._language, max_text_chars=self._max_text_chars
+        )
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -169,7 +181,7 @@ def _leaves(identity: Mapping[str, Any]) -> Iterator[str]:
     if "union" in identity:
         for _, _, part in identity["union"]:
             yield from _leaves(part)
-    elif "gold" in identity:
-        yield from _leaves(identity["gold"][0])
+    elif "gold" in identity or "further" in identity:
+        yield from _leaves(identity["gold" if "gold" in identity else "further"][0])
     else:
         yield fingerprint(identity)

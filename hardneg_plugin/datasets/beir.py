@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hardneg_plugin.datasets.files import file_identity, find_file, read_json_lines, read_lines
+from hardneg_plugin.datasets.judgements import whole_grade
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.datasets.rows import Passage, Qrel, Query, short_answers
 from hardneg_plugin.errors import DatasetError
@@ -82,10 +83,11 @@ class BeirSource:
                 message = f"expected {len(HEADER)} cells parted by tabs ({', '.join(HEADER)}), got {len(cells)}"
                 self._problems.bad(part, "broken line", f"{path}:{line}", message)
                 continue
-            try:
-                yield Qrel(cells[0], cells[1], int(cells[2]), line)
-            except ValueError:
+            grade = whole_grade(cells[2])
+            if grade is None:
                 self._problems.bad(part, "broken grade", f"{path}:{line}", f"expected a whole number, got {cells[2]!r}")
+            else:
+                yield Qrel(cells[0], cells[1], grade, line)
 
     def where(self, part: str) -> str:
         """Return the file of a part."""

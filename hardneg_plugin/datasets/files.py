@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import csv
+import codecs
 import gzip
 import io
 import json
-import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
+from hardneg_plugin.datasets.dialect import FOUND, Dialect, encoding_of
 from hardneg_plugin.datasets.file_stamps import content_stamp
-from hardneg_plugin.datasets.formulas import plain_cell
 from hardneg_plugin.datasets.limits import Counted, bounded_lines, unpacked_limit
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.errors import DatasetError
 
 _BUFFER = 256 * 1024
-_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
+ENCODING_HINT = "name the encoding, as in ?encoding=cp1252"
+UTF8 = ("utf-8", "utf-8-sig")
+"""Names of the encoding whose lines are decoded one by one."""
+# Bytes that the encoding is found by.
+_START = 4096
 
 
 def find_file(stem: Path) -> Path | None:
@@ -54,11 +57,17 @@ def open_bytes(path: Path, max_bytes: int | None = None) -> Iterator[BinaryIO]:
         raise DatasetError(msg) from error
 
 
-def read_lines(path: Path, part: str, problems: RowProblems) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path, part: str, problems: RowProblems, dialect: Dialect = FOUND) -> Iterator[tuple[int, str]]:
     """Yield ``(line number from 1, line without its end)``; only a line feed ends a line, as JSON lines require.
 
     :raises DatasetError: If the file cannot be read, or a line is not UTF-8 or too long and bad rows are errors.
     """
+    encoding = found_encoding(path, dialect)
+    if encoding not in UTF8:
+        with open_text(path, encoding, "\n", problems.max_unpacked_bytes) as opened:
+            for number, decoded in bounded_text(opened, path, part, problems):
+                yield number, decoded.rstrip("\r\n")
+        return
     with open_bytes(path, problems.max_unpacked_bytes) as file:
         for number, line, size in bounded_lines(file, problems.max_row_bytes):
             if size:
@@ -67,15 +76,17 @@ def read_lines(path: Path, part: str, problems: RowProblems) -> Iterator[tuple[i
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                message = f"not UTF-8: {error.reason} at byte {error.start} of the line"
+                message = f"not UTF-8: {error.reason} at byte {error.start} of the line; {ENCODING_HINT}"
                 problems.bad(part, "not UTF-8", f"{path}:{number}", message)
                 continue
             yield number, text.rstrip("\r\n")
 
 
-def read_json_lines(path: Path, part: str, problems: RowProblems) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_json_lines(
+    path: Path, part: str, problems: RowProblems, dialect: Dialect = FOUND
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield ``(line number, object)``; blank lines are passed over."""
-    for number, line in read_lines(path, part, problems):
+    for number, line in read_lines(path, part, problems, dialect):
         if not line.strip():
             continue
         try:
@@ -94,51 +105,46 @@ def read_json_lines(path: Path, part: str, problems: RowProblems) -> Iterator[tu
         yield number, value
 
 
-def read_csv(path: Path, part: str, problems: RowProblems) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield ``(line number, row)`` of a table with a header line; cells are parted by commas, or by tabs in ``.tsv``.
+def found_encoding(path: Path, dialect: Dialect) -> str:
+    """Return the encoding of a text file: the one that was named, or the one that its first bytes show."""
+    if dialect.encoding is not None:
+        return codecs.lookup(dialect.encoding).name
+    with open_bytes(path) as file:
+        return encoding_of(file.read(_START))
 
-    :raises DatasetError: If the file cannot be read to its end, or its header names a column twice.
+
+@contextmanager
+def open_text(path: Path, encoding: str, newline: str, max_bytes: int | None) -> Iterator[TextIO]:
+    """Open a text file in another encoding than UTF-8.
+
+    :param path: The file.
+    :param encoding: Its encoding.
+    :param newline: As in :func:`open`.
+    :param max_bytes: As in :func:`open_bytes`.
+    :raises DatasetError: If what is read inside the ``with`` is not in this encoding.
     """
-    # Passages are longer than the csv module's 128 KiB default.
-    csv.field_size_limit(problems.max_row_bytes)
-    delimiter = "\t" if ".tsv" in path.suffixes else ","
-    # Bytes that are not UTF-8 come as half surrogates, so that one broken cell costs one row and not the file.
-    with open_bytes(path, problems.max_unpacked_bytes) as raw:
-        reader = csv.reader(_text_lines(raw, path, part, problems), delimiter=delimiter, strict=True)
-        try:
-            header = next((row for row in reader if row), [])
-            if len(set(header)) < len(header):
-                msg = f"{path}:{reader.line_num}: the header names a column twice: {', '.join(header)}"
-                raise DatasetError(msg)
-            for row in reader:
-                fault = _row_fault(row, header)
-                if fault:
-                    problems.bad(part, fault[0], f"{path}:{reader.line_num}", fault[1])
-                elif row:
-                    yield reader.line_num, dict(zip(header, map(plain_cell, row), strict=True))
-        except csv.Error as error:
-            msg = f"{path}:{reader.line_num}: not a table that can be read on: {error}"
-            raise DatasetError(msg) from error
+    try:
+        with open_bytes(path, max_bytes) as raw, io.TextIOWrapper(raw, encoding, newline=newline) as file:
+            yield file
+    except UnicodeError as error:
+        msg = f"{path}: not {encoding}: {error}; {ENCODING_HINT}"
+        raise DatasetError(msg) from error
 
 
-def _text_lines(raw: BinaryIO, path: Path, part: str, problems: RowProblems) -> Iterator[str]:
-    """Yield the lines of a table as text, without those that are too long."""
-    for number, line, size in bounded_lines(raw, problems.max_row_bytes):
-        if size:
-            problems.too_long(part, f"{path}:{number}", size)
-        else:
-            # A carriage return alone ends a line, too, as in old spreadsheets.
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape")
-            yield from io.StringIO(text, newline="")
-
-
-def _row_fault(row: list[str], header: list[str]) -> tuple[str, str] | None:
-    if row and len(row) != len(header):
-        return "broken line", f"expected {len(header)} cells ({', '.join(header)}), got {len(row)}"
-    for name, cell in zip(header, row, strict=False):
-        if _ESCAPED_BYTE.search(cell):
-            return "not UTF-8", f"not UTF-8: a byte in column {name!r}"
-    return None
+def bounded_text(file: TextIO, path: Path, part: str, problems: RowProblems) -> Iterator[tuple[int, str]]:
+    """Yield ``(line number from 1, line)``; a line that is too long is a bad row, and never in memory as a whole."""
+    number, most = 0, problems.max_row_bytes
+    while line := file.readline(most + 1):
+        number += 1
+        if len(line) <= most or line.endswith("\n"):
+            yield number, line
+            continue
+        size = len(line)
+        while piece := file.readline(most):
+            size += len(piece)
+            if piece.endswith("\n"):
+                break
+        problems.too_long(part, f"{path}:{number}", size)
 
 
 def open_parquet(file: Path) -> Any:

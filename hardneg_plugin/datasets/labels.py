@@ -17,9 +17,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from hardneg_plugin.datasets.csv_cells import cells_of
-from hardneg_plugin.datasets.files import read_csv
 from hardneg_plugin.datasets.formulas import csv_writer, plain_cell, safe_cell
 from hardneg_plugin.datasets.problems import RowProblems
+from hardneg_plugin.datasets.text_tables import read_csv
 from hardneg_plugin.errors import DatasetError
 from hardneg_plugin.files import write_atomically
 
@@ -49,6 +49,7 @@ class LabelRow:
     :param verdict: What a judge said of it; empty without a verdict.
     :param stratum: Name of the part of all pairs that it was drawn from.
     :param weight: How many pairs of that part it stands for.
+    :param drawn_from: Run, system and stage that it was drawn from, parted by slashes; empty where nobody says.
     """
 
     query_id: str
@@ -62,6 +63,7 @@ class LabelRow:
     verdict: str = ""
     stratum: str = ""
     weight: float = 1.0
+    drawn_from: str = ""
 
     @property
     def relevant(self) -> float:

@@ -1,33 +1,29 @@
-"""Datasets that are already in memory: pairs in a ``datasets.Dataset``, or queries, passages and judgements."""
+"""Datasets that are already in memory: tables of pairs, or queries, passages and judgements."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
-from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import Any
 
 import xxhash
 
 from hardneg_plugin.datasets.base import MAX_TEXT_CHARS, RetrievalDataset
-from hardneg_plugin.datasets.columns import Columns
+from hardneg_plugin.datasets.columns import Columns, by_position, choose_columns
+from hardneg_plugin.datasets.further import with_further
+from hardneg_plugin.datasets.judgements import judgements_of
+from hardneg_plugin.datasets.memory_tables import Table, table_of_values
+from hardneg_plugin.datasets.pair_source import PairSource, PairTable
 from hardneg_plugin.datasets.pairs import Pair, reporter_of, valid_pairs_of
 from hardneg_plugin.datasets.problems import BadRows, RowProblems
-from hardneg_plugin.datasets.rows import Passage, Qrel, Query
-from hardneg_plugin.datasets.tabular import text_id
+from hardneg_plugin.datasets.rows import Passage, Qrel, Query, Source
+from hardneg_plugin.datasets.texts_of import texts_of
 from hardneg_plugin.errors import DatasetError
 
-if TYPE_CHECKING:
-    import datasets
-
+logger = logging.getLogger(__name__)
 SPLIT = "train"
-_BATCH = 1_000
-# Names under which ids and texts are looked for in tables of queries and passages.
-ID_COLUMNS, TEXT_COLUMNS = ("_id", "id", "query_id", "corpus_id", "docid", "qid", "pid"), ("text", "query", "passage")
-Texts = Mapping[str, str]
-Judgements = Mapping[str, Mapping[str, int] | Iterable[str]]
 
 
 @dataclass
@@ -49,9 +45,9 @@ class MemorySource:
     def _digest(self) -> str:
         digest = xxhash.xxh3_128()
         for passage in self.passages():
-            digest.update(
-                f"{len(passage.id)} {len(passage.text)} {passage.id}{passage.text}".encode("utf-8", "surrogatepass")
-            )
+            sizes = f"{len(passage.id)} {len(passage.title)} {len(passage.text)} {len(passage.language)}"
+            row = f"{sizes} {passage.id}{passage.title}{passage.text}{passage.language}"
+            digest.update(row.encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
     def identity(self) -> dict[str, object]:
@@ -72,156 +68,76 @@ class MemorySource:
 
 
 def from_pairs(
-    pairs: datasets.Dataset, anchor: str | None, positive: str | None, corpus: Iterable[str], on_bad_row: BadRows
+    pairs: Any, anchor: str | None, positive: str | None, corpus: Any, on_bad_row: BadRows
 ) -> RetrievalDataset:
-    """Return the dataset of a table of pairs: the same text is the same query or passage.
+    """Return the dataset of a table of pairs, read as a file of pairs is: the same text is the same query or passage.
 
-    :param pairs: One row per query and positive.
-    :param anchor: Column of the queries; None is the first.
-    :param positive: Column of the positives, a text or a list of texts; None is the second.
-    :param corpus: Further passages; read more than once, so no iterator.
+    :param pairs: A ``datasets.Dataset``, a data frame, a list of dicts or a dict of columns; one row per query and
+        positive, with negatives, languages and answers where it has such columns.
+    :param anchor: Column of the queries; None finds it by its name, or takes the first where no name is known.
+    :param positive: Column of the positives, a text or a list of texts; None likewise, or takes the next.
+    :param corpus: Further passages, see :func:`~hardneg_plugin.datasets.texts_of.texts_of`; None for none.
     :param on_bad_row: ``error`` or ``skip``; a bad row is left out as a whole and counted once, under ``corpus``.
-    :raises DatasetError: If a column is missing, or one column is asked to be both.
+    :raises DatasetError: If there is no such table, a column is missing or could be several, or one column is asked to
+        be both.
     """
-    columns = Columns(_column(pairs, anchor, 0), _column(pairs, positive, 1))
-    if columns.anchor == columns.positive:
-        msg = f"column {columns.anchor!r} cannot be both query and positive; columns: {', '.join(pairs.column_names)}"
+    table = table_of_values(pairs)
+    if table is None:
+        hint = f"; give one split: {', '.join(map(str, pairs))}" if hasattr(pairs, "column_names") else ""
+        expected = "a datasets.Dataset of pairs, a data frame, a list of dicts or a dataset spec"
+        msg = f"mine: expected {expected}, got {type(pairs).__name__}{hint}"
         raise DatasetError(msg)
+    columns = _pair_columns(table.names, anchor, positive)
     problems = RowProblems(on_bad_row)
-    rows = _PairRows(pairs.select_columns([columns.anchor, columns.positive]), columns, corpus, problems)
-    source = MemorySource("dataset", rows.passages, rows.queries, rows.judgements)
-    return RetrievalDataset("dataset of pairs", source, problems)
+    read = PairTable("", partial(_pairs, table, columns, problems), columns.language is not None)
+    rows = PairSource({SPLIT: read})
+    source: Source = MemorySource("dataset", rows.passages, rows.queries, partial(rows.qrels, SPLIT))
+    return RetrievalDataset("dataset of pairs", with_further(source, corpus, problems), problems)
 
 
-@dataclass
-class _PairRows:
-    """Starts the passages, queries and judgements of a table of pairs.
-
-    :param table: The pairs.
-    :param columns: Its columns.
-    :param further: Passages that are in no pair.
-    :param problems: Takes the bad rows.
-    """
-
-    table: datasets.Dataset
-    columns: Columns
-    further: Iterable[str]
-    problems: RowProblems
-
-    def passages(self) -> Iterator[Passage]:
-        paired = ((pair.line, "", text) for pair in self._pairs("corpus") for text in pair.positives)
-        seen: set[str] = set()
-        for line, file, text in chain(paired, _further(self.further, self.problems)):
-            identifier = text_id("p", text)
-            if identifier not in seen:
-                seen.add(identifier)
-                yield Passage(identifier, text, "", "", line, file)
-
-    def queries(self) -> Iterator[Query]:
-        return (Query(text_id("q", query), query, line=line) for query, line in self._judged[0].items())
-
-    def judgements(self) -> Iterator[Qrel]:
-        return iter(self._judged[1])
-
-    @cached_property
-    def _judged(self) -> tuple[dict[str, int], list[Qrel]]:
-        """The line of each query, and all judgements: both are held by the dataset anyway, and read at once."""
-        lines: dict[str, int] = {}
-        judged: list[Qrel] = []
-        for pair in self._pairs("queries"):
-            passages = [text_id("p", text) for text in pair.positives]
-            for query in pair.anchors:
-                lines.setdefault(query, pair.line)
-                identifier = text_id("q", query)
-                judged.extend(Qrel(identifier, passage, 1, pair.line) for passage in passages)
-        return lines, judged
-
-    def _pairs(self, part: str) -> Iterator[Pair]:
-        problems, first, location = reporter_of(part, self.problems), 1, "dataset, row {}".format
-        # A row at a time takes several times as long.
-        for batch in self.table.iter(batch_size=_BATCH):
-            yield from valid_pairs_of(batch, first, self.columns, problems, location=location, max_chars=MAX_TEXT_CHARS)
-            first += len(batch[self.columns.anchor])
+def _pair_columns(names: list[str], anchor: str | None, positive: str | None) -> Columns:
+    wanted = {role: name for role, name in (("anchor", anchor), ("positive", positive)) if name is not None}
+    if len(set(wanted.values())) < len(wanted):
+        msg = f"column {anchor!r} cannot be both query and positive; columns: {', '.join(names)}"
+        raise DatasetError(msg)
+    placed = by_position(names, wanted)
+    columns = choose_columns(names, {**wanted, **placed}, "the dataset", None)
+    if placed:
+        said = ", ".join(f"{name!r} as the {role}" for role, name in placed.items())
+        logger.warning("the columns %s are read by their place: %s", ", ".join(names), said)
+    return columns
 
 
-def from_judgements(queries: Any, corpus: Any, qrels: Judgements, on_bad_row: BadRows) -> RetrievalDataset:
+def _pairs(table: Table, columns: Columns, problems: RowProblems, part: str) -> Iterator[Pair]:
+    reported, first, location = reporter_of(part, problems), 1, "dataset, row {}".format
+    used = [name for name in (*columns[:2], *columns.negatives, columns.language, columns.answers) if name is not None]
+    # A row at a time takes several times as long.
+    for batch in table.batches():
+        chosen = {name: batch[name] for name in used}
+        yield from valid_pairs_of(chosen, first, columns, reported, location=location, max_chars=MAX_TEXT_CHARS)
+        first += len(batch[columns.anchor])
+
+
+def from_judgements(queries: Any, corpus: Any, qrels: Any, on_bad_row: BadRows) -> RetrievalDataset:
     """Return the dataset of queries, passages and judgements.
 
-    :param queries: Id → text, or a ``datasets.Dataset`` with an id and a text column.
-    :param corpus: Id → text, or a ``datasets.Dataset`` with an id and a text column.
-    :param qrels: Query id → passage id → grade, or query id → ids of relevant passages.
+    :param queries: Id → text, a table with an id and a text column, or the path of a file of one.
+    :param corpus: The same of passages, or id → ``{"title", "text"}``.
+    :param qrels: Query id → passage id → grade, query id → ids of relevant passages, a table, or the path of a file,
+        see :func:`~hardneg_plugin.datasets.judgements.judgements_of`.
     :param on_bad_row: ``error`` or ``skip``.
     :raises DatasetError: If a table has no such columns, or ``qrels`` is no such mapping.
     """
     problems = RowProblems(on_bad_row)
-    query_texts, passage_texts = _texts(queries, "queries", problems), _texts(corpus, "corpus", problems)
+    query_texts = texts_of(queries, "queries", problems, ids=True)
+    passage_texts = texts_of(corpus, "corpus", problems, ids=True)
+    judged = judgements_of(qrels, problems)
     source = MemorySource(
         "dataset",
-        lambda: (Passage(identifier, text, line=row) for row, identifier, text in passage_texts()),
-        lambda: (Query(identifier, text, line=row) for row, identifier, text in query_texts()),
-        lambda: (Qrel(*judgement, number) for number, judgement in enumerate(_judgements(qrels), start=1)),
+        lambda: (
+            Passage(text.id or "", text.text, text.title, text.language, text.line) for text in passage_texts.start()
+        ),
+        lambda: (Query(text.id or "", text.text, text.language, line=text.line) for text in query_texts.start()),
+        judged,
     )
     return RetrievalDataset("queries, corpus and qrels", source, problems)
-
-
-def _column(table: datasets.Dataset, name: str | None, position: int) -> str:
-    names = table.column_names
-    if name is None and len(names) > position:
-        return str(names[position])
-    if name not in names:
-        wanted = f"no column {position + 1}" if name is None else f"no column {name!r}"
-        msg = f"the dataset has {wanted}; columns: {', '.join(names)}"
-        raise DatasetError(msg)
-    return str(name)
-
-
-def _further(texts: Iterable[Any], problems: RowProblems) -> Iterator[tuple[int, str, str]]:
-    """Yield ``(line, file, text)`` of what is a text at all; the importer looks into it."""
-    for number, text in enumerate(texts, start=1):
-        if isinstance(text, str):
-            yield number, "corpus", text
-        else:
-            problems.bad("corpus", "no text", f"corpus:{number}", f"expected a text, got {text!r:.60}")
-
-
-def _texts(table: Any, part: str, problems: RowProblems) -> Callable[[], Iterator[tuple[int, str, str]]]:
-    """Return a function that starts ``(row, id, text)`` of a part."""
-    if isinstance(table, Mapping):
-        return lambda: _identified(table.items(), part, problems)
-    names = getattr(table, "column_names", None) or []
-    columns = [next((name for name in known if name in names), None) for known in (ID_COLUMNS, TEXT_COLUMNS)]
-    if None in columns:
-        expected = "a mapping of ids to texts, or a Dataset with an id and a text column"
-        got = f"columns: {', '.join(names)}" if names else f"got {type(table).__name__}"
-        msg = f"{part}: expected {expected} ({', '.join(ID_COLUMNS)}; {', '.join(TEXT_COLUMNS)}); {got}"
-        raise DatasetError(msg)
-    identifier, text = columns
-    return lambda: _identified(((row[identifier], row[text]) for row in table), part, problems)
-
-
-def _identified(pairs: Iterable[tuple[Any, Any]], part: str, problems: RowProblems) -> Iterator[tuple[int, str, str]]:
-    for row, (identifier, text) in enumerate(pairs, start=1):
-        location = f"dataset ({part}):{row}"
-        if not isinstance(identifier, str | int):
-            problems.bad(part, "no id", location, f"expected an id, got {identifier!r:.60}")
-        elif not isinstance(text, str):
-            problems.bad(part, "no text", location, f"{identifier!r}: expected a text, got {text!r:.60}")
-        else:
-            yield row, str(identifier), text
-
-
-def _judgements(qrels: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
-    """Yield ``(query id, passage id, grade)``; ids are texts, as everywhere else."""
-    for query, relevant in qrels.items():
-        if isinstance(relevant, str) or not isinstance(relevant, Iterable):
-            expected = "passage ids, or a mapping of them to grades"
-            msg = f"qrels of query {query!r}: expected {expected}; got {relevant!r:.60}"
-            raise DatasetError(msg)
-        # A set has another order in every process.
-        listed = sorted(relevant, key=str) if isinstance(relevant, Set) else relevant
-        grades = relevant if isinstance(relevant, Mapping) else dict.fromkeys(listed, 1)
-        for passage, grade in grades.items():
-            if not isinstance(grade, Integral):
-                msg = f"qrels of query {query!r}: expected a whole number for passage {passage!r}, got {grade!r:.60}"
-                raise DatasetError(msg)
-            yield str(query), str(passage), int(grade)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hardneg_plugin.datasets.columns import Columns
+from hardneg_plugin.datasets.columns import Columns, LateColumns
 from hardneg_plugin.datasets.importer import all_sound, validate_text
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.datasets.rows import short_answers
+from hardneg_plugin.errors import DatasetError
 
 Row = dict[str, Any]
 Fault = tuple[str, str]
@@ -49,6 +50,7 @@ def valid_pairs(
     *,
     location: Callable[[int], str],
     max_chars: int,
+    late: LateColumns | None = None,
 ) -> Iterator[Pair]:
     """Yield the sound rows; a row with one bad cell is bad as a whole.
 
@@ -57,9 +59,16 @@ def valid_pairs(
     :param problems: Takes the bad rows, see :func:`reporter_of`; they are counted under ``corpus``.
     :param place: Line → its place in messages.
     :param max_chars: Longest text in characters.
+    :param late: Finds columns that later rows bring; None where all rows have the same.
     :raises DatasetError: If a row is bad and bad rows are errors.
     """
     for line, row in rows:
+        if late is not None:
+            try:
+                columns = late.of(row)
+            except DatasetError as error:
+                problems.bad("corpus", "late column", location(line), f"a column that no row before had: {error}")
+                continue
         fault = _fault(row, columns, max_chars)
         if fault is None:
             yield _pair(row, columns, line)

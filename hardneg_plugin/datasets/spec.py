@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from hardneg_plugin.datasets.base import MAX_TEXT_CHARS, RetrievalDataset
 from hardneg_plugin.datasets.beir import BeirSource
+from hardneg_plugin.datasets.files import file_identity
+from hardneg_plugin.datasets.further import FurtherPassages
 from hardneg_plugin.datasets.hub import HubSource, hub_entry, hub_names
 from hardneg_plugin.datasets.limits import MAX_ROW_BYTES
 from hardneg_plugin.datasets.problems import BadRows, RowProblems
@@ -17,6 +19,7 @@ from hardneg_plugin.datasets.rows import Source
 from hardneg_plugin.datasets.sample import SampleSource
 from hardneg_plugin.datasets.subset import SubsetSource
 from hardneg_plugin.datasets.tabular import SUFFIXES, TabularSource
+from hardneg_plugin.datasets.texts_of import text_file
 from hardneg_plugin.datasets.union import UnionSource, named_parts
 from hardneg_plugin.errors import DatasetError
 
@@ -29,6 +32,7 @@ SHARED_OPTIONS = (
     "default_language",
     "gold",
     "queries",
+    "corpus",
 )
 KNOWN_SPECS = "sample, beir:FOLDER, jsonl:PATH, csv:PATH, parquet:PATH or a dataset of the hub"
 # Between the specs of a union; a path with a plus sign between two spaces cannot be one of several.
@@ -83,8 +87,17 @@ def resolve_spec(spec: str, folder: Path) -> str:
         return UNION.join(resolve_spec(part, folder) for part in spec.split(UNION))
     parsed = parse_spec(spec)
     if parsed.kind not in FILE_KINDS or is_remote(parsed.path):
-        return spec
-    return str(parsed._replace(path=str((folder / _at_home(parsed.path)).resolve())))
+        options = _with_corpus_in(parsed.options, folder)
+        return spec if options == parsed.options else str(parsed._replace(options=options))
+    path = str((folder / _at_home(parsed.path)).resolve())
+    return str(parsed._replace(path=path, options=_with_corpus_in(parsed.options, folder)))
+
+
+def _with_corpus_in(options: dict[str, str], folder: Path) -> dict[str, str]:
+    """Return the options with a relative path of further passages counted from a folder."""
+    if "corpus" not in options or is_remote(options["corpus"]):
+        return options
+    return {**options, "corpus": str((folder / _at_home(options["corpus"])).resolve())}
 
 
 def _here(path: str, problems: RowProblems, fetch: bool) -> Path:
@@ -124,8 +137,10 @@ def load_dataset(spec: str, *, fetch: bool = True) -> RetrievalDataset:
     rows out and counts them), ``max_text_chars`` (longer texts are bad rows; 100,000), ``max_row_bytes`` (longer rows
     of a text file are; 32 MiB), ``max_unpacked_bytes`` (what a packed file or an archive may unpack to),
     ``default_language`` (ISO 639-1 code of rows that carry no language), ``gold`` (a split: its relevant passages alone
-    are the corpus) and ``queries`` (how many of that split's queries, drawn by a hash of their id). A path may lie on
-    any file system of fsspec (``beir:s3://bucket/folder``): it is copied into the cache first.
+    are the corpus), ``queries`` (how many of that split's queries, drawn by a hash of their id) and ``corpus`` (a file
+    of further passages, see :func:`~hardneg_plugin.datasets.texts_of.text_file`). Text files of pairs take
+    ``encoding``, and CSV and TSV ``delimiter``, ``quotes`` and ``header``, where what is found is not what they have. A
+    path may lie on any file system of fsspec (``beir:s3://bucket/folder``): it is copied into the cache first.
     Several specs with `` + `` between them are one dataset, whose ids begin with the name of their part:
     ``beir:tydi/en + beir:tydi/ko``.
 
@@ -146,7 +161,7 @@ def load_dataset(spec: str, *, fetch: bool = True) -> RetrievalDataset:
     most = _one_for_all(spec, "max_text_chars", [shared for _, shared in parts], str(MAX_TEXT_CHARS))
     longest = _whole(spec, "max_text_chars", most)
     sources = [
-        (_cut_out(spec, _source(own, problems, longest, fetch), shared), shared.get("default_language", ""))
+        (_whole_source(spec, own, shared, problems, longest, fetch), shared.get("default_language", ""))
         for own, shared in parts
     ]
     if len(sources) == 1:
@@ -168,6 +183,14 @@ def _one_for_all(spec: str, name: str, shared: Sequence[Mapping[str, str]], defa
         msg = f"dataset {spec!r}: its parts must agree in {name}, got {', '.join(sorted(values))}"
         raise DatasetError(msg)
     return values.pop()
+
+
+def _whole_source(spec: str, own: Spec, shared: Mapping[str, str], problems: RowProblems, max_chars: int) -> Source:
+    source = _cut_out(spec, _source(own, problems, max_chars), shared)
+    if "corpus" not in shared:
+        return source
+    texts = text_file(shared["corpus"], "corpus", problems, ids=False)
+    return FurtherPassages(source, texts, lambda: [shared["corpus"], file_identity(Path(texts.where))])
 
 
 def _cut_out(spec: str, source: Source, shared: Mapping[str, str]) -> Source:

@@ -7,36 +7,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import xxhash
-
-from hardneg_plugin.datasets.columns import KNOWN_NAMES, Columns, choose_columns
-from hardneg_plugin.datasets.files import file_identity, open_parquet, read_csv, read_json_lines, read_parquet_rows
+from hardneg_plugin.datasets.columns import KNOWN_NAMES, Columns, LateColumns, choose_columns
+from hardneg_plugin.datasets.dialect import TEXT_OPTIONS, dialect_of
+from hardneg_plugin.datasets.files import file_identity, open_parquet, read_json_lines, read_parquet_rows
+from hardneg_plugin.datasets.pair_source import PairSource, PairTable, text_id
 from hardneg_plugin.datasets.pairs import Pair, Row, reporter_of, valid_pairs
 from hardneg_plugin.datasets.problems import RowProblems
-from hardneg_plugin.datasets.rows import Passage, Qrel, Query
+from hardneg_plugin.datasets.text_tables import read_csv
 from hardneg_plugin.errors import DatasetError
 
+__all__ = ["SUFFIXES", "TabularSource", "text_id"]
 SUFFIXES = {"jsonl": (".jsonl", ".jsonl.gz"), "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz"), "parquet": (".parquet",)}
-# Rows of JSON lines may leave columns out: this many are looked at for the names of all.
+# Rows of JSON lines may leave columns out: this many are looked at for the names of all, later ones as they come.
 _HEADER_ROWS = 100
 
 
-def text_id(prefix: str, text: str) -> str:
-    """Return the id of a text that came without one: the same text gives the same id."""
-    return f"{prefix}-{xxhash.xxh3_64_hexdigest(text.encode('utf-8', 'surrogatepass'))}"
-
-
-class TabularSource:
+class TabularSource(PairSource):
     """Pairs, triplets or n-tuples (``negative_1 … negative_n``) in JSON lines, CSV or Parquet.
 
     A bad row is left out as a whole and counted once, under ``corpus``.
 
     :param kind: ``jsonl``, ``csv`` or ``parquet``.
     :param path: A file (split ``train``), or a folder with a file a split.
-    :param columns: Role (``anchor``, ``positive``, ``negative``, ``language``, ``answers``) → name of the column.
+    :param columns: Role (``anchor``, ``positive``, ``negative``, ``language``, ``answers``) → name of the column;
+        and of a text file ``delimiter``, ``encoding``, ``quotes`` and ``header``.
     :param problems: What to do with bad rows.
     :param max_chars: Longest text in characters.
     :raises DatasetError: If there is no file, a role is unknown, or a column cannot be found or could be several.
@@ -46,13 +44,22 @@ class TabularSource:
         self, kind: str, path: str | Path, columns: Mapping[str, str], problems: RowProblems, *, max_chars: int
     ) -> None:
         self._kind, self._path, self._problems, self._max_chars = kind, Path(path), problems, max_chars
-        unknown = sorted(set(columns) - set(KNOWN_NAMES))
+        known = {"jsonl": ("encoding",), "csv": TEXT_OPTIONS}.get(kind, ())
+        unknown = sorted(set(columns) - {*KNOWN_NAMES, *known})
         if unknown:
-            msg = f"{kind}:{path}: unknown column role {', '.join(unknown)}; known: {', '.join(KNOWN_NAMES)}"
+            listed = ", ".join([*KNOWN_NAMES, *known])
+            msg = f"{kind}:{path}: unknown column role {', '.join(unknown)}; known: {listed}"
             raise DatasetError(msg)
-        self._wanted = dict(columns)
+        self._wanted = {role: name for role, name in columns.items() if role in KNOWN_NAMES}
+        self._dialect = dialect_of(columns, f"{kind}:{path}")
         self._files = self._find_files()
         self._columns = {split: self._resolve(file) for split, file in self._files.items()}
+        super().__init__(
+            {
+                split: PairTable(str(file), partial(self._pairs, split), self._columns[split].language is not None)
+                for split, file in self._files.items()
+            }
+        )
 
     @property
     def name(self) -> str:
@@ -64,44 +71,7 @@ class TabularSource:
     def identity(self) -> dict[str, object]:
         """Paths, sizes and times of the files, and the columns read."""
         files = [file_identity(path) for path in self._files.values()]
-        return {"kind": self._kind, "files": files, "columns": self._columns}
-
-    def passages(self) -> Iterator[Passage]:
-        """Yield each distinct text among the positives and negatives of all files."""
-        seen: set[str] = set()
-        for split, file in self._files.items():
-            for pair in self._pairs(split, "corpus"):
-                for text in (*pair.positives, *pair.negatives):
-                    identifier = text_id("p", text)
-                    if identifier not in seen:
-                        seen.add(identifier)
-                        yield Passage(identifier, text, "", pair.language, pair.line, str(file))
-
-    def queries(self) -> Iterator[Query]:
-        """Yield each distinct anchor of all files."""
-        seen: set[str] = set()
-        for split, file in self._files.items():
-            for pair in self._pairs(split, "queries"):
-                for text in pair.anchors:
-                    identifier = text_id("q", text)
-                    if identifier not in seen:
-                        seen.add(identifier)
-                        yield Query(identifier, text, pair.language, pair.answers, pair.line, str(file))
-
-    def splits(self) -> tuple[str, ...]:
-        """Names of the files without their endings; ``train`` for a single file."""
-        return tuple(self._files)
-
-    def qrels(self, split: str) -> Iterator[Qrel]:
-        """Yield each distinct pair of a file, grade 1."""
-        seen: set[tuple[str, str]] = set()
-        for row in self._pairs(split, f"qrels/{split}"):
-            for anchor in row.anchors:
-                for positive in row.positives:
-                    pair = text_id("q", anchor), text_id("p", positive)
-                    if pair not in seen:
-                        seen.add(pair)
-                        yield Qrel(*pair, 1, row.line)
+        return {"kind": self._kind, "files": files, "columns": self._columns, "dialect": self._dialect}
 
     def where(self, part: str) -> str:
         """Return the file of a split, or the path as it was given."""
@@ -129,7 +99,15 @@ class TabularSource:
         return files
 
     def _resolve(self, file: Path) -> Columns:
-        return choose_columns(self._header(file), self._wanted, str(file), f"{self._kind}:PATH")
+        return self._chosen(self._header(file), self._wanted, str(file))
+
+    def _chosen(self, names: list[str], wanted: Mapping[str, str], location: str) -> Columns:
+        if not self._dialect.header:
+            # A query, a positive, and what is left: negatives.
+            wanted = {**dict(zip(("anchor", "positive"), names, strict=False)), **wanted}
+            negatives = tuple(name for name in names[2:] if name not in wanted.values())
+            return choose_columns(names, wanted, location, f"{self._kind}:PATH")._replace(negatives=negatives)
+        return choose_columns(names, wanted, location, f"{self._kind}:PATH")
 
     def _header(self, file: Path) -> list[str]:
         if self._kind == "parquet":
@@ -145,15 +123,17 @@ class TabularSource:
         return list(names)
 
     def _pairs(self, split: str, part: str) -> Iterator[Pair]:
-        file, problems = self._files[split], reporter_of(part, self._problems)
+        file, problems, columns = self._files[split], reporter_of(part, self._problems), self._columns[split]
         rows = self._read(file, "corpus", problems)
+        # Rows of JSON lines may have a column that no row before had.
+        late = LateColumns(columns, self._chosen, self._wanted, str(file)) if self._kind == "jsonl" else None
         return valid_pairs(
-            rows, self._columns[split], problems, location=lambda line: f"{file}:{line}", max_chars=self._max_chars
+            rows, columns, problems, location=lambda line: f"{file}:{line}", max_chars=self._max_chars, late=late
         )
 
     def _read(self, file: Path, part: str, problems: RowProblems) -> Iterator[tuple[int, Row]]:
         if self._kind == "jsonl":
-            return read_json_lines(file, part, problems)
+            return read_json_lines(file, part, problems, self._dialect)
         if self._kind == "csv":
-            return read_csv(file, part, problems)
+            return read_csv(file, part, problems, self._dialect)
         return read_parquet_rows(file)

@@ -5,7 +5,7 @@ One Arrow table with one schema, so that checks are column expressions and a fil
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +14,8 @@ from hardneg_plugin.errors import DatasetError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_TEXTS = ("query_id", "language", "instruction", "kind")
 
 
 @cache
@@ -39,6 +41,8 @@ def training_schema() -> pa.Schema:
             pa.field("sources", texts),
             pa.field("ranks", pa.list_(pa.int32())),
             pa.field("language", pa.string()),
+            pa.field("instruction", pa.string()),
+            pa.field("kind", pa.string()),
         ]
     )
 
@@ -58,6 +62,8 @@ class TrainingRow(NamedTuple):
     :param sources: Who found each negative.
     :param ranks: Rank of each negative in its source's list, from 1.
     :param language: ISO 639-1 code.
+    :param instruction: What a model is told before the query, such as FlagEmbedding's ``prompt``.
+    :param kind: Kind of task, such as FlagEmbedding's ``type``.
     """
 
     number: int
@@ -72,6 +78,8 @@ class TrainingRow(NamedTuple):
     sources: tuple[str, ...] = ()
     ranks: tuple[int, ...] = ()
     language: str = ""
+    instruction: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,7 @@ class TrainingRows:
     :param format: Name of the format they were read in.
     :param where: File or spec they come from.
     :param faults: Rows that could not be read, each as ``where:row: what was wrong``.
+    :param unread: What the rows hold that no training row has a place for → rows that hold it.
     :raises DatasetError: If the table has another schema.
     """
 
@@ -89,6 +98,7 @@ class TrainingRows:
     format: str
     where: str
     faults: tuple[str, ...] = field(default=())
+    unread: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.table.schema.equals(training_schema()):
@@ -124,5 +134,5 @@ class TrainingRows:
 
 def _plain(name: str, value: Any) -> Any:
     if value is None:
-        return "" if name in ("query_id", "language") else ()
+        return "" if name in _TEXTS else ()
     return tuple(value) if isinstance(value, list) else value

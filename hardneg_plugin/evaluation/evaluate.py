@@ -22,8 +22,10 @@ from hardneg_plugin.evaluation.metrics import (
 from hardneg_plugin.evaluation.runs import PassageIds, Qrels, Run, hits_to_run
 from hardneg_plugin.records.corpus import Corpus
 from hardneg_plugin.search.dense.search import Encoder, Vectors, encode, encode_corpus, exact_search, similarity_of
+from hardneg_plugin.search.encoder import DualEncoder
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.search.models import load_sentence_transformer
+from hardneg_plugin.search.prompt_families import tell_missing_prompts
 from hardneg_plugin.search.token_cache import encode_tokens, sums_token_vectors
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def evaluate_retriever(
     metrics: Sequence[str] = METRICS,
     relevance: int = 1,
     k: int = 100,
+    passages: int | None = None,
 ) -> Evaluation:
     """Retrieve for every judged query, and score.
 
@@ -77,6 +80,7 @@ def evaluate_retriever(
     :param metrics: Names of metrics as ir_measures spells them. One without a cutoff looks at the first ``k`` results.
     :param relevance: Lowest grade that counts as relevant in binary metrics.
     :param k: Results per query.
+    :param passages: Passages of the corpus: no more results are asked for; None does not know.
     :returns: Scores, means per language, time and run.
     :raises EvaluationError: For metrics that are unknown or look deeper than ``k``, for judged queries without a text,
         and when the retriever's hits have another shape than ``(queries, k)``.
@@ -94,26 +98,42 @@ def evaluate_retriever(
         msg = "there are no judgements to evaluate on"
         raise EvaluationError(msg)
     started = perf_counter()
-    hits = retriever([query.text for query in judged], [query.language for query in judged], k)
+    depth = k if passages is None else min(k, passages)
+    hits = retriever([query.text for query in judged], [query.language for query in judged], depth)
     seconds = perf_counter() - started
-    _check_shape(hits, (len(judged), k))
+    _check_shape(hits, (len(judged), depth))
     run = hits_to_run(hits, [query.id for query in judged], passage_ids)
     scores = score(run, qrels, metrics, relevance)
     languages = {query.id: query.language for query in judged}
     return Evaluation(scores=scores, by_language=by_language(scores, languages), seconds=seconds, run=run)
 
 
-def model_retriever(model: Encoder | str | Path, corpus: CorpusTexts, *, batch_size: int = 32) -> Retriever:
+def model_retriever(
+    model: Encoder | str | Path,
+    corpus: CorpusTexts,
+    *,
+    batch_size: int = 32,
+    query_prompt: str | None = None,
+    passage_prompt: str | None = None,
+) -> Retriever:
     """Make a retriever of a dual encoder; the corpus is encoded here, once.
 
     :param model: A ``SentenceTransformer``, or the folder or Hub name of one.
     :param corpus: The passages; at most some thousand texts are held at a time.
     :param batch_size: Texts per forward pass.
+    :param query_prompt: Text in front of each query; None takes the model's own.
+    :param passage_prompt: Text in front of each passage; likewise.
     :returns: Exact search by the similarity that the model declares.
     :raises ParameterError: For a model whose similarity cannot be searched or whose vectors hold NaN.
     :raises ModelError: When no model can be loaded from the folder or name.
     """
     encoder = load_sentence_transformer(str(model)) if isinstance(model, str | Path) else model
+    if isinstance(model, str | Path):
+        tell_missing_prompts(str(model), getattr(encoder, "prompts", {}), query_prompt, passage_prompt)
+    if query_prompt is not None or passage_prompt is not None:
+        encoder = DualEncoder(
+            cast("SentenceTransformer", encoder), query_prompt=query_prompt, passage_prompt=passage_prompt
+        )
     similarity = similarity_of(encoder)
     passages = _encode(encoder, corpus, batch_size)
 

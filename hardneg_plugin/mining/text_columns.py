@@ -22,13 +22,14 @@ _BYTES_AT_ONCE = 1 << 30
 
 
 def text_columns(
-    examples: Sequence[MiningExample], shape: Literal["n-tuple", "triplet"], most: int | None
+    examples: Sequence[MiningExample], shape: Literal["n-tuple", "triplet"], most: int | None, least: int = 0
 ) -> dict[str, Any]:
     """Return the columns of rows of texts alone, see :class:`~hardneg_plugin.TripletBuilder`.
 
     :param examples: Any number.
     :param shape: What a row holds.
     :param most: Negatives of an example, best rank first; None takes all that are kept.
+    :param least: Columns of negatives that there are at least.
     :returns: ``anchor``, ``positive``, and the negatives, where there are some.
     :raises RecordError: If a positive or a kept candidate has no text.
     """
@@ -44,7 +45,7 @@ def text_columns(
     anchors = pa.array([example.query for example in examples], pa.large_string())
     positives = pa.array([text for example in examples for text in positive_texts(example)], pa.large_string())
     owner = np.repeat(np.arange(len(examples)), [len(example.positives) for example in examples])
-    width = int(counts[owner].max(initial=0))
+    width = int(counts[owner].max(initial=least))
 
     def negatives(pairs: Ints, number: Ints | int) -> pa.ChunkedArray:
         """Return the negative of some number of each pair; None where it has fewer."""
@@ -61,6 +62,12 @@ def text_columns(
         pairs = np.arange(len(owner))
         columns = {f"negative_{number + 1}": negatives(pairs, number) for number in range(width)}
     return {"anchor": _taken(anchors, owner[pairs]), "positive": _taken(positives, pairs), **columns}
+
+
+def negative_counts(examples: Sequence[MiningExample]) -> Ints:
+    """Return the number of kept candidates of each example."""
+    table = table_of(examples)
+    return np.bincount(table.example_index[table.kept], minlength=len(examples))
 
 
 def positive_texts(example: MiningExample) -> list[str]:

@@ -169,12 +169,18 @@ def _model_errors(
 
 
 def _line_errors(resolved: Mapping[str, Any]) -> list[str]:
-    """Check that every line of a table has a name of its own, and that the baseline is one of them."""
+    """Check that the systems of a table have distinct names and that the baseline is among them."""
     errors = []
     for name in resolved["evaluate"]["models"] or {}:
         errors += system_name_errors(name, "evaluate.models")
         if name in resolved["systems"]:
             errors.append(f"evaluate.models.{name}: a system has that name, choose another")
+    known = resolved["evaluate"]["models"] or {}
+    errors += [
+        f"evaluate.prompts.{name}: none of evaluate.models: {', '.join(known) or 'none'}"
+        for name in resolved["evaluate"]["prompts"] or {}
+        if name not in known
+    ]
     return [*errors, *_baseline_errors(resolved)]
 
 

@@ -20,6 +20,7 @@ OPEN_MAPPINGS = (
     "evaluate.relevance",
     "evaluate.datasets",
     "evaluate.models",
+    "evaluate.prompts",
     "start_from",
     "train_by_system",
 )

@@ -14,7 +14,7 @@ from hardneg_plugin.training.base_model import STATIC
 
 # Section → keys in it, at any depth, that hold a dataset spec or a model.
 _SPECS = {("data", "dataset"), ("evaluate", "dataset"), ("systems", "corpus")}
-_FILES = {("llm", "recorded")}
+_FILES = {("llm", "recorded"), ("data", "corpus")}
 _LABELS = {("systems", "labels")}
 _MODELS = {("train", "base_model"), ("train", "guide"), ("train", "vocabulary"), ("systems", "model")}
 

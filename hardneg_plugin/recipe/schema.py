@@ -32,6 +32,7 @@ class DataSection:
     """The `data` section: queries, positives and corpus.
 
     :param dataset: Dataset spec, such as ``beir:data/msmarco`` or ``sample``; several are joined by `` + ``.
+    :param corpus: File of further passages; null for none.
     :param train: Split whose queries are mined for and trained on.
     :param limit: Number of queries to draw from it; null takes all.
     :param limit_per_language: Most queries of each language, drawn first; null takes all.
@@ -49,11 +50,13 @@ class DataSection:
     on_bad_row: Literal["error", "skip"] = "error"
     language: str = ""
     shard_size: Annotated[int, Ge(1), Le(SHARD_SIZE)] = SHARD_SIZE
+    corpus: str | None = None
 
     @property
     def spec(self) -> str:
         """The dataset spec with what the section says about rows."""
-        options = {} if self.on_bad_row == "error" else {"on_bad_row": self.on_bad_row}
+        options: dict[str, str] = {} if self.on_bad_row == "error" else {"on_bad_row": self.on_bad_row}
+        options |= {} if self.corpus is None else {"corpus": self.corpus}
         return with_options(self.dataset, {**options, **({"default_language": self.language} if self.language else {})})
 
 
@@ -80,6 +83,7 @@ class EvaluateSection:
     :param splits: Splits of the dataset that is trained on.
     :param datasets: Name → other dataset: ``{dataset, splits, relevance, group}``.
     :param models: Name → folder or hub id of a sentence-transformers model that is measured as it is: a further line.
+    :param prompts: Name of one of these models → texts before its ``query`` and ``passage``; null takes its own.
     :param metrics: Names as ir_measures spells them.
     :param relevance: Split → lowest grade that counts as relevant; 1 where a split is not named (null: in none).
     :param top_k: Passages retrieved per query.
@@ -94,6 +98,7 @@ class EvaluateSection:
     relevance: Mapping[str, Grade] | None = None
     top_k: Count = 100
     baseline: str | None = None
+    prompts: Mapping[str, Mapping[Literal["query", "passage"], str]] | None = None
 
 
 @dataclass(frozen=True)

@@ -183,8 +183,11 @@ def _mining_section(systems: Sequence[System]) -> Section:
 
 def _data_section(data: ReportData) -> Section:
     skipped = _counts(data.skipped_rows)
+    trained = any(system.training for system in data.systems)
+    mined = any(system.stages for system in data.systems)
+    used = " and ".join([*(["mined"] if mined else []), *(["trained"] if trained else [])]) or "measured"
     notes = [
-        f"Mined and trained on: {data.dataset} (fingerprint {data.dataset_fingerprint}).",
+        f"{used.capitalize()} on: {data.dataset} (fingerprint {data.dataset_fingerprint}).",
         f"Skipped rows: {skipped}." if skipped else "Skipped rows: none.",
     ]
     if data.versions:

@@ -15,7 +15,15 @@ from hardneg_plugin.training.base_model import base_model_identity
 
 
 def evaluate_model(
-    model: str, dataset: str, *, split: str = "test", metrics: Sequence[str] = (), relevance: int = 1, top_k: int = 100
+    model: str,
+    dataset: str,
+    *,
+    split: str = "test",
+    metrics: Sequence[str] = (),
+    relevance: int = 1,
+    top_k: int = 100,
+    query_prompt: str | None = None,
+    corpus_prompt: str | None = None,
 ) -> ReportData:
     """Return a report with two lines: BM25 retrieval and the model.
 
@@ -25,6 +33,8 @@ def evaluate_model(
     :param metrics: Names as ir_measures spells them; none takes the usual ones.
     :param relevance: Lowest grade that counts as relevant.
     :param top_k: Passages retrieved per query.
+    :param query_prompt: Text before each query; None takes the model's own.
+    :param corpus_prompt: Text before each passage; likewise.
     :raises HardnegError: If the model, the dataset or a metric is not what it should be.
     """
     chosen = tuple(metrics) or METRICS
@@ -38,6 +48,7 @@ def evaluate_model(
         metrics=chosen,
         relevance=relevance,
         k=top_k,
+        passages=len(data.corpus),
     )
 
     def row(system: System, retriever: Retriever) -> Row:
@@ -46,7 +57,10 @@ def evaluate_model(
     identity = base_model_identity(model, "model")
     rows = [
         row(System("BM25 retrieval"), BM25Index(data.corpus).search),
-        row(System("model", base_model=model, base_fingerprint=identity), model_retriever(model, data.corpus)),
+        row(
+            System("model", base_model=model, base_fingerprint=identity),
+            model_retriever(model, data.corpus, query_prompt=query_prompt, passage_prompt=corpus_prompt),
+        ),
     ]
     target = Target(split, data, split, relevance)
     return report_of_scores(f"evaluate {model}", data, data.fingerprint(split), rows, [target])

@@ -79,6 +79,7 @@ class EvaluationRun:
                 metrics=self._section.metrics,
                 relevance=target.relevance,
                 k=self._section.top_k,
+                passages=len(target.dataset.corpus),
             )
             advance(1)
         scores = evaluation.scores

@@ -248,9 +248,10 @@ class _Run:
 
     def _given_models(self, measuring: EvaluationRun) -> Iterator[Row]:
         models = (self._recipe.evaluate.models or {}) if self._recipe.evaluate else {}
+        prompts = (self._recipe.evaluate.prompts or {}) if self._recipe.evaluate else {}
         for name, model in models.items():
             with self._manifest.timed(f"evaluate: {name}"):
                 yield Row(
                     System(name, model, base_model_identity(model)),
-                    {None: measuring.measure(model_system(name, model))},
+                    {None: measuring.measure(model_system(name, model, prompts.get(name)))},
                 )

@@ -77,6 +77,7 @@ def load_suite(
     smoke: bool = False,
     only: Sequence[str] = (),
     models: Mapping[str, str] | None = None,
+    prompts: Mapping[str, Mapping[str, str]] | None = None,
     train: bool = True,
 ) -> Suite:
     """Return a suite.
@@ -88,6 +89,7 @@ def load_suite(
     :param smoke: Apply the suite's ``smoke`` settings, which make it small.
     :param only: Names of cells; none takes all.
     :param models: Name → folder or hub id of a model to measure beside the suite's own lines.
+    :param prompts: Name of one of ``models`` → texts before its ``query`` and ``passage``.
     :param train: Whether to run the suite's systems; without, only BM25 retrieval and ``models`` are measured.
     :raises RecipeError: With everything that is wrong, one line each.
     """
@@ -102,6 +104,7 @@ def load_suite(
         raise RecipeError(msg)
     overrides = [f"{key}={json.dumps(value)}" for key, value in (raw.get("smoke") or {}).items()] if smoke else []
     overrides += [f"evaluate.models.{name}={json.dumps(model)}" for name, model in (models or {}).items()]
+    overrides += [f"evaluate.prompts.{name}={json.dumps(texts)}" for name, texts in (prompts or {}).items()]
     if not train:
         overrides += ["systems={}", "start_from={}", "train_by_system={}", "train=null", "evaluate.baseline=null"]
     # A small run, or one that only measures, has run folders and results of its own.

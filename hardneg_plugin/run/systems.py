@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.evaluation import Retriever, model_retriever
 from hardneg_plugin.records import Corpus
 from hardneg_plugin.report import TrainingRun
@@ -34,18 +35,23 @@ def untrained_line(identity: str, load: Callable[[], Any]) -> EvaluatedSystem:
     return EvaluatedSystem("untrained", None, lambda _: identity, lambda corpus: model_retriever(model(), corpus))
 
 
-def model_system(name: str, model: str) -> EvaluatedSystem:
+def model_system(name: str, model: str, prompts: Mapping[str, str] | None = None) -> EvaluatedSystem:
     """Return a model that the recipe does not train.
 
     :param name: Its name in the recipe.
     :param model: Folder or hub id.
+    :param prompts: Texts before its ``query`` and ``passage``; what is not given is the model's own.
     """
-    return EvaluatedSystem(
-        name,
-        None,
-        lambda _: base_model_identity(model, f"evaluate.models.{name}"),
-        lambda corpus: model_retriever(model, corpus),
-    )
+    given, what = dict(prompts or {}), f"evaluate.models.{name}"
+
+    def identity(_: Corpus) -> str:
+        own = base_model_identity(model, what)
+        return fingerprint([own, given]) if given else own
+
+    def retriever(corpus: Corpus) -> Retriever:
+        return model_retriever(model, corpus, query_prompt=given.get("query"), passage_prompt=given.get("passage"))
+
+    return EvaluatedSystem(name, None, identity, retriever)
 
 
 def model_line(name: str, run: TrainingRun) -> EvaluatedSystem:

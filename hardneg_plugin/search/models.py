@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hardneg_plugin.errors import ModelError, ParameterError
+from hardneg_plugin.search.load_failure import load_failure
 
 if TYPE_CHECKING:
     import torch
@@ -40,8 +41,7 @@ def load_sentence_transformer(
             return SentenceTransformer(path, device=device, local_files_only=local)
         transformer = Transformer(path)
     except (OSError, ValueError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        msg = f"{what}: no sentence-transformers model can be loaded from {name!r}: {reason}"
+        msg = f"{what}: no sentence-transformers model can be loaded from {name!r}: {load_failure(error)}"
         raise ModelError(msg) from error
     modules = [transformer, Pooling(transformer.get_embedding_dimension(), pooling or "mean")]
     return SentenceTransformer(modules=modules, device=device)

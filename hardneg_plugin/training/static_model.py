@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from hardneg_plugin.cache import build_entry, fingerprint
 from hardneg_plugin.errors import ParameterError, TrainingError
+from hardneg_plugin.search.load_failure import load_failure
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -106,7 +107,7 @@ def load_tokenizer(name: str) -> Tokenizer:
         )
         tokenizer: Tokenizer = loaded.backend_tokenizer
     except (OSError, ValueError, AttributeError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = load_failure(error)
         msg = f"vocabulary: no tokenizer can be loaded from {name!r}: {reason}"
         raise TrainingError(msg) from error
     tokenizer.no_padding()

@@ -53,7 +53,7 @@ ROWS = {
     "n-tuple": [
         {"anchor": "red fish", "positive": SWIMS, "negative_1": MARKET, "negative_2": STONE},
         {"anchor": "red fish", "positive": EATS, "negative_1": MARKET, "negative_2": STONE},
-        {"anchor": "blue bird", "positive": SINGS, "negative_1": SKY, "negative_2": None},
+        # "blue bird" finds one negative: no row has room for it.
     ],
     "labeled-pair": [
         {"anchor": "red fish", "passage": SWIMS, "label": 1},
@@ -87,13 +87,20 @@ def test_statistics_of_bm25():
         "dropped": {"positive: id": 3, "positive: text": 1},
         "short_queries": 1,
         "scores": {},
+        "rows": 5,
+        "left_out": {},
+        "left_out_queries": [],
+        "skipped": {},
+        "hints": (),
     }
 
 
 def test_the_window_of_ranks():
     # "red fish": ranks 1 to 3 are the positives and the copy, 4 the market, 5 the stone.
     only = mined(range_min=4, range_max=5)
-    assert [row["negative"] for row in only.dataset] == [STONE, STONE, None]
+    assert [row["negative"] for row in only.dataset] == [STONE, STONE]
+    kept = mined(range_min=4, range_max=5, on_few_negatives="keep")
+    assert [row["negative"] for row in kept.dataset] == [STONE, STONE, None]
     assert only.statistics.negatives == 1
     assert mined(range_max=3).statistics.candidates == 5
 
@@ -171,7 +178,8 @@ def test_parameters_of_the_stages_are_checked():
 def test_a_spec():
     rows, statistics = mine("sample?passages=1000", num_negatives=2, output_format="n-tuple")
     assert rows.column_names == ["anchor", "positive", "negative_1", "negative_2"]
-    assert statistics.pairs == len(rows)
+    assert statistics.queries - len(statistics.left_out_queries) <= len(rows) <= statistics.pairs
+    assert statistics.rows == len(rows)
     assert statistics.candidates == statistics.negatives + sum(statistics.dropped.values())
     assert 0 < statistics.negatives <= 2 * statistics.queries
 
@@ -207,13 +215,13 @@ def test_further_passages_in_any_shape(corpus):
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        (("sample",), {"corpus": []}, "a dataset spec has its own corpus and qrels"),
         (({"q": "red"},), {"qrels": {}}, "give the corpus they are in"),
         (({"q": "red"},), {"qrels": {}, "corpus": {}, "anchor_column_name": "q"}, "there are no pairs"),
-        (({"q": "red"},), {}, "expected a datasets.Dataset of pairs or a dataset spec, got dict"),
+        (({"q": "red"},), {}, "expected a datasets.Dataset of pairs, .* or a dataset spec, got dict"),
         ((DatasetDict(test=Dataset.from_list(PAIRS)),), {}, "got DatasetDict; give one split: test"),
-        ((Dataset.from_list(PAIRS),), {"corpus": "one text"}, "expected a list of texts, .* got str"),
-        ((Dataset.from_list(PAIRS),), {"corpus": Dataset.from_list(PAIRS)}, "no column 'text'; columns: query, answer"),
+        ((Dataset.from_list(PAIRS),), {"corpus": "one text"}, "corpus: no such file: one text"),
+        ((Dataset.from_list(PAIRS),), {"corpus": 7}, "corpus: expected a list of texts, .* got int"),
+        ((Dataset.from_list(PAIRS),), {"corpus": Dataset.from_list(PAIRS)}, "a table with text, .*: query, answer"),
         ((Dataset.from_list(PAIRS),), {"split": "test"}, "no split 'test'; splits: train"),
     ],
 )

@@ -104,19 +104,16 @@ def test_the_query_itself_is_no_negative(miner, toy_model):
     assert negatives(rows) == ["other"]
 
 
-@here_and_there("an n-tuple with one negative too few is dropped whole")
-def test_a_row_with_fewer_negatives_is_kept(miner, toy_model):
-    vectors = {"query": at(0), "positive": at(5), "one": at(40), "two": at(50)}
-    rows = miner(
-        [pair("query", "positive")],
-        toy_model(vectors),
-        ["one", "two"],
-        num_negatives=3,
-        output_format="n-tuple",
-        range_max=3,
-    )
-    assert len(rows) == 1
-    assert {rows[0]["negative_1"], rows[0]["negative_2"]} == {"one", "two"}
+def test_a_row_with_fewer_negatives_is_counted_filled_or_kept(toy_model):
+    # The reference drops the n-tuple whole, and says nothing.
+    model = toy_model({"query": at(0), "positive": at(5), "one": at(40), "two": at(50), "three": at(60)})
+    pairs = Dataset.from_list([pair("query", "positive")])
+    options = {"corpus": ["one", "two", "three"], "num_negatives": 3, "output_format": "n-tuple", "range_max": 3}
+    assert [query.query for query in mine(pairs, model, **options).statistics.left_out_queries] == ["query"]
+    (filled,) = mine(pairs, model, **options, on_few_negatives="fill").dataset
+    assert [filled[f"negative_{number}"] for number in (1, 2, 3)] == ["one", "two", "three"]
+    (kept,) = mine(pairs, model, **options, on_few_negatives="keep").dataset
+    assert [kept["negative_1"], kept["negative_2"]] == ["one", "two"]
 
 
 @here_and_there("range_min counts what survived the margin, not retrieval ranks")

@@ -36,6 +36,14 @@ CASES = [(name, ending) for name, endings in ENDINGS.items() for ending in endin
 WITH_IDS = ("tevatron", "tevatron-ids", "pylate", "hardneg")
 
 
+def rows_for(ending):
+    """Return the rows; a table of tabs has no quotes, and holds no tab and no line end."""
+    if ending != ".tsv":
+        return ROWS
+    plain = HARD.translate({ord("\n"): " ", ord("\t"): " "})
+    return [ROWS[0]._replace(query=plain, negatives=('"' + plain, '"second"', 'third"')), *ROWS[1:]]
+
+
 def rows_of(rows, name="n-tuple"):
     return TrainingRows.of(rows, name, "rows.jsonl")
 
@@ -54,18 +62,18 @@ def grouped(name):
 
 @pytest.mark.parametrize(("name", "ending"), CASES)
 def test_texts_come_back(name, ending, tmp_path):
-    rows = rows_of(ROWS)
+    rows = rows_of(rows_for(ending))
     written = write_training_rows(rows, tmp_path / f"out{ending}", name)
     assert (written.left_out, written.without_negatives) == (0, 1)
     back = read_training_rows(tmp_path / f"out{ending}", name, group=grouped(name))
-    assert texts(back) == texts(ROWS)
+    assert texts(back) == texts(rows_for(ending))
     assert back.faults == ()
     assert [path.name for path in tmp_path.iterdir()] == [f"out{ending}"]
 
 
 @pytest.mark.parametrize(("name", "ending"), CASES)
 def test_the_format_is_found_out(name, ending, tmp_path):
-    write_training_rows(rows_of(ROWS), tmp_path / f"out{ending}", name)
+    write_training_rows(rows_of(rows_for(ending)), tmp_path / f"out{ending}", name)
     alike = {"pylate-triplet": "triplet", "ms-swift-reranker": "ms-swift"}
     assert read_training_rows(tmp_path / f"out{ending}").format == alike.get(name, name)
 
@@ -120,7 +128,7 @@ def test_a_row_of_two_positives_is_two_rows_where_a_format_has_one(tmp_path):
 
 def test_negatives_are_cut_and_short_rows_left_out(tmp_path):
     written = write_training_rows(rows_of(ROWS), tmp_path / "out.jsonl", "flagembedding", negatives=2, min_negatives=1)
-    assert written == (2, 1, 0)
+    assert written[:3] == (2, 1, 0)
     back = list(read_training_rows(tmp_path / "out.jsonl"))
     assert [row.negatives for row in back] == [(HARD + " 1", "second"), ("n3",)]
 
@@ -161,3 +169,10 @@ def test_many_rows_are_written_and_read_in_batches(tmp_path):
     back = read_training_rows(tmp_path / "out.jsonl")
     assert len(back) == 25_001
     assert back.table.column("number").to_pylist() == list(range(1, 25_002))
+
+
+@pytest.mark.parametrize("text", ["a\ttab", "a\nline", "a\rreturn"])
+def test_a_table_of_tabs_refuses_what_would_end_a_cell(tmp_path, text):
+    with pytest.raises(DatasetError, match=r"\.tsv file has no quotes and holds no tab or line end.*write \.csv"):
+        write_training_rows(rows_of([TrainingRow(1, text, ("p",), ("n",))]), tmp_path / "out.tsv", "triplet")
+    assert not (tmp_path / "out.tsv").exists()

@@ -61,14 +61,14 @@ def test_further_passages_come_behind_and_once():
 
 
 def test_columns_that_are_not_there():
-    with pytest.raises(DatasetError, match="the dataset has no column 'anchor'; columns: question, text, more"):
+    with pytest.raises(DatasetError, match="the dataset: no column 'anchor'; columns: question, text, more"):
         read_pairs(ROWS, anchor="anchor")
-    with pytest.raises(DatasetError, match="the dataset has no column ''; columns"):
+    with pytest.raises(DatasetError, match="the dataset: no column ''; columns"):
         read_pairs(ROWS, positive="")
-    with pytest.raises(DatasetError, match="the dataset has no column 2; columns: question"):
+    with pytest.raises(DatasetError, match="no column for the positive; columns: question; name it with positive_col"):
         read_pairs([{"question": "a"}])
     with pytest.raises(DatasetError, match="column 'text' cannot be both query and positive"):
-        read_pairs(ROWS, anchor="text")
+        read_pairs(ROWS, anchor="text", positive="text")
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,15 @@ def text(row: Row, name: str) -> str:
     return sound(_present(row, name), name)
 
 
+def optional_text(row: Row, name: str) -> str:
+    """Return a cell that may hold a text; empty where it is missing, null or blank.
+
+    :raises BadRowError: If it holds anything else.
+    """
+    value = row.get(name)
+    return "" if value is None or (isinstance(value, str) and not value.strip()) else sound(value, name)
+
+
 def texts(row: Row, name: str) -> tuple[str, ...]:
     """Return a cell that must hold a list of texts; a missing one, or null, is an empty list.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hardneg_plugin.datasets.formats.cells import identifier, needed, numbers, text, texts
+from hardneg_plugin.datasets.formats.cells import identifier, needed, numbers, optional_text, text, texts
 from hardneg_plugin.datasets.formats.layout import Layout, Shape
 from hardneg_plugin.datasets.training_rows import TrainingRow
 
@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 
 
 def flag_reader(_: Layout) -> Callable[[int, Row], TrainingRow]:
-    """Return what reads a row; its ``prompt`` and ``type`` belong to a training and are passed over."""
+    """Return what reads a row; its ``prompt`` is the instruction and its ``type`` the kind."""
 
     def read(number: int, row: Row) -> TrainingRow:
         positives, negatives = needed(texts(row, "pos"), "pos"), texts(row, "neg")
@@ -25,6 +25,8 @@ def flag_reader(_: Layout) -> Callable[[int, Row], TrainingRow]:
             query_id=identifier(row.get("id"), "id"),
             positive_scores=numbers(row, "pos_scores", len(positives)),
             negative_scores=numbers(row, "neg_scores", len(negatives)),
+            instruction=optional_text(row, "prompt"),
+            kind=optional_text(row, "type"),
         )
 
     return read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +25,7 @@ class Layout(NamedTuple):
     :param options: What stands behind the question mark of the source.
     :param named: Whether the format was named, and not found out.
     :param folder: Folder that further tables stand in; None for a single file.
+    :param lost: What a reader finds and cannot keep → rows.
     """
 
     where: str
@@ -32,6 +34,7 @@ class Layout(NamedTuple):
     options: Mapping[str, str]
     named: bool = False
     folder: Path | None = None
+    lost: Counter[str] = Counter()  # noqa: RUF012
 
     def first(self, name: str) -> Any:
         """Return the first non-null value of a column, or None."""

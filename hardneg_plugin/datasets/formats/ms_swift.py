@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hardneg_plugin.datasets.formats.cells import BadRowError, needed, sound, text, texts
+from hardneg_plugin.datasets.formats.cells import BadRowError, needed, optional_text, sound, text, texts
 from hardneg_plugin.datasets.formats.layout import Layout, Shape
 from hardneg_plugin.datasets.training_rows import TrainingRow
 
@@ -14,14 +14,23 @@ QUERY, POSITIVES, NEGATIVES = "messages", "positive_messages", "negative_message
 
 
 def swift_reader(layout: Layout) -> Callable[[int, Row], TrainingRow]:
-    """Return what reads a row: the last message of each list is the text, a system's message before it is passed over.
+    """Return what reads a row: the last message of each list is the text, a system's message first the instruction.
 
-    Rows of ``query``, ``response`` and ``rejected_response`` are read as well.
+    Earlier turns, and system messages before passages, have no place in a training row; they are counted. Rows of
+    ``query``, ``response`` and ``rejected_response`` are read as well, their ``system`` being the instruction.
     """
 
     def read(number: int, row: Row) -> TrainingRow:
         query = _said(row.get(QUERY), QUERY)
-        return TrainingRow(number, query, needed(_listed(row, POSITIVES), POSITIVES), _listed(row, NEGATIVES))
+        positives, negatives = needed(_listed(row, POSITIVES), POSITIVES), _listed(row, NEGATIVES)
+        before = row[QUERY][:-1]
+        instruction = _instruction(before)
+        if len(before) > bool(instruction):
+            layout.lost[f"earlier turns in {QUERY}"] += 1
+        for name in (POSITIVES, NEGATIVES):
+            if any(len(messages) > 1 for messages in row.get(name) or ()):
+                layout.lost[f"messages before the passage in {name}"] += 1
+        return TrainingRow(number, query, positives, negatives, instruction=instruction)
 
     return read if QUERY in layout.names else _read_response
 
@@ -48,7 +57,7 @@ def swift_shape(role: str) -> Callable[[int, bool], Shape]:
 
         def rows(row: TrainingRow) -> list[dict[str, Any]]:
             found = {
-                QUERY: said(row.query, "user"),
+                QUERY: [*(said(row.instruction, "system") if row.instruction else ()), *said(row.query, "user")],
                 POSITIVES: [said(passage, role) for passage in row.positives],
                 NEGATIVES: [said(passage, role) for passage in row.negatives],
             }
@@ -63,7 +72,15 @@ def _read_response(number: int, row: Row) -> TrainingRow:
     rejected = row.get("rejected_response")
     alone = (sound(rejected, "rejected_response"),) if isinstance(rejected, str) and rejected.strip() else ()
     negatives = texts(row, "rejected_response") if isinstance(rejected, list) else alone
-    return TrainingRow(number, text(row, "query"), (text(row, "response"),), negatives)
+    system = optional_text(row, "system")
+    return TrainingRow(number, text(row, "query"), (text(row, "response"),), negatives, instruction=system)
+
+
+def _instruction(messages: list[Mapping[str, Any]]) -> str:
+    """Return what the system says first; empty where somebody else does, or nobody."""
+    first = messages[0] if messages else {}
+    content = first.get("content")
+    return sound(content, f"{QUERY}[0].content") if first.get("role") == "system" and content else ""
 
 
 def _said(messages: Any, name: str) -> str:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hardneg_plugin.datasets.formats.cells import BadRowError, identifier, identifiers, number, numbers, text, texts
+from hardneg_plugin.datasets.formats.cells import (
+    BadRowError,
+    identifier,
+    identifiers,
+    number,
+    numbers,
+    optional_text,
+    text,
+    texts,
+)
 from hardneg_plugin.datasets.formats.layout import Layout, Shape
 from hardneg_plugin.datasets.training_rows import TrainingRow, training_schema
 
@@ -35,6 +44,8 @@ def own_reader(_: Layout) -> Callable[[int, Row], TrainingRow]:
             sources=identifiers(row, "sources", len(negatives)),
             ranks=tuple(int(rank) for rank in ranks),
             language=identifier(row.get("language"), "language"),
+            instruction=optional_text(row, "instruction"),
+            kind=optional_text(row, "kind"),
         )
 
     return read

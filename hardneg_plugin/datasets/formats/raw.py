@@ -8,8 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hardneg_plugin.datasets.files import open_bytes, open_parquet, read_csv, read_json_lines, read_parquet_rows
+from hardneg_plugin.datasets.dialect import FOUND, Dialect
+from hardneg_plugin.datasets.files import open_bytes, open_parquet, read_json_lines, read_parquet_rows
 from hardneg_plugin.datasets.problems import RowProblems
+from hardneg_plugin.datasets.text_tables import read_csv
 from hardneg_plugin.errors import DatasetError
 
 Row = dict[str, Any]
@@ -49,24 +51,28 @@ class RawTable(NamedTuple):
         return [row for _, row in islice(self.read(RowProblems("skip")), SAMPLE_ROWS)]
 
 
-def open_file(path: Path) -> RawTable | None:
-    """Return the table of a file by its suffix; None for an unknown suffix."""
+def open_file(path: Path, dialect: Dialect = FOUND) -> RawTable | None:
+    """Return the table of a file by its suffix; None for an unknown suffix.
+
+    :param path: The file.
+    :param dialect: Named properties of a text file.
+    """
     ending = "".join(suffix for suffix in path.suffixes[-2:] if suffix in _ENDINGS or suffix == ".gz")
     reader = _ENDINGS.get(ending.removesuffix(".gz"))
     if reader is None or ending == ".parquet.gz":
         return None
-    return reader(path)
+    return reader(path, dialect)
 
 
-def _json_lines(path: Path) -> RawTable:
-    return RawTable(str(path), lambda problems: read_json_lines(path, PART, problems))
+def _json_lines(path: Path, dialect: Dialect) -> RawTable:
+    return RawTable(str(path), lambda problems: read_json_lines(path, PART, problems, dialect))
 
 
-def _json(path: Path) -> RawTable:
+def _json(path: Path, dialect: Dialect) -> RawTable:
     """Return a file that is a JSON array of objects, or JSON lines under the other ending."""
     with open_bytes(path) as file:
         array = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
-    return RawTable(str(path), lambda problems: _array(path, problems)) if array else _json_lines(path)
+    return RawTable(str(path), lambda problems: _array(path, problems)) if array else _json_lines(path, dialect)
 
 
 def _array(path: Path, problems: RowProblems) -> Numbered:
@@ -84,19 +90,19 @@ def _array(path: Path, problems: RowProblems) -> Numbered:
             problems.bad(PART, "not an object", f"{path}:{number}", message)
 
 
-def _csv(path: Path) -> RawTable:
+def _csv(path: Path, dialect: Dialect) -> RawTable:
     # The reader itself finds a header without rows; the names of the first row are all there are.
-    first = next(iter(read_csv(path, PART, RowProblems("skip"))), None)
+    first = next(iter(read_csv(path, PART, RowProblems("skip"), dialect)), None)
     names = tuple(first[1]) if first else None
-    return RawTable(str(path), lambda problems: read_csv(path, PART, problems), names)
+    return RawTable(str(path), lambda problems: read_csv(path, PART, problems, dialect), names)
 
 
-def _parquet(path: Path) -> RawTable:
+def _parquet(path: Path, _: Dialect) -> RawTable:
     names = tuple(open_parquet(path).schema_arrow.names)
     return RawTable(str(path), lambda _: read_parquet_rows(path), names)
 
 
-_ENDINGS: Mapping[str, Callable[[Path], RawTable]] = {
+_ENDINGS: Mapping[str, Callable[[Path, Dialect], RawTable]] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".json": _json,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -10,18 +10,20 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from hardneg_plugin.datasets.columns import KNOWN_NAMES
+from hardneg_plugin.datasets.dialect import TEXT_OPTIONS, dialect_of
 from hardneg_plugin.datasets.formats.cells import BadRowError
 from hardneg_plugin.datasets.formats.hf_datasets import is_stored, open_hub, open_stored
 from hardneg_plugin.datasets.formats.labelled import POSITIVE_FROM
 from hardneg_plugin.datasets.formats.layout import Layout
 from hardneg_plugin.datasets.formats.raw import ENDINGS, PART, RawTable, RowFaults, open_dataset, open_file
-from hardneg_plugin.datasets.formats.registry import FORMATS, ReadRow, known_formats
+from hardneg_plugin.datasets.formats.registry import FORMATS
+from hardneg_plugin.datasets.formats.row_reader import RowReader
 from hardneg_plugin.datasets.problems import BadRows
 from hardneg_plugin.datasets.training_rows import TrainingRow, TrainingRows, training_schema
 from hardneg_plugin.errors import DatasetError, ParameterError
 
 BATCH = 10_000
-OPTIONS = (*KNOWN_NAMES, POSITIVE_FROM, "queries", "documents", "corpus")
+OPTIONS = (*KNOWN_NAMES, *TEXT_OPTIONS, POSITIVE_FROM, "queries", "documents", "corpus")
 
 
 class _Source(NamedTuple):
@@ -63,29 +65,10 @@ def read_training_rows(
     if not layout.sample:
         # Where no row can be read, the fault of the first one says more than that its format is not known.
         deque(opened.raw.read(RowFaults(on_bad_row)), maxlen=0)
-    name = format or detect_format(layout)
-    rows = _rows(opened.raw, FORMATS[name].reader(layout), faults)
-    table = _table(_grouped(rows, name) if group else rows, name, opened.raw.where)
-    return TrainingRows(table, name, opened.raw.where, tuple(faults.lines))
-
-
-def detect_format(layout: Layout) -> str:
-    """Return the name of the format that a source is in.
-
-    :raises DatasetError: If none fits, with what was seen and what is known.
-    """
-    for name, form in FORMATS.items():
-        if form.recognised(layout):
-            return name
-    seen = ", ".join(f"{name} ({_kind(layout.first(name))})" for name in layout.names) or "no readable row"
-    msg = f"{layout.where}: no known format; columns: {seen}. Name it (--from, format=…): {known_formats()}"
-    raise DatasetError(msg)
-
-
-def _kind(value: Any) -> str:
-    inner = f" of {_kind(value[0])}" if isinstance(value, list) and value else ""
-    kinds = {str: "text", list: "list", dict: "object", int: "number", float: "number", bool: "yes/no"}
-    return f"{kinds.get(type(value), 'empty' if value is None else type(value).__name__)}{inner}"
+    reader = RowReader(layout, format)
+    rows = _rows(opened.raw, reader, faults)
+    table = _table(_grouped(rows, reader.name) if group else rows, reader.name, opened.raw.where)
+    return TrainingRows(table, reader.name, opened.raw.where, tuple(faults.lines), reader.unread)
 
 
 def _open(source: Any, split: str) -> _Source:
@@ -94,7 +77,7 @@ def _open(source: Any, split: str) -> _Source:
     path, options = _taken_apart(str(source))
     location = Path(path).expanduser()
     if location.is_file():
-        raw = open_file(location)
+        raw = open_file(location, dialect_of(options, str(source)))
         if raw is None:
             msg = f"{location}: expected a file that ends in {', '.join(ENDINGS)}"
             raise DatasetError(msg)
@@ -108,7 +91,7 @@ def _open_folder(folder: Path, options: Mapping[str, str], split: str) -> _Sourc
     if is_stored(folder):
         return _Source(open_stored(folder, split), options)
     files = [path for ending in ENDINGS if (path := folder / f"{split}{ending}").is_file()]
-    raw = open_file(files[0]) if len(files) == 1 else None
+    raw = open_file(files[0], dialect_of(options, str(folder))) if len(files) == 1 else None
     if raw is None:
         names = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         msg = f"{folder}: expected a folder of save_to_disk, or one file {split}.jsonl (.csv, …); it has {names}"
@@ -131,13 +114,13 @@ def _taken_apart(source: str) -> tuple[str, dict[str, str]]:
 def _layout(opened: _Source, named: bool) -> Layout:
     sample = opened.raw.sample()
     names = opened.raw.names or tuple(dict.fromkeys(name for row in sample for name in row))
-    return Layout(opened.raw.where, names, sample, opened.options, named, opened.folder)
+    return Layout(opened.raw.where, names, sample, opened.options, named, opened.folder, Counter())
 
 
-def _rows(raw: RawTable, read: ReadRow, faults: RowFaults) -> Iterator[TrainingRow]:
+def _rows(raw: RawTable, reader: RowReader, faults: RowFaults) -> Iterator[TrainingRow]:
     for number, row in raw.read(faults):
         try:
-            yield read(number, row)
+            yield reader.read(number, row)
         except BadRowError as error:
             faults.bad(PART, error.kind, f"{raw.where}:{number}", error.message)
 

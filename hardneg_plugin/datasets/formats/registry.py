@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from hardneg_plugin.datasets.formats.flagembedding import flag_reader, flag_shape, is_flag
@@ -36,6 +37,8 @@ class Format(NamedTuple):
     :param scores: Whether it can carry scores.
     :param tables: The tables of an export, where there are several.
     :param needs_positive: Whether a row without a positive has no place in it.
+    :param carries: Fields of a training row that it has a place for, beside texts and scores.
+    :param optional: Columns that it has where a row fills them → the field.
     """
 
     layout: str
@@ -46,16 +49,34 @@ class Format(NamedTuple):
     scores: bool = True
     tables: Tables | None = None
     needs_positive: bool = True
+    carries: tuple[str, ...] = ()
+    optional: Mapping[str, str] = MappingProxyType({})
 
 
+_IDS = ("query_id", "positive_ids", "negative_ids")
 # In the order in which they are looked for: what only one format has comes first.
 FORMATS: Mapping[str, Format] = {
     "hardneg": Format(
-        "number, query, positives, negatives, ids, scores, ranks", is_own, own_reader, own_shape, needs_positive=False
+        "number, query, positives, negatives, ids, scores, ranks",
+        is_own,
+        own_reader,
+        own_shape,
+        needs_positive=False,
+        carries=TrainingRow._fields,
     ),
-    "flagembedding": Format("query, pos, neg[, pos_scores, neg_scores]", is_flag, flag_reader, flag_shape),
+    "flagembedding": Format(
+        "query, pos, neg[, pos_scores, neg_scores, prompt, type]",
+        is_flag,
+        flag_reader,
+        flag_shape,
+        optional=MappingProxyType({"prompt": "instruction", "type": "kind"}),
+    ),
     "tevatron": Format(
-        "query_id, query, positive_passages, negative_passages", is_tevatron, tevatron_reader, tevatron_shape
+        "query_id, query, positive_passages, negative_passages",
+        is_tevatron,
+        tevatron_reader,
+        tevatron_shape,
+        carries=_IDS,
     ),
     "tevatron-ids": Format(
         "query_id, query_text, positive_document_ids, negative_document_ids; corpus: docid, text",
@@ -63,6 +84,7 @@ FORMATS: Mapping[str, Format] = {
         tevatron_ids_reader,
         scores=False,
         tables=TEVATRON,
+        carries=_IDS,
     ),
     "pylate": Format(
         "query_id, document_ids, scores; queries: query_id, text; documents: document_id, text",
@@ -70,6 +92,7 @@ FORMATS: Mapping[str, Format] = {
         pylate_reader,
         one_positive=True,
         tables=PYLATE,
+        carries=_IDS,
     ),
     "ms-swift": Format(
         "messages, positive_messages, negative_messages",
@@ -78,6 +101,7 @@ FORMATS: Mapping[str, Format] = {
         swift_shape("user"),
         one_positive=True,
         scores=False,
+        carries=("instruction",),
     ),
     "ms-swift-reranker": Format(
         "messages, positive_messages, negative_messages by the assistant",
@@ -85,6 +109,7 @@ FORMATS: Mapping[str, Format] = {
         swift_reader,
         swift_shape("assistant"),
         scores=False,
+        carries=("instruction",),
     ),
     "labeled-list": Format("anchor, passages, labels|scores", is_labelled_list, labelled_reader, list_shape, True),
     "labeled-pair": Format(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+from hardneg_plugin.datasets.formats.layout import Shape
 from hardneg_plugin.datasets.formats.registry import FORMATS, Format
 from hardneg_plugin.datasets.formats.tables import write_tables
 from hardneg_plugin.datasets.formats.writers import SINKS, open_sink
@@ -19,6 +22,16 @@ from hardneg_plugin.outputs import check_output, new_folder
 BATCH = 1000
 OWN = "hardneg"
 
+# Fields of a training row, as people are told of them.
+_NAMES = {
+    "query_id": "ids",
+    "positive_ids": "ids",
+    "negative_ids": "ids",
+    "positive_scores": "scores",
+    "negative_scores": "scores",
+    "kind": "type",
+}
+
 
 class WriteResult(NamedTuple):
     """Counts of rows that were written.
@@ -26,11 +39,15 @@ class WriteResult(NamedTuple):
     :param rows: Rows of the output.
     :param left_out: Training rows with fewer negatives than asked for.
     :param without_negatives: Training rows that were written without any.
+    :param padded: Training rows of n-tuples that were filled up with empty cells.
+    :param lost: What the format has no place for → training rows that have it.
     """
 
     rows: int
     left_out: int
     without_negatives: int
+    padded: int = 0
+    lost: Mapping[str, int] = MappingProxyType({})
 
 
 class _Chosen:
@@ -40,6 +57,11 @@ class _Chosen:
         self._rows, self._form, self._scores = rows, form, scores
         self._negatives, self._least = negatives, least
         self.left_out = self.without = 0
+        self.lost: Counter[str] = Counter()
+        self.sizes: Counter[int] = Counter()
+        carried = {"number", "query", "positives", "negatives", *form.carries, *form.optional.values()}
+        carried |= {"positive_scores", "negative_scores"} if scores else set()
+        self._dropped = [name for name in TrainingRow._fields if name not in carried]
 
     def __iter__(self) -> Iterator[TrainingRow]:
         for row in self._rows:
@@ -49,6 +71,8 @@ class _Chosen:
                 continue
             self.without += not row.negatives
             self._check(row)
+            self.sizes[len(row.negatives)] += 1
+            self.lost.update({_NAMES.get(name, name) for name in self._dropped if getattr(row, name)})
             yield from _one_each(row) if self._form.one_positive else (row,)
 
     def _check(self, row: TrainingRow) -> None:
@@ -88,7 +112,7 @@ def write_training_rows(
     :raises DatasetError: If the output cannot hold the rows.
     :raises StorageError: If the output is there already, is the source itself, or cannot be written.
     """
-    form = _form(format, scores, negatives, min_negatives)
+    form = _with_optional(_form(format, scores, negatives, min_negatives), rows)
     chosen = _Chosen(rows, form, (scores or format == "pylate") and format != OWN, negatives, min_negatives)
     path = Path(path)
     if form.tables is not None and path.suffix in SINKS:
@@ -105,7 +129,9 @@ def write_training_rows(
     else:
         with atomic_path(path) as file:
             count = _write_file(file, path.suffix, form, batches, width, scores)
-    return WriteResult(count, chosen.left_out, chosen.without)
+    widest = max(chosen.sizes, default=0)
+    padded = chosen.sizes.total() - chosen.sizes[widest] if format == "n-tuple" else 0
+    return WriteResult(count, chosen.left_out, chosen.without, padded, dict(sorted(chosen.lost.items())))
 
 
 def _form(name: str, scores: bool, negatives: int | None, least: int) -> Format:
@@ -119,6 +145,29 @@ def _form(name: str, scores: bool, negatives: int | None, least: int) -> Format:
         msg = f"negatives must be at least 1 and min_negatives at least 0; got {negatives} and {least}"
         raise ParameterError(msg)
     return FORMATS[name]
+
+
+def _with_optional(form: Format, rows: TrainingRows) -> Format:
+    """Return the format with those of its optional columns that some row fills; an empty text stands for nothing."""
+    make = form.shape
+    filled = {column: name for column, name in form.optional.items() if rows.table.column(name).null_count < len(rows)}
+    if make is None or not filled:
+        return form
+
+    def shape(width: int, scores: bool) -> Shape:
+        import pyarrow as pa
+
+        plain = make(width, scores)
+        schema = pa.schema([*plain.schema, *(pa.field(column, pa.string()) for column in filled)])
+        return Shape(
+            schema,
+            lambda row: [
+                {**found, **{column: getattr(row, name) for column, name in filled.items()}}
+                for found in plain.rows(row)
+            ],
+        )
+
+    return form._replace(shape=shape)
 
 
 def _write_file(

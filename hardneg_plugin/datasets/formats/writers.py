@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
 # Lines for some readers, text for JSON: written as escapes they are the same text for all.
 _BREAKS = {"\u2028": "\\u2028", "\u2029": "\\u2029", "\x85": "\\u0085"}
+_ENDS_A_CELL = frozenset("\t\r\n")
 SINKS = (".jsonl", ".csv", ".tsv", ".parquet")
 
 
@@ -63,13 +64,35 @@ def _csv(path: Path, schema: pa.Schema, ending: str) -> Iterator[Write]:
         msg = f"a {ending} file holds no lists, which {', '.join(nested)} would be; write .jsonl or .parquet"
         raise DatasetError(msg)
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv_writer(file, "\t" if ending == ".tsv" else ",")
-        writer.writerow(schema.names)
+        lines = csv_writer(file) if ending == ".csv" else _PlainLines(file)
+        lines.writerow(schema.names)
 
         def write(rows: Sequence[Mapping[str, Any]]) -> None:
-            writer.writerows([_csv_cell(row.get(name)) for name in schema.names] for row in rows)
+            for row in rows:
+                lines.writerow([_csv_cell(row.get(name)) for name in schema.names])
 
         yield write
+
+
+class _PlainLines:
+    """Writes the rows of a table of tabs, which has no quotes."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def writerow(self, cells: Sequence[Any]) -> None:
+        """Write a row.
+
+        :raises DatasetError: If a cell would end its column or its line.
+        """
+        texts = ["" if cell is None else str(cell) for cell in cells]
+        broken = next((text for text in texts if not _ENDS_A_CELL.isdisjoint(text)), None)
+        if broken is not None:
+            msg = (
+                f"a .tsv file has no quotes and holds no tab or line end, which a text has: {broken!r:.60}; write .csv"
+            )
+            raise DatasetError(msg)
+        self._file.write("\t".join(texts) + "\n")
 
 
 @contextmanager

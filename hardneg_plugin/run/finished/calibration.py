@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import xxhash
 
 from hardneg_plugin.components.false_negative_budget import FalseNegativeBudget, Predictions
 from hardneg_plugin.datasets.labels import UNSURE, LabelRow, weights_of
@@ -23,6 +25,55 @@ BUDGETS = (0.01, 0.02, 0.05, 0.1)
 # What chooses among candidates that were filtered and judged: a sample of what is left behind it would say nothing of
 # what another budget keeps.
 _CHOOSING = ("budget", "sample")
+_RECIPE = "recipe.yaml"
+_FILE = "examples"
+
+
+class DrawnFrom(NamedTuple):
+    """Where candidates come from: labels are bound to it.
+
+    :param run: Name of the run's recipe; ``examples`` for a file of examples, which may be moved.
+    :param system: The system; empty where a stage was named.
+    :param stage: Folder of the stage, whose name has the fingerprint of all that made it; of a file, a hash of it.
+    """
+
+    run: str
+    system: str
+    stage: str
+
+    def __str__(self) -> str:
+        return f"{self.run}/{self.system}/{self.stage}"
+
+
+def drawn_from(run: Path, stage: str | None = None, system: str | None = None) -> DrawnFrom:
+    """Return what labels of a run's candidates are bound to, see :func:`candidates_of`."""
+    if run.is_file():
+        return DrawnFrom(_FILE, "", xxhash.xxh3_64_hexdigest(run.read_bytes()))
+    folder, name = _stage_of(run, stage, system)
+    recipe = parse_yaml((run / _RECIPE).read_text("utf-8"), str(run / _RECIPE))
+    return DrawnFrom(str(recipe.get("name", run.name)), name, folder.name)
+
+
+def check_labels(labels: Path, rows: Sequence[LabelRow], candidates: DrawnFrom) -> None:
+    """Check that labels were drawn from these candidates; rows that do not say are taken.
+
+    :param labels: The file of the labels.
+    :param rows: Its rows.
+    :param candidates: Where the candidates come from.
+    :raises EvaluationError: If some were drawn elsewhere.
+    """
+    for row in rows:
+        if not row.drawn_from:
+            continue
+        run, _, rest = row.drawn_from.partition("/")
+        system, _, stage = rest.partition("/")
+        same = (run, stage) == (candidates.run, candidates.stage)
+        if not same or (system and candidates.system and system != candidates.system):
+            msg = (
+                f"{labels}: its labels were drawn from {row.drawn_from}, and the candidates are those of {candidates} "
+                f"(run/system/stage); name that run, --system or --stage, or draw a new sample"
+            )
+            raise EvaluationError(msg)
 
 
 def candidates_of(run: Path, stage: str | None = None, system: str | None = None) -> list[MiningExample]:
@@ -37,19 +88,24 @@ def candidates_of(run: Path, stage: str | None = None, system: str | None = None
     """
     if run.is_file():
         return list(read_jsonl(run)) if run.suffix == ".jsonl" else read_parquet(run)
-    recipe_file = run / "recipe.yaml"
-    if not recipe_file.is_file():
-        msg = f"{run}: neither a run folder (no recipe.yaml in it) nor a file of examples"
-        raise WorkspaceError(msg)
-    folder = _named(run, stage) if stage is not None else _before_choice(run, recipe_file, system)
+    folder, _ = _stage_of(run, stage, system)
     if not (folder / DONE).is_file():
         msg = f"{folder}: the stage is not finished; start the run again first"
         raise WorkspaceError(msg)
     return [example for part in sorted(folder.glob("part-*.parquet")) for example in read_parquet(part)]
 
 
-def _before_choice(run: Path, recipe_file: Path, system: str | None) -> Path:
-    """Return the folder of the last stage before a system chooses among what was filtered and judged."""
+def _stage_of(run: Path, stage: str | None, system: str | None) -> tuple[Path, str]:
+    """Return the folder of a stage, and the system it belongs to; empty where the stage was named."""
+    recipe_file = run / _RECIPE
+    if not recipe_file.is_file():
+        msg = f"{run}: neither a run folder (no recipe.yaml in it) nor a file of examples"
+        raise WorkspaceError(msg)
+    return (_named(run, stage), system or "") if stage is not None else _before_choice(run, recipe_file, system)
+
+
+def _before_choice(run: Path, recipe_file: Path, system: str | None) -> tuple[Path, str]:
+    """Return the folder of the last stage before a system chooses among what was filtered, and the system's name."""
     systems = parse_yaml(written_text(recipe_file), str(recipe_file)).get("systems") or {}
     stages = {name: [next(iter(stage)) for stage in own] for name, own in systems.items() if own}
     name = system or next(iter(stages), "")
@@ -63,7 +119,8 @@ def _before_choice(run: Path, recipe_file: Path, system: str | None) -> Path:
     workspace = Workspace(run)
     seeds = [seed for known, seed in workspace.trainings() if known == name]
     # A run whose budget still waits for these labels is not mined to its end.
-    return workspace.stages(name, seeds[0])[0][cut - 1].path if seeds else _named(run, stages[name][cut - 1])
+    folder = workspace.stages(name, seeds[0])[0][cut - 1].path if seeds else _named(run, stages[name][cut - 1])
+    return folder, name
 
 
 def _named(run: Path, stage: str) -> Path:
