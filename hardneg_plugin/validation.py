@@ -11,7 +11,7 @@ import difflib
 import inspect
 import types
 import typing
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
@@ -222,10 +222,14 @@ def parameters_of(class_: type[Any]) -> dict[str, inspect.Parameter]:
     return {name: parameter for name, parameter in parameters.items() if parameter.kind not in anything}
 
 
-@lru_cache(maxsize=256)
-def annotations_of(class_: Any) -> dict[str, Any]:
+def annotations_of(class_: type[Any]) -> Mapping[str, Any]:
     """Return parameter → annotation of a constructor."""
-    return typing.get_type_hints(inspect.unwrap(class_.__init__), include_extras=True)
+    return _annotations(inspect.unwrap(class_.__init__))
+
+
+@lru_cache(maxsize=256)
+def _annotations(constructor: Callable[..., None]) -> Mapping[str, Any]:
+    return typing.get_type_hints(constructor, include_extras=True)
 
 
 def signature_defaults(class_: type[Any], skip: Collection[str] = ()) -> dict[str, Any]:

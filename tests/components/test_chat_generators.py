@@ -113,7 +113,7 @@ def test_generators_survive_a_round_trip(generator):
     ("parameters", "message"),
     [
         ({"num_ctx": 0}, "num_ctx must be a whole number of at least 1, got 0"),
-        ({"logprobs": 21}, "logprobs must be a number from 0 to 20, got 21"),
+        ({"logprobs": 21}, "logprobs must be a whole number from 0 to 20, got 21"),
         ({"timeout": -1}, "timeout must be a number of at least 0, got -1"),
     ],
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from hardneg_plugin import MiningExample
+from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.run.local import compute_part
 from hardneg_plugin.run.workspace import StageFolder
 
 
-class Told:
+class Told(StageComponent):
     """Remembers how many examples it was told to expect."""
 
     expected: int | None = None
