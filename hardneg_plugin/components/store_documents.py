@@ -84,9 +84,8 @@ class _Pages:
 
     def first(self) -> Iterator[Document]:
         """Yield what the store gives when it is asked for all."""
-        # Qdrant's list is made from a generator of its own: read from that, vectors never lie in memory together.
-        stream = getattr(self._store, _STREAM, None)
-        pages: Iterable[Document] = stream(self._filters) if callable(stream) else self._ask()
+        streams = callable(getattr(self._store, _STREAM, None))
+        pages: Iterable[Document] = _streamed(self._store, self._filters) if streams else self._ask()
         before = len(self._seen)
         for document in _released(pages):
             self.cap += 1
@@ -216,6 +215,16 @@ class _Pages:
             values = self._keys.setdefault(key, set())
             if _scalar(value) is not None and len(values) <= _MOST_VALUES:
                 values.add(value)
+
+
+def _streamed(store: Any, filters: Filters | None) -> Iterator[Document]:
+    """Yield documents of a store whose list is made from a generator of its own, in small pages."""
+    size = getattr(store, "scroll_size", _AT_ONCE)
+    store.scroll_size = min(size, _AT_ONCE)
+    try:
+        yield from getattr(store, _STREAM)(filters)
+    finally:
+        store.scroll_size = size
 
 
 def _released(documents: Iterable[Document]) -> Iterator[Document]:

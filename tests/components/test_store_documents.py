@@ -160,9 +160,13 @@ def test_a_store_that_streams_never_makes_a_list():
         def filter_documents(self, filters=None):
             raise AssertionError
 
+        scroll_size = 10_000
+
         def _get_documents_generator(self, filters=None):
+            assert self.scroll_size == 2_000
             yield from self.storage.values()
 
     store = Streaming()
     names = write(store, 30)
     assert read(store) == names
+    assert store.scroll_size == 10_000
