@@ -48,6 +48,7 @@ RESULTS = (
     "recipe.yaml",
 )
 _TIMES = ("seconds", "llm")
+_OTHER = ("checksum", "date")
 
 
 def write_verdicts(path: Path, pairs: int, seed: int) -> None:
@@ -71,7 +72,8 @@ def results(run: Path) -> dict[str, str]:
     """Return path → digest of the results of a run."""
     found = sorted({path for pattern in RESULTS for path in run.glob(pattern) if path.is_file()})
     digests = {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
-    report = _without_times(json.loads((run / "results.json").read_text("utf-8")))
+    # The report names the folders of models: each run has its own.
+    report = _without_times(json.loads((run / "results.json").read_text("utf-8").replace(str(run), "RUN")))
     digests["results.json"] = hashlib.sha256(json.dumps(report, sort_keys=True).encode()).hexdigest()
     return digests
 
@@ -81,7 +83,7 @@ def _without_times(value: object) -> object:
         return {
             key: _without_times(entry)
             for key, entry in value.items()
-            if key != "checksum" and not any(time in key for time in _TIMES)
+            if key not in _OTHER and not any(time in key for time in _TIMES)
         }
     return [_without_times(entry) for entry in value] if isinstance(value, list) else value
 

@@ -150,7 +150,7 @@ def cache_folder(finished, monkeypatch):
 
 # A whole run with its training and measurements takes ten times as long as the others.
 WEIGHTS = {"run": 6, "refilter": 4, "rows": 4, "report": 1, "bm25": 4, "dense": 4, "clusters": 3,
-           "run, trained and measured": 2}  # fmt: skip
+           "run, trained and measured": 1}  # fmt: skip
 
 
 def near(command: str, path: Path) -> bool:

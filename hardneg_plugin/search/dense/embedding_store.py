@@ -214,9 +214,12 @@ def load_valid_shard(path: Path, rows: int, dims: int) -> Vectors | None:
         if shard.shape != (rows, dims) or shard.dtype not in (np.float32, np.float16):
             return None
         # A file from before there were checksums ends with its values.
-        return shard if checked or path.stat().st_size == shard.offset + shard.nbytes else None
+        if not checked and path.stat().st_size != shard.offset + shard.nbytes:
+            return None
+        sound: Vectors = shard
     except (OSError, ValueError, EOFError, AttributeError, OverflowError):
         return None
+    return sound
 
 
 def write_shard(path: Path, vectors: Vectors) -> None:
