@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs PostgreSQL and pgvector from Debian, for tests/integration/test_pgvector.py. Run as root.
+# Installs PostgreSQL and pgvector from Debian, for the tests in this folder. Run as root.
 #
 # Debian 13 and later package pgvector for their PostgreSQL. Debian 12 does not: there the source package of Debian 13
 # is fetched (apt checks its signature) and built for PostgreSQL 15.

@@ -22,10 +22,17 @@ from hash_embedders import HashDocumentEmbedder, HashTextEmbedder, vector_of
 from haystack import Document, Pipeline
 from haystack.components.preprocessors import DocumentSplitter
 from haystack.components.retrievers import TextEmbeddingRetriever
+from haystack.document_stores.types import DuplicatePolicy
 from known_stores import STORES, Place, known_of
 from passages import PASSAGES, QUERIES, TOP_K, documents, examples, similarities
 
-from hardneg_plugin import BM25NegativeMiner, KnownPositiveFilter, MiningExample, ParentDocumentFilter
+from hardneg_plugin import (
+    BM25NegativeMiner,
+    KnownPositiveFilter,
+    MiningExample,
+    NegativeDocumentBuilder,
+    ParentDocumentFilter,
+)
 from hardneg_plugin.components.corpus_parameter import open_corpus
 from hardneg_plugin.components.retriever_negative_miner import RetrieverNegativeMiner
 from hardneg_plugin.errors import HardnegError, RetrievalError
@@ -178,6 +185,18 @@ def test_copies_of_a_text_are_one_candidate_the_positive_where_it_is_one(positio
     assert dropped == {"d0": "positive: id"}
     assert "copy" not in ids(after)
     assert len(ids(after)) == TOP_K
+
+
+def test_negatives_as_documents_keep_their_meta_in_a_store_of_flat_meta(filled, position):
+    given = [replace(one, query=examples()[0].query) for one in examples()[:4]]
+    negatives = NegativeDocumentBuilder().run(examples=mined("memory", filled("memory"), given))["documents"]
+    store = STORES["chroma"].open(position("chroma"), "l2")
+    store.write_documents(HashDocumentEmbedder().run(negatives)["documents"], DuplicatePolicy.OVERWRITE)
+    written = {document.id: document.meta for document in store.filter_documents()}
+    # The same passages for four examples are a document of each.
+    assert len(written) == 4 * TOP_K
+    # Chroma reads the last digit of some numbers otherwise.
+    assert written == {document.id: pytest.approx(document.meta) for document in negatives}
 
 
 # Processes, event loops, stores that change
