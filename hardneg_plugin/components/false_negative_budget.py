@@ -11,6 +11,7 @@ from haystack import component, logging
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.parameters import at_least, in_range, one_of
+from hardneg_plugin.components.same_query import SameQuery
 from hardneg_plugin.errors import EvaluationError, ParameterError, RecordError
 from hardneg_plugin.evaluation.candidate_features import BUDGET_SCORER, CandidateFeatures
 from hardneg_plugin.evaluation.false_negative_budget import BudgetChoice, choose_threshold, fewest_labels
@@ -92,7 +93,7 @@ class FalseNegativeBudget:
     :raises ParameterError: If a parameter is out of range.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs_all_examples: ClassVar[bool] = True
 
     def __init__(
@@ -183,7 +184,9 @@ class FalseNegativeBudget:
         examples = with_table(examples, table)
         labels, weights = CandidateLabels(self.labels, self.split, self.relevance, self.unjudged).of(examples, table)
         labels[~table.kept] = np.nan
-        queries = np.array([example.id for example in examples], dtype=object)[table.example_index]
+        # Equal queries under several ids are one: none is foretold by a model that saw labels of another.
+        group = SameQuery.of(examples).group[table.example_index]
+        queries = np.array([example.id for example in examples], dtype=object)[group]
         self.warm_up()
         verdicts = self.labels != VERDICTS
         features = CandidateFeatures(examples, table, verdicts=verdicts, texts=self.texts, encoder=self._encoder)
