@@ -12,6 +12,7 @@ from haystack import component, logging
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.base import StageComponent
+from hardneg_plugin.components.same_query import SameQuery
 from hardneg_plugin.errors import EvaluationError, RecordError
 from hardneg_plugin.evaluation.candidate_features import BUDGET_SCORER, CandidateFeatures
 from hardneg_plugin.evaluation.false_negative_budget import BudgetChoice, choose_threshold, fewest_labels
@@ -94,7 +95,7 @@ class FalseNegativeBudget(StageComponent):
     :raises ParameterError: If a parameter is out of range.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs_all_examples = True
 
     def __init__(
@@ -178,7 +179,9 @@ class FalseNegativeBudget(StageComponent):
         examples = with_table(examples, table)
         labels, weights = CandidateLabels(self.labels, self.split, self.relevance, self.unjudged).of(examples, table)
         labels[~table.kept] = np.nan
-        queries = np.array([example.id for example in examples], dtype=object)[table.example_index]
+        # Equal queries under several ids are one: none is foretold by a model that saw labels of another.
+        group = SameQuery.of(examples).group[table.example_index]
+        queries = np.array([example.id for example in examples], dtype=object)[group]
         self.warm_up()
         verdicts = self.labels != VERDICTS
         features = CandidateFeatures(examples, table, verdicts=verdicts, texts=self.texts, encoder=self._encoder)

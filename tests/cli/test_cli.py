@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -113,3 +114,27 @@ def test_run_ends_in_the_table_and_evaluate_finds_the_same_values(runner, tmp_pa
     again = next(line for line in evaluated.stdout.splitlines() if line.startswith("model "))
     values = [[value.rstrip("*▲▼") for value in text.split()[1:7]] for text in (again, line)]
     assert values[0] == values[1]
+
+
+@pytest.mark.parametrize(("value", "expected"), [("0.9", 0), ("none", 2), ("0.999", 2)])
+def test_mine_takes_the_similarity_of_a_near_copy(runner, tmp_path, value, expected):
+    pairs, output = tmp_path / "pairs.jsonl", tmp_path / "rows.jsonl"
+    texts = ["the bridge over the river is long and red", "the bridge over the river is long and reds"]
+    rows = [
+        {"query": query, "answer": text}
+        for query, text in zip(["long bridge", "bridge that is red"], texts, strict=True)
+    ]
+    pairs.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    arguments = ["mine", str(pairs), "-o", str(output), "--near-duplicate", value, "--output-format", "n-tuple"]
+    result = runner.invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    found = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+    assert sum(row.get("negative_1") is not None for row in found) == expected
+
+
+@pytest.mark.parametrize("value", ["0", "1.5", "much"])
+def test_mine_refuses_another_similarity(runner, tmp_path, value):
+    result = runner.invoke(main, ["mine", "sample", "-o", str(tmp_path / "rows.jsonl"), "--near-duplicate", value])
+    assert result.exit_code == 2
+    assert "--near-duplicate" in result.output
+    assert "above 0 and up to 1" in result.output

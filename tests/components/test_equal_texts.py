@@ -18,6 +18,7 @@ from hardneg_plugin import (
     RandomNegativeMiner,
     RetrieverNegativeMiner,
     TripletBuilder,
+    audit,
     load_dataset,
     mine,
 )
@@ -272,3 +273,14 @@ def test_the_script_tells_the_language_of_an_answer(text, answer):
     given = MiningExample("q", "?", answers=(answer,))
     (after,) = AnswerMatchFilter().run(examples=found([given], corpus, [["c"]]))["examples"]
     assert reasons(after) == {"c": "answer: contained"}
+
+
+@pytest.mark.parametrize("model", [None, "potion-base-4m"])
+def test_real_queries_that_repeat_are_mined_without_contradictions(shared, tmp_path, model):
+    folder = None if model is None else str(shared / "models" / model)
+    rows = mine(f"beir:{shared / 'data' / 'tydi' / 'sw'}", folder, num_negatives=3).dataset
+    path = tmp_path / "rows.parquet"
+    rows.to_parquet(str(path))
+    report = audit(str(path)).report
+    names = ("positive_as_negative", "positive_elsewhere", "near_copy_of_positive", "repeated_negatives")
+    assert {name: report.finding(name).count for name in names} == dict.fromkeys(names, 0)

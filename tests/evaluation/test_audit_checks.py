@@ -15,7 +15,7 @@ from hardneg_plugin.evaluation.audit.coverage import coverage_findings
 from hardneg_plugin.evaluation.audit.languages import LATIN, NONE, Languages, language_findings, text_language
 from hardneg_plugin.evaluation.audit.leaks import leakage_findings
 from hardneg_plugin.evaluation.audit.swapped import swapped_findings
-from hardneg_plugin.evaluation.audit.table import AuditTable
+from hardneg_plugin.evaluation.audit.table import AuditTable, Provenance
 
 LONG = "The longest river of the continent rises in the mountains of the south and flows north into the sea."
 
@@ -56,6 +56,30 @@ def test_near_copies_are_compared_with_the_positives_of_all_rows_of_the_query():
         )
     )
     assert found["near_copy_of_positive"].rows == (2,)
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative"),
+    [
+        ("The record low is -21 °C in Falun.", "The record low is 21 °C in Falun."),
+        ("SELECT * FROM users WHERE age", "SELECT FROM users WHERE age"),
+        ("the only solution is y = -4", "the only solution is y = 4"),
+        ("a tax of 19% on every book", "a tax of 19 on every book"),
+        ("x lies in the interval [0, 1)", "x lies in the interval (0, 1]"),
+        ("Fixed in release v2.1 of the tool", "Fixed in release v2.10 of the tool"),
+    ],
+)
+def test_what_differs_in_what_matters_is_no_copy(positive, negative):
+    found = by_name(copy_findings(table(("q", [positive], [negative, positive.upper()]))))
+    assert (found["positive_as_negative"].count, found["near_copy_of_positive"].count) == (1, 0)
+
+
+def test_another_answer_in_the_answer_s_place_is_no_copy():
+    text = "The capital of the region of Liguria in the north of Italy is {}."
+    rows = [("capital of Liguria", [text.format("Genoa")], [text.format("Parma"), text.format("Genoa,  old")])]
+    found = by_name(copy_findings(table(*rows, provenance=Provenance(answers=(("Genoa",),)))))
+    assert found["near_copy_of_positive"].count == 1
+    assert by_name(copy_findings(table(*rows)))["near_copy_of_positive"].count == 2
 
 
 def test_repeated_negatives_and_rows():

@@ -115,3 +115,17 @@ def test_the_order_of_the_training_decides_over_no_count():
         for found in (count_leakage(order, [LONG], [LONG, "x, y, z"]) for order in (train, train[::-1]))
     ]
     assert counts == [(1, 0, 2, 0)] * 2
+
+
+@pytest.mark.parametrize(
+    ("tested", "trained"),
+    [
+        (f"{LONG} in 1990", f"{LONG} in 1991"),
+        (LONG, LONG.replace("rises", "never rises")),
+        (f"{LONG} at -5 degrees", f"{LONG} at 5 degrees"),
+    ],
+)
+def test_a_question_about_another_number_or_its_negation_is_no_copy(tested, trained):
+    assert jaccard(normalise(tested), normalise(trained)) >= 0.8
+    found = count([tested], [trained])
+    assert (found.exact, found.near) == (0, 0)

@@ -63,3 +63,9 @@ def test_pairs_are_found_as_comparing_all_finds_them():
     missed = [late for late, (one, other) in enumerate(zip(found[150:], expected, strict=True)) if one != other]
     assert len(missed) <= 5
     assert sum(number >= 0 for number in expected) > 100
+
+
+def test_records_about_another_number_are_no_repetitions():
+    text = "a silicone cover for the telephone in black with a magnetic ring and a lid"
+    records = [("cover 11", f"{text} 11"), ("cover 12", f"{text} 12"), ("cover 11", f"{text}s 11")]
+    assert first_alike(records, 0.5) == [-1, -1, 0]

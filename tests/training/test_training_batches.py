@@ -88,3 +88,15 @@ def test_the_order_depends_on_seed_and_epoch_only():
     second.set_epoch(1)
     assert list(first) != list(second)
     assert list(first) != list(NoDuplicatesBatchSampler(keys, 8, seed=6))
+
+
+@pytest.mark.parametrize("other", ["Q0?", "q0", " q0 ! "])
+def test_queries_that_differ_in_case_and_punctuation_share_no_batch(other):
+    rows = [("q0", "p0"), (other, "p1"), ("x", "y"), ("z", "w")]
+    for seed in range(10):
+        assert all(len({0, 1} & set(batch)) == 1 for batch in NoDuplicatesBatchSampler(keys_of(rows), 2, seed))
+
+
+def test_queries_that_differ_in_a_sign_may_share_a_batch():
+    keys = keys_of([("at -5", "p0"), ("at 5", "p1"), ("At 5?", "p2")])
+    assert keys.own[0, 0] != keys.own[1, 0] == keys.own[2, 0]
