@@ -55,7 +55,9 @@ def write_atomically(path: str | Path, content: str | bytes) -> None:
 
 def partial_name(path: Path) -> Path:
     """Return a name beside a path that nothing has, for a file or folder while it is being written."""
-    return path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}{PARTIAL}")
+    # A name has no more than 255 bytes.
+    start = os.fsencode(path.name)[:200].decode("utf-8", "ignore")
+    return path.with_name(f".{start}.{secrets.token_hex(4)}{PARTIAL}")
 
 
 def cannot_write(path: Path, error: OSError) -> StorageError:

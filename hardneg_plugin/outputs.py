@@ -29,6 +29,16 @@ def check_output(path: Path, *, overwrite: bool = False, inputs: Iterable[str | 
         if _same(path, Path(source)):
             msg = f"{path} is what is read; name another output"
             raise StorageError(msg)
+    try:
+        _check_place(path, overwrite)
+    except StorageError:
+        raise
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    _check_parent(path)
+
+
+def _check_place(path: Path, overwrite: bool) -> None:
     if path.is_dir():
         _check_folder(path, overwrite)
     elif path.is_file() and not overwrite:
@@ -37,7 +47,6 @@ def check_output(path: Path, *, overwrite: bool = False, inputs: Iterable[str | 
     elif path.exists() and not path.is_file():
         msg = f"{path} is neither a file nor a folder; name another output"
         raise StorageError(msg)
-    _check_parent(path)
 
 
 def _same(path: Path, source: Path) -> bool:
@@ -118,7 +127,8 @@ def refuse_foreign(folder: Path, names: Iterable[str]) -> None:
 
 def foreign_files(folder: Path) -> list[str]:
     """Return the files of a folder that hardneg did not write, links included; all where it has no mark of ours."""
-    written = {*_written(folder), MARK} if _written(folder) is not None else set()
+    known = _written(folder)
+    written = set() if known is None else {*known, MARK}
     return [name for name in _files(folder) if name not in written or (folder / name).is_symlink()]
 
 

@@ -15,9 +15,9 @@ _FLOAT = re.compile(
     r"[-+]?(\d[\d_]*\.?[\d_]*([eE][-+]?\d+)?|\.\d[\d_]*([eE][-+]?\d+)?|\.(inf|Inf|INF))$|\.(nan|NaN|NAN)$"
 )
 _BOOL = re.compile(r"(true|True|TRUE|false|False|FALSE)$")
-# YAML 1.1 reads 010 as 8, 1:30 as 90 and stops at 2026-02-30, a date that is none.
+# YAML 1.1 reads 010 as 8 and 1:30 as 90.
 _INT = re.compile(r"[-+]?\d[\d_]*$|0o[0-7]+$|0x[0-9a-fA-F]+$")
-_KEPT = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
+_KEPT = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge", "tag:yaml.org,2002:timestamp")
 # No recipe comes near; what is written with aliases counts as often as it stands for.
 _MOST_NODES, _DEEPEST, _LONGEST = 20_000, 60, 1_000_000
 
@@ -32,11 +32,11 @@ class _Loader(yaml.SafeLoader):
     """Safe loader with YAML 1.2's numbers and truth values, and no key twice."""
 
     yaml_implicit_resolvers = copy.deepcopy(_RESOLVERS)
-    # What JSON has; dates, sets and bytes are no values of a recipe.
+    # What JSON has, and dates, which a check then asks to be quoted; sets and bytes are no values of a recipe.
     yaml_constructors: ClassVar[dict[Any, Any]] = {
         tag: make
         for tag, make in yaml.SafeLoader.yaml_constructors.items()
-        if tag is None or tag.rpartition(":")[2] in ("null", "bool", "int", "float", "str", "seq", "map")
+        if tag is None or tag.rpartition(":")[2] in ("null", "bool", "int", "float", "str", "seq", "map", "timestamp")
     }
     _depth = _nodes = 0
 
@@ -50,7 +50,7 @@ class _Loader(yaml.SafeLoader):
         self._depth += 1
         self._nodes += 1
         if self._depth > _DEEPEST or self._nodes > _MOST_NODES:
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             deep = self._depth > _DEEPEST
             problem = f"nested more than {_DEEPEST} deep" if deep else f"more than {_MOST_NODES:,} values"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
