@@ -91,8 +91,7 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
     def to_dict(self) -> dict[str, Any]:
         """Return what :meth:`from_dict` reads."""
         names = ("model", "url", "num_ctx", "timeout", "seed", "logprobs", "keep_alive", "generation_kwargs")
-        names += ("max_tokens", "think")
-        return default_to_dict(self, **{name: getattr(self, name) for name in names})
+        return default_to_dict(self, **{name: getattr(self, name) for name in (*names, "max_tokens", "think")})
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> StrictOllamaChatGenerator:

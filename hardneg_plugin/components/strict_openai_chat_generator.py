@@ -164,9 +164,9 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
     def _thinking(self) -> dict[str, Any]:
         if self.think == UNSET:
             return {}
-        effort = {True: {}, False: {"reasoning_effort": "none"}}.get(self.think, {"reasoning_effort": self.think})  # type: ignore[call-overload]
+        effort: dict[str, Any] = {} if self.think is True else {"reasoning_effort": self.think or "none"}
         if self._address.is_openai:
-            return dict(effort)
+            return effort
         return {**effort, "chat_template_kwargs": {"enable_thinking": self.think is not False}}
 
     @component.output_types(replies=list[ChatMessage])
@@ -241,7 +241,7 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
         if read is not None and read < fewest_tokens(plain(messages)):
             msg = f"the prompt was cut by the server: it read {read} tokens"
             raise PromptTooLongError(msg)
-        if None not in (read, written, context) and read + written > context:
+        if context is not None and (read or 0) + (written or 0) > context:
             msg = f"the prompt was cut by the server in mid-answer: {read} and {written} tokens in {context}"
             raise PromptTooLongError(msg)
         meta = {

@@ -99,7 +99,7 @@ class StageRunner:
 
     def unfinished(self, stages: Sequence[Stage], seed: int) -> list[Stage]:
         """Return the stages of a system that are still to be computed, as far as that can be told now."""
-        before, left = self.data, []
+        before, left = self.data, list[Stage]()
         for number, stage in enumerate(stages):
             model = str(stage.params.get("model", ""))
             if model.startswith(SYSTEM_PREFIX) and not self._workspace.trained(model.removeprefix(SYSTEM_PREFIX), seed):
