@@ -124,7 +124,8 @@ def is_sound(position: Path) -> bool:
                 shutil.rmtree(gone)
             Path(lock.lock_file).unlink(missing_ok=True)
     except OSError as error:
-        msg = f"{position} is damaged and cannot be removed: {error}; remove it, or set {CACHE_VARIABLE} to another folder"
+        remedy = f"remove it, or set {CACHE_VARIABLE} to another folder"
+        msg = f"{position} is damaged and cannot be removed: {error}; {remedy}"
         raise CacheError(msg) from error
     return position.is_dir()
 

@@ -71,9 +71,10 @@ def content_of_kernels(package: Path) -> str:
 @contextmanager
 def _stored_in(folder: Path) -> Iterator[None]:
     """Let numba store what is compiled in a folder; other packages' functions stay where they were."""
+    settings: Any = numba.config
     with _lock:
-        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+        before, settings.CACHE_DIR = settings.CACHE_DIR, str(folder)
         try:
             yield
         finally:
-            numba.config.CACHE_DIR = before
+            settings.CACHE_DIR = before

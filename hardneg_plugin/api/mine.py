@@ -9,6 +9,7 @@ from hardneg_plugin.api.mined_rows import Selection, mined_rows
 from hardneg_plugin.api.stages import BOUNDS, Scoring, check_call
 from hardneg_plugin.api.statistics import MiningStatistics
 from hardneg_plugin.datasets.memory import SPLIT
+from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.garbage_collector import gc_frozen
 
 if TYPE_CHECKING:

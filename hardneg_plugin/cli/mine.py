@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-class Similarity(click.ParamType):
+class Similarity(click.ParamType[float | None]):
     """A similarity above 0 and up to 1, or ``none``."""
 
     name = "number"

@@ -221,7 +221,8 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
             "shift": False,
         }
         body |= {} if form is None else {"format": form}
-        body |= {} if self.think == UNSET else {"think": self.think}
+        think: Any = self.think
+        body |= {} if think == UNSET else {"think": think}
         body |= {"logprobs": True, "top_logprobs": self.logprobs} if self.logprobs else {}
         return {"method": "POST", "url": "/api/chat", "json": body}
 

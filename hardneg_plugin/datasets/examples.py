@@ -153,12 +153,12 @@ def _elsewhere(queries: Sequence[Query], qrels: Qrels) -> dict[str, list[str]]:
     for ids in groups.values():
         if len(ids) < 2:
             continue
-        relevant = {query: [passage for passage, grade in qrels[query].items() if grade >= 1] for query in ids}
+        relevant = {name: [passage for passage, grade in qrels[name].items() if grade >= 1] for name in ids}
         every = dict.fromkeys(passage for passages in relevant.values() for passage in passages)
-        for query in ids:
-            own = set(relevant[query])
+        for name in ids:
+            own = set(relevant[name])
             if others := [passage for passage in every if passage not in own]:
-                found[query] = others
+                found[name] = others
     return found
 
 

@@ -28,7 +28,8 @@ def check_total(location: str, total: int, limit: int) -> None:
     :raises DatasetError: If it is above the limit.
     """
     if total > limit:
-        msg = f"{location}: unpacks to more than {limit:,} bytes; if that is right, ?max_unpacked_bytes=… raises the limit"
+        remedy = "if that is right, ?max_unpacked_bytes=… raises the limit"
+        msg = f"{location}: unpacks to more than {limit:,} bytes; {remedy}"
         raise DatasetError(msg)
 
 

@@ -185,8 +185,10 @@ def _one_for_all(spec: str, name: str, shared: Sequence[Mapping[str, str]], defa
     return values.pop()
 
 
-def _whole_source(spec: str, own: Spec, shared: Mapping[str, str], problems: RowProblems, max_chars: int) -> Source:
-    source = _cut_out(spec, _source(own, problems, max_chars), shared)
+def _whole_source(
+    spec: str, own: Spec, shared: Mapping[str, str], problems: RowProblems, max_chars: int, fetch: bool
+) -> Source:
+    source = _cut_out(spec, _source(own, problems, max_chars, fetch), shared)
     if "corpus" not in shared:
         return source
     texts = text_file(shared["corpus"], "corpus", problems, ids=False)

@@ -13,7 +13,8 @@ from hardneg_plugin.datasets.spec import FILE_KINDS, UNION
 from hardneg_plugin.errors import HardnegError
 from hardneg_plugin.mining.candidate_labels import is_label_file
 from hardneg_plugin.recipe.schema import SYSTEM_PREFIX
-from hardneg_plugin.training.base_model import STATIC, local_folder
+from hardneg_plugin.search.models import local_folder
+from hardneg_plugin.training.base_model import STATIC
 
 
 class Outlook:

@@ -73,7 +73,7 @@ def _corpus_identity(name: str, params: Mapping[str, Any]) -> str:
     """Return what tells the passages of a stage's own corpus: a document store may hold others by now."""
     if isinstance(params["corpus"], str):
         return open_corpus(params["corpus"]).key
-    built = build_stage(name, params)
+    built: Any = build_stage(name, params)
     return open_corpus(built.corpus, built.filters, built.meta_fields).reference
 
 

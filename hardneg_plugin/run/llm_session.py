@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hardneg_plugin.components import LLMNegativeClassifier
 from hardneg_plugin.errors import RecipeError
@@ -62,7 +63,7 @@ def check_model_of(recipe: Recipe) -> None:
         return
     stage = Stage("classify", {})
     params = stage_params(stage, {"seed": recipe.seeds[0], CHAT_GENERATOR: generator_of(recipe.llm)})
-    judge = build_stage("classify", params)
+    judge: Any = build_stage("classify", params)
     judge.warm_up()
     judge.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from hardneg_plugin.cache import fingerprint
 from hardneg_plugin.evaluation import Retriever, model_retriever
@@ -35,7 +35,9 @@ def untrained_line(identity: str, load: Callable[[], Any]) -> EvaluatedSystem:
     return EvaluatedSystem("untrained", None, lambda _: identity, lambda corpus: model_retriever(model(), corpus))
 
 
-def model_system(name: str, model: str, prompts: Mapping[str, str] | None = None) -> EvaluatedSystem:
+def model_system(
+    name: str, model: str, prompts: Mapping[Literal["query", "passage"], str] | None = None
+) -> EvaluatedSystem:
     """Return a model that the recipe does not train.
 
     :param name: Its name in the recipe.

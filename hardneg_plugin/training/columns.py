@@ -147,7 +147,8 @@ def read_keys(dataset: datasets.Dataset, columns: TrainingColumns) -> TextKeys:
     offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     exact = np.array(own, np.uint64).reshape(-1, 2), np.array(negatives, np.uint64)
     digest = xxhash.xxh3_128(b"".join(part.tobytes() for part in (*exact, offsets))).hexdigest()
-    return TextKeys(*map(keys.levelled, exact), offsets, digest)
+    own_keys, negative_keys = map(keys.levelled, exact)
+    return TextKeys(own_keys, negative_keys, offsets, digest)
 
 
 def _check_types(dataset: datasets.Dataset, columns: TrainingColumns) -> None:

@@ -10,8 +10,9 @@ import xxhash
 
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.identity import counted
+from hardneg_plugin.search.models import PoolingMode
 from hardneg_plugin.training.arguments import check_arguments
-from hardneg_plugin.training.base_model import STATIC, PoolingMode, base_model_identity
+from hardneg_plugin.training.base_model import STATIC, base_model_identity
 from hardneg_plugin.training.columns import TextKeys, TrainingColumns, find_columns, read_keys
 from hardneg_plugin.training.distributed import check_divided, world_size
 from hardneg_plugin.training.encoders import ENCODERS, TIED, Encoders

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hardneg_plugin.errors import TrainingError
+from hardneg_plugin.search.models import PoolingMode
 from hardneg_plugin.training.arguments import precision_of
 from hardneg_plugin.training.assembly import assemble_trainer
-from hardneg_plugin.training.base_model import PoolingMode
 from hardneg_plugin.training.encoders import TIED, Encoders
 from hardneg_plugin.training.folder import TrainingFolder
 from hardneg_plugin.training.languages import MIXED, BatchLanguages
