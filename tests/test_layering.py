@@ -31,7 +31,7 @@ LEVELS = (
     {"compiled", "garbage_collector"},
     {"cache", "identity", "memory", "validation"},
     {"outputs"},
-    {"checksums", "files", "visible"},
+    {"checksums", "files", "messages", "visible"},
     {"errors"},
 )
 LEVEL_OF = {part: number for number, parts in enumerate(LEVELS) for part in parts}

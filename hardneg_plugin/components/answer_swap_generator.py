@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
 import regex
 import xxhash
-from haystack import component, logging
+from haystack import component
 from haystack.dataclasses import Document
 
 from hardneg_plugin.components.base import StageComponent
-from hardneg_plugin.llm.session import current_session
+from hardneg_plugin.messages import tell
 from hardneg_plugin.records import MiningExample, merge_documents, table_of, with_table
 from hardneg_plugin.text import analysis_fingerprint
 from hardneg_plugin.text.answer_kinds import answer_kind
 from hardneg_plugin.text.answers import contains_answer, is_telling
 from hardneg_plugin.validation import Count, Name
 
-logger = logging.getLogger(__name__)
 _NAME = "AnswerSwapGenerator"
 
 
@@ -85,8 +85,7 @@ class AnswerSwapGenerator(StageComponent):
         documents = [self._documents(example, pool, reasons) for example in examples]
         if reasons:
             shown = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
-            current_session().say(f"{_NAME}: no passage for {reasons.total():,} of {len(examples):,} examples: {shown}")
-            logger.info("{name}: no passage for {count} examples: {why}", name=_NAME, count=reasons.total(), why=shown)
+            tell(_NAME, f"no passage for {reasons.total():,} of {len(examples):,} examples: {shown}", logging.INFO)
         return {"examples": with_table(examples, merge_documents(table_of(examples), self.source, documents))}
 
     def _documents(

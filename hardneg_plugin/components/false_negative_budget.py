@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
-from haystack import component, logging
+from haystack import component
 from numpy.typing import NDArray
 
 from hardneg_plugin.components.base import StageComponent
@@ -17,7 +18,7 @@ from hardneg_plugin.errors import EvaluationError, RecordError
 from hardneg_plugin.evaluation.candidate_features import BUDGET_SCORER, CandidateFeatures
 from hardneg_plugin.evaluation.false_negative_budget import BudgetChoice, choose_threshold, fewest_labels
 from hardneg_plugin.evaluation.false_negative_model import CrossFittedClassifier
-from hardneg_plugin.llm.session import current_session
+from hardneg_plugin.messages import tell
 from hardneg_plugin.mining.candidate_labels import (
     VERDICTS,
     CandidateLabels,
@@ -31,7 +32,6 @@ from hardneg_plugin.search.encoder import DualEncoder, load_model
 from hardneg_plugin.validation import Count, Name
 
 Unsupported = Literal["error", "drop"]
-logger = logging.getLogger(__name__)
 _NAME = "FalseNegativeBudget"
 REASON = "over the false-negative budget"
 # Examples whose numbers are held at once: 500,000 candidates of 50 numbers are 100 MB.
@@ -221,8 +221,7 @@ class FalseNegativeBudget(StageComponent):
         )
 
     def _say(self, line: str) -> None:
-        current_session().say(f"{_NAME}: {line}")
-        logger.info("{component}: {line}", component=_NAME, line=line)
+        tell(_NAME, line, logging.INFO)
 
 
 def _blocks(

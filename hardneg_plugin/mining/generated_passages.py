@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from hardneg_plugin.llm.session import current_session
+from hardneg_plugin.messages import tell
 from hardneg_plugin.records import CandidateTable
-
-logger = logging.getLogger(__name__)
 
 
 def drop_invalid_passages(table: CandidateTable, source: str, faults: Sequence[str]) -> CandidateTable:
@@ -41,9 +38,4 @@ def report_unwritten(component: str, reasons: Sequence[str]) -> None:
     if not counts:
         return
     shown = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
-    line = f"{component}: {counts.total()} of {len(reasons)} examples got no passages: {shown}"
-    session = current_session()
-    if session.is_shown:
-        session.say(line)
-    else:
-        logger.warning("%s", line)
+    tell(component, f"{counts.total()} of {len(reasons)} examples got no passages: {shown}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,10 +11,10 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.llm.session import current_session
 from hardneg_plugin.llm.verdicts import LABELS, UNDECIDED, Judgement
+from hardneg_plugin.messages import tell
 from hardneg_plugin.records import CandidateTable
 from hardneg_plugin.records.dictionary_column import DictionaryColumn
 
-logger = logging.getLogger(__name__)
 _NONE = -1
 
 
@@ -103,14 +102,10 @@ def report_undecided(component: str, task: str, verdicts: Verdicts, asked: int) 
     :param verdicts: The verdicts.
     :param asked: Candidates that were to be judged.
     """
-    reasons, session = verdicts.reasons(), current_session()
-    session.usage.judged(task, asked, reasons)
+    reasons = verdicts.reasons()
+    current_session().usage.judged(task, asked, reasons)
     if not reasons:
         return
     shown = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
     share = reasons.total() / asked
-    line = f"{component}: {reasons.total():,} of {asked:,} candidates {UNDECIDED} ({share:.1%}): {shown}"
-    if session.is_shown:
-        session.say(line)
-    else:
-        logger.warning("%s", line)
+    tell(component, f"{reasons.total():,} of {asked:,} candidates {UNDECIDED} ({share:.1%}): {shown}")

@@ -11,6 +11,7 @@ from hardneg_plugin.components import LLMNegativeClassifier
 from hardneg_plugin.errors import RecipeError
 from hardneg_plugin.llm.budget import Budget
 from hardneg_plugin.llm.session import session
+from hardneg_plugin.messages import shown_by
 from hardneg_plugin.recipe.chat_generator import CHAT_GENERATOR, generator_of
 from hardneg_plugin.recipe.schema import Recipe, Stage
 from hardneg_plugin.recipe.stages import build_stage, stage_params
@@ -31,7 +32,8 @@ def recipe_session(recipe: Recipe, progress: Progress, budget: str | None, recor
     :param record: File to which every answer is appended.
     """
     limit = budget or (recipe.llm.budget if recipe.llm else None)
-    with session(budget=Budget.parse(limit) if limit else None, record=record, say=progress.say):
+    budgeted = Budget.parse(limit) if limit else None
+    with shown_by(progress.say), session(budget=budgeted, record=record, say=progress.say):
         yield
 
 

@@ -7,7 +7,7 @@ from hand_made import corpus_of, found, reasons
 from haystack import Document
 
 from hardneg_plugin import AnswerMatchFilter, AnswerSwapGenerator, MiningExample
-from hardneg_plugin.llm.session import session
+from hardneg_plugin.messages import shown_by
 
 TEXTS = {
     "a": "The tower was finished in 1889, in Paris.",
@@ -52,7 +52,7 @@ def test_the_positive_gets_another_answer_of_the_same_kind_everywhere():
 
 def test_who_gets_nothing_is_counted():
     said = []
-    with session(say=said.append):
+    with shown_by(said.append):
         examples = AnswerSwapGenerator().run(examples=[TOWER, BRIDGE, RIVER, YES, NONE])["examples"]
     assert [len(one.candidates) for one in examples] == [1, 1, 0, 0, 0]
     assert said == [

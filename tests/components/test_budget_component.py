@@ -11,7 +11,7 @@ from haystack import Document
 from hardneg_plugin import FalseNegativeBudget, MiningExample
 from hardneg_plugin.datasets.labels import LabelRow, write_labels
 from hardneg_plugin.errors import DatasetError, RecordError
-from hardneg_plugin.llm.session import current_session
+from hardneg_plugin.messages import shown_by
 from hardneg_plugin.records import table_of, with_scores, with_table
 from hardneg_plugin.records.dictionary_column import DictionaryColumn
 
@@ -62,11 +62,11 @@ def test_exactly_the_false_negatives_are_dropped_with_or_without_labels(examples
     assert scores[0] > 0.8 > 0.1 > scores[1]
 
 
-def test_it_says_what_it_keeps_and_what_that_costs(examples, tmp_path, monkeypatch):
+def test_it_says_what_it_keeps_and_what_that_costs(examples, tmp_path):
     said = []
-    monkeypatch.setattr(current_session(), "say", said.append)
     budget = FalseNegativeBudget(label_file(tmp_path / "labels.csv", examples, 40), rate=0.02, texts=False)
-    budget.run(examples=examples)
+    with shown_by(said.append):
+        budget.run(examples=examples)
     # One chain: 1 - 0.05^(1/320) = .93 %.
     assert re.fullmatch(
         r"FalseNegativeBudget: keeps 480 of 600 candidates \(P up to 0\.\d+\): the rate of false negatives is 0\.0% "

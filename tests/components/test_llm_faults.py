@@ -12,6 +12,7 @@ from haystack import Document
 
 from hardneg_plugin import LLMNegativeClassifier, MiningExample, StrictOllamaChatGenerator
 from hardneg_plugin.llm.session import RetryPolicy, session
+from hardneg_plugin.messages import shown_by
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "llm"))
 from ollama_server import OllamaServer
@@ -56,7 +57,8 @@ async def test_every_candidate_is_decided_or_undecided_with_a_reason(mode, waits
 
     with (
         OllamaServer(fault=fault) as server,
-        session(retries=RetryPolicy(base=0.001, longest=0.01), say=said.append) as opened,
+        session(retries=RetryPolicy(base=0.001, longest=0.01)) as opened,
+        shown_by(said.append),
     ):
         candidates = await judged(mode, mined, server, waits)
         answered, most = server.answered, server.most_at_once

@@ -16,6 +16,7 @@ from hardneg_plugin import LLMNegativeClassifier, MiningExample
 from hardneg_plugin.errors import LLMError, RecordError
 from hardneg_plugin.llm.session import session
 from hardneg_plugin.llm.verdicts import answer_of
+from hardneg_plugin.messages import shown_by
 from hardneg_plugin.records import Candidates
 
 TEXTS = {
@@ -167,7 +168,7 @@ def test_what_was_judged_already_is_not_asked_again(mined):
 def test_an_answer_of_no_use_is_undecided_with_a_reason(mined, text, reason):
     example = [mined[0]]
     said = []
-    with session(say=said.append):
+    with shown_by(said.append):
         broken = LLMNegativeClassifier(chat_generator=MockChatGenerator(text), max_candidates=1)
         (first,) = broken.run(examples=example)["examples"]
     assert first.candidates[0].verdict.label == "undecided"

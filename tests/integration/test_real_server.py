@@ -26,6 +26,7 @@ from hardneg_plugin import (
 )
 from hardneg_plugin.llm.reasons import REASONS, TOO_LONG
 from hardneg_plugin.llm.session import RetryPolicy, session
+from hardneg_plugin.messages import shown_by
 from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.run.judge_check import check_judge
 from hardneg_plugin.run.progress import Progress
@@ -80,7 +81,7 @@ def said_reasons(lines):
 
 def test_real_server_judges_the_known_pairs(server):
     said = []
-    with session(say=said.append) as opened:
+    with shown_by(said.append), session() as opened:
         report = check_judge(judge(server), ["en"])
     assert report.outcomes.total() == 27
     # The model is too small to be right; what it says can be read.
@@ -129,7 +130,7 @@ def test_real_server_writes_passages_and_never_too_many(server, mined):
 
 def test_real_server_cuts_an_answer_off_and_the_run_goes_on(server, mined):
     said = []
-    with session(say=said.append):
+    with shown_by(said.append), session():
         examples = judge(server, asking(server, max_tokens=6)).run(examples=mined)["examples"]
     assert {verdict.label for verdict in verdicts(examples)} == {"undecided"}
     assert said_reasons(said) == {"cut off"}
@@ -141,7 +142,7 @@ def test_real_server_refuses_a_long_prompt_which_is_halved_until_it_fits(server)
     examples = [MiningExample("q", "which kettle", (Document(id="known", content="That one."),))]
     examples = found(examples, corpus_of(texts), [list(texts)])
     said = []
-    with session(say=said.append) as opened:
+    with shown_by(said.append), session() as opened:
         whole = judge(server, candidates_per_call=8, max_passage_chars=700)
         labels = [verdict.label for verdict in verdicts(whole.run(examples=examples)["examples"])]
     usage = opened.usage.to_dict()["classify"]

@@ -21,6 +21,7 @@ from hardneg_plugin import LLMNegativeClassifier, MiningExample, StrictOllamaCha
 from hardneg_plugin.cli import main
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.session import RetryPolicy, session
+from hardneg_plugin.messages import shown_by
 from hardneg_plugin.recipe.load import load_recipe
 from hardneg_plugin.report import render_markdown, render_terminal
 from hardneg_plugin.run.judge_check import check_judge
@@ -84,7 +85,7 @@ def test_a_line_is_said_in_the_run_or_else_in_the_log(caplog):
     with OllamaServer(fault=lambda number, body: "empty") as server:
         judge = LLMNegativeClassifier(chat_generator=StrictOllamaChatGenerator(url=server.url))
         said = []
-        with caplog.at_level(logging.WARNING), session(say=said.append):
+        with caplog.at_level(logging.WARNING), shown_by(said.append):
             judge.run(examples=mined)
         assert [line for line in said if "undecided" in line] == [
             "LLMNegativeClassifier: 1 of 1 candidates undecided (100.0%): 1 empty"
