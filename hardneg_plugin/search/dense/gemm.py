@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hardneg_plugin.search.dense.torch_operators import multiply_int8, multiply_packed, pack_float32
 from hardneg_plugin.search.dense.vector_space import Vectors
 from hardneg_plugin.search.threads import Threads
 
@@ -60,14 +61,14 @@ class GemmBackend(Protocol):
         return matrix
 
     def workspace(self, left: int, right: int) -> Any:
-        """Return room for products."""
+        """Return memory for products."""
 
     def multiply(self, left: Any, right: Any, workspace: Any = None) -> NDArray[Any]:
         """Return the bits of all products, shape ``(left, right)``.
 
         :param left: Matrix of unit vectors.
-        :param right: Matrix of unit vectors, laid out.
-        :param room: Where to write them, at least as many; new room takes as long to get as the product itself.
+        :param right: Matrix of unit vectors, packed.
+        :param workspace: Where to write them, at least as many; allocating takes as long as the product itself.
         """
 
 
@@ -80,11 +81,11 @@ class Float32Product(GemmBackend):
     output = 0.0
 
     def accumulation_error(self, dims: int) -> float:
-        """See :class:`Product`."""
+        """See :class:`GemmBackend`."""
         return (dims + 16) * _UNIT
 
     def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> UnitVectors:
-        """See :class:`Product`."""
+        """See :class:`GemmBackend`."""
         from hardneg_plugin.search.dense.vector_kernels import unit_float32
 
         out = np.zeros((_padded(len(vectors), ROWS), vectors.shape[1]), np.float32)
@@ -92,11 +93,11 @@ class Float32Product(GemmBackend):
         return UnitVectors(out, np.full(len(vectors), 4 * _UNIT, np.float32), _no_scales())
 
     def workspace(self, left: int, right: int) -> Any:
-        """See :class:`Product`."""
+        """See :class:`GemmBackend`."""
         return np.empty(left * right, np.float32)
 
     def multiply(self, left: Any, right: Any, workspace: Any = None) -> NDArray[Any]:
-        """See :class:`Product`."""
+        """See :class:`GemmBackend`."""
         products: Vectors = np.matmul(left, right.T, out=_shaped(workspace, left, right))
         return products.view(np.int32)
 
@@ -107,18 +108,18 @@ class TorchFloat32Product(Float32Product):
     name = "torch float32"
 
     def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> UnitVectors:
-        """See :class:`Product`."""
+        """See :class:`GemmBackend`."""
         import torch
 
         units = super().units(vectors, lengths, threads)
         return units._replace(matrix=torch.from_numpy(units.matrix))
 
     def workspace(self, left: int, right: int) -> Any:
-        """See :class:`Product`."""
+        """See :class:`GemmBackend`."""
         return _room(left * right, "float32")
 
     def multiply(self, left: Any, right: Any, workspace: Any = None) -> NDArray[Any]:
-        """See :class:`Product`."""
+        """See :class:`GemmBackend`."""
         import torch
 
         products: Vectors = torch.mm(left, right.T, out=_shaped(workspace, left, right)).numpy()
@@ -126,29 +127,25 @@ class TorchFloat32Product(Float32Product):
 
 
 class PackedFloat32Product(TorchFloat32Product):
-    """By torch's oneDNN, which lays the passages out once for the products with all queries."""
+    """By torch's oneDNN, which packs the passages once for the products with all queries."""
 
     name = "packed float32"
     queries = 256
 
     def pack(self, matrix: Any, threads: Threads) -> Any:
-        """See :class:`Product`."""
-        import torch
-
-        laid: list[Any] = []
+        """See :class:`GemmBackend`."""
+        packed: list[Any] = []
         # Where one thread multiplies: torch's own would go on spinning behind this.
-        threads.run(1, lambda *_: laid.append(torch.ops.mkldnn._reorder_linear_weight(matrix, ROWS)))
-        return laid[0]
+        threads.run(1, lambda *_: packed.append(pack_float32(matrix, ROWS)))
+        return packed[0]
 
     def workspace(self, left: int, right: int) -> Any:
-        """See :class:`Product`; torch takes its own."""
+        """See :class:`GemmBackend`; torch takes its own."""
         return None
 
     def multiply(self, left: Any, right: Any, workspace: Any = None) -> NDArray[Any]:
-        """See :class:`Product`."""
-        import torch
-
-        products: Vectors = torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], "").numpy()
+        """See :class:`GemmBackend`."""
+        products: Vectors = multiply_packed(left, right).numpy()
         return products.view(np.int32)
 
 
@@ -161,11 +158,11 @@ class Bfloat16Product(GemmBackend):
     output = 2.0**-8
 
     def accumulation_error(self, dims: int) -> float:
-        """See :class:`Product`; twice, as an instruction may round after each of a pair of products."""
+        """See :class:`GemmBackend`; twice, as an instruction may round after each of a pair of products."""
         return (2 * dims + 32) * _UNIT
 
     def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> UnitVectors:
-        """See :class:`Product`."""
+        """See :class:`GemmBackend`."""
         import torch
 
         from hardneg_plugin.search.dense.vector_kernels import unit_bfloat16
@@ -177,11 +174,11 @@ class Bfloat16Product(GemmBackend):
         return UnitVectors(torch.from_numpy(out).view(torch.bfloat16), _with_rounding(errors, extreme), _no_scales())
 
     def workspace(self, left: int, right: int) -> Any:
-        """See :class:`Product`."""
+        """See :class:`GemmBackend`."""
         return _room(left * right, "bfloat16")
 
     def multiply(self, left: Any, right: Any, workspace: Any = None) -> NDArray[Any]:
-        """See :class:`Product`."""
+        """See :class:`GemmBackend`."""
         import torch
 
         bits: NDArray[Any] = torch.mm(left, right.T, out=_shaped(workspace, left, right)).view(torch.int16).numpy()
@@ -191,7 +188,7 @@ class Bfloat16Product(GemmBackend):
 class Int8Product(GemmBackend):
     """By torch's oneDNN, in whole numbers of eight bits: coarse, four times as fast as single precision, and exact.
 
-    Each vector has a scale of its own, which maps its largest coordinate to 127.
+    Each vector has its own scale, which maps its largest coordinate to 127.
     """
 
     name = "int8"
@@ -201,11 +198,11 @@ class Int8Product(GemmBackend):
     output = 2.0**-20
 
     def accumulation_error(self, dims: int) -> float:
-        """See :class:`Product`; sums of whole numbers are exact."""
+        """See :class:`GemmBackend`; sums of whole numbers are exact."""
         return 0.0
 
     def units(self, vectors: Vectors, lengths: NDArray[np.float64], threads: Threads) -> UnitVectors:
-        """See :class:`Product`."""
+        """See :class:`GemmBackend`."""
         import torch
 
         from hardneg_plugin.search.dense.vector_kernels import unit_int8
@@ -217,15 +214,13 @@ class Int8Product(GemmBackend):
         return UnitVectors(torch.from_numpy(out), _with_rounding(errors, extreme), scales)
 
     def workspace(self, left: int, right: int) -> Any:
-        """See :class:`Product`."""
+        """See :class:`GemmBackend`."""
         return _room(left * right, "int32")
 
     def multiply(self, left: Any, right: Any, workspace: Any = None) -> NDArray[Any]:
-        """See :class:`Product`."""
-        import torch
-
+        """See :class:`GemmBackend`."""
         workspace = self.workspace(len(left), len(right)) if workspace is None else workspace
-        numbers: NDArray[Any] = torch._int_mm(left, right.T, out=_shaped(workspace, left, right)).numpy()
+        numbers: NDArray[Any] = multiply_int8(left, right, _shaped(workspace, left, right)).numpy()
         return numbers
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hardneg_plugin.search.dense.gemm import PRODUCTS, SINGLE, GemmBackend
+from hardneg_plugin.search.dense.torch_operators import has_bfloat16, has_int8, has_packed_float32
 from hardneg_plugin.search.threads import Threads, processors
 
 logger = logging.getLogger(__name__)
@@ -81,16 +82,8 @@ def has_product(product: GemmBackend) -> bool:
         return False
     if product.name == "torch float32":
         return True
-    import torch
-
-    onednn: Any = torch.backends.mkldnn
-    if not onednn.is_available():
-        return False
-    if product.name == "packed float32":
-        return hasattr(torch.ops.mkldnn, "_linear_pointwise") and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
-    if product.name == "bfloat16":
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return hasattr(torch, "_int_mm")
+    probes = {"packed float32": has_packed_float32, "bfloat16": has_bfloat16, "int8": has_int8}
+    return probes[product.name]()
 
 
 def _multiplication(product: GemmBackend) -> Callable[[], object] | None:
@@ -104,8 +97,8 @@ def _multiplication(product: GemmBackend) -> Callable[[], object] | None:
     with Threads(products=True) as threads:
         left, right = (product.units(one, np.linalg.norm(one.astype(np.float64), axis=1), threads) for one in vectors)
         try:
-            passages_laid_out = product.pack(right.matrix, threads)
-            bits = product.multiply(left.matrix, passages_laid_out)
+            packed = product.pack(right.matrix, threads)
+            bits = product.multiply(left.matrix, packed)
         except RuntimeError as error:
             logger.debug("this build of torch has no %s products: %s", product.name, error)
             return None
@@ -113,7 +106,7 @@ def _multiplication(product: GemmBackend) -> Callable[[], object] | None:
         logger.warning("%s products of this processor are not what they should be; they are not used", product.name)
         return None
     workspace = product.workspace(product.queries, _PASSAGES)
-    return lambda: product.multiply(left.matrix, passages_laid_out, workspace)
+    return lambda: product.multiply(left.matrix, packed, workspace)
 
 
 def _are_right(product: GemmBackend, bits: Any, left: Any, right: Any) -> bool:
