@@ -49,11 +49,9 @@ def test_a_changed_beir_folder_is_noticed(tiny_beir):
 
 
 def test_a_change_inside_a_large_file_shows_by_its_times(tmp_path, monkeypatch):
-    from hardneg_plugin.datasets import files
+    from hardneg_plugin.datasets import file_stamps
 
-    monkeypatch.setattr(files, "_WHOLE", 1000)
-    monkeypatch.setattr(files, "_PIECES", 4)
-    monkeypatch.setattr(files, "_SAMPLE", 16)
+    monkeypatch.setattr(file_stamps, "_LARGE", 1000)
     path, times = tmp_path / "large", (1_700_000_000 * 10**9,) * 2
     write_within_the_second(path, "a" * 5000, times)
     before = file_identity(path)
