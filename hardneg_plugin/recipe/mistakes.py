@@ -66,6 +66,7 @@ def mistakes_of_values(resolved: dict[str, Any]) -> list[str]:
     if resolved["evaluate"] is not None:
         wrong = section_mistakes(EvaluateSection, resolved["evaluate"], "evaluate")
         errors += wrong or [*evaluate_errors(resolved["evaluate"]), *_line_errors(resolved)]
+        errors += _prompt_errors(resolved["evaluate"])
     return errors
 
 
@@ -175,13 +176,16 @@ def _line_errors(resolved: Mapping[str, Any]) -> list[str]:
         errors += system_name_errors(name, "evaluate.models")
         if name in resolved["systems"]:
             errors.append(f"evaluate.models.{name}: a system has that name, choose another")
-    known = resolved["evaluate"]["models"] or {}
-    errors += [
-        f"evaluate.prompts.{name}: none of evaluate.models: {', '.join(known) or 'none'}"
-        for name in resolved["evaluate"]["prompts"] or {}
-        if name not in known
-    ]
     return [*errors, *_baseline_errors(resolved)]
+
+
+def _prompt_errors(evaluate: Mapping[str, Any]) -> list[str]:
+    """Check that prompts are for models of the section; parts that are not mappings have their own mistakes."""
+    models, prompts = evaluate["models"] or {}, evaluate["prompts"] or {}
+    if not isinstance(models, Mapping) or not isinstance(prompts, Mapping):
+        return []
+    known = ", ".join(map(str, models)) or "none"
+    return [f"evaluate.prompts.{name}: none of evaluate.models: {known}" for name in prompts if name not in models]
 
 
 def _baseline_errors(resolved: Mapping[str, Any]) -> list[str]:

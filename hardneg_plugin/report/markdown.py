@@ -47,7 +47,7 @@ def escape(text: str) -> str:
     :param text: Any text.
     :returns: One line that shows the text as it is.
     """
-    line = " ".join(visible(text).split())
+    line = visible(" ".join(text.split()))
     escaped = _MARKUP.sub(r"\\\1", line).translate(_ENTITIES)
     # An underscore between letters is never markup, and metric and stage names stay readable.
     return _INSIDE_WORD.sub("_", escaped)

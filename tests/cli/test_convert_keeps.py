@@ -40,7 +40,9 @@ def convert(tmp_path):
         source = tmp_path / "rows.jsonl"
         source.write_text("".join(json.dumps(row) + "\n" for row in rows))
         output = tmp_path / "out.jsonl"
-        result = CliRunner().invoke(main, ["convert", str(source), str(output), "--to", target, *options])
+        result = CliRunner().invoke(
+            main, ["convert", str(source), str(output), "--to", target, "--overwrite", *options]
+        )
         assert result.exit_code == 0, result.output
         return [json.loads(line) for line in output.read_text().splitlines()], result.stderr
 

@@ -25,7 +25,7 @@ def lines(path, rows):
 def mine(tmp_path):
     def run(*arguments, code=0):
         output = tmp_path / "out.jsonl"
-        result = CliRunner().invoke(main, ["mine", *arguments, "-o", str(output)])
+        result = CliRunner().invoke(main, ["mine", *arguments, "-o", str(output), "--overwrite"])
         assert result.exit_code == code, result.output
         if code:
             assert not isinstance(result.exception, (TypeError, KeyError, AttributeError, ValueError))

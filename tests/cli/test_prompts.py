@@ -101,6 +101,7 @@ def test_mine_tells_and_takes_prompts(e5, pairs, tmp_path, told):
     assert result.exit_code == 0, result.output
     assert len(told()) == 1
     prompt_families._told.clear()
+    command.append("--overwrite")
     result = CliRunner().invoke(main, [*command, "--query-prompt", "query: ", "--corpus-prompt", "passage: "])
     assert result.exit_code == 0, result.output
     assert len(told()) == 1
@@ -161,7 +162,10 @@ def test_prompts_of_a_recipe_are_for_its_models(tmp_path):
     result = CliRunner().invoke(main, ["validate", str(recipe)])
     assert result.exit_code == 1
     assert "evaluate.prompts.b: none of evaluate.models: a" in result.output
-    assert "evaluate.prompts.a: expected texts for query, passage or both" in result.output
+    assert (
+        "evaluate.prompts.a: expected a mapping whose keys are one of query, passage, got {'text': 'y'}"
+        in result.output
+    )
 
 
 def test_advice_fits_our_own_options():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from hardneg_plugin.errors import RecordError, TrainingError
+from hardneg_plugin.errors import ModelError, RecordError, TrainingError
 from hardneg_plugin.training import TrainingResult, train
 
 COLOURS = ["red", "blue", "green", "white", "black", "brown"]
@@ -159,7 +159,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
 def test_a_refused_training_leaves_nothing_behind(tmp_path):
     with pytest.raises(RecordError):
         run(tmp_path / "out", datasets.Dataset.from_dict({"anchor": ["a"], "positive": [""]}))
-    with pytest.raises(TrainingError):
+    with pytest.raises(ModelError):
         run(tmp_path / "out", base_model=str(tmp_path / "missing"))
     assert not (tmp_path / "out").exists()
 
