@@ -1,4 +1,4 @@
-"""Which parameters tell one result from another: all of them, those at their default too."""
+"""Parameters that make one result differ from another: all of them, those at their default too."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _LISTS, _MAPPINGS = (list, tuple, Sequence), (dict, Mapping)
 
 @dataclass(frozen=True)
 class Words:
-    """What a value of an annotation is called in messages, in place of what the annotation says."""
+    """Name of a kind of value in messages, in place of the annotation's own words."""
 
     text: str
 
@@ -92,7 +92,7 @@ def _located(annotation: Any, value: Any, loc: tuple[int | str, ...], written: b
 
 
 def _item_annotations(annotation: Any) -> Any:
-    """Return the annotations of a mapping's keys and values; None for what is no mapping, or may be something else."""
+    """Return the annotations of a mapping's keys and values; None for anything that may not be a mapping."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, types.UnionType):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Selection(NamedTuple):
-    """Which candidates become negatives, see :func:`~hardneg_plugin.mine`.
+    """The choice of candidates that become negatives, see :func:`~hardneg_plugin.mine`.
 
     :param num_negatives: Negatives per query.
     :param strategy: ``top`` or ``random``.

@@ -13,7 +13,7 @@ BOUNDS = ("relative_margin", "absolute_margin", "max_score", "min_score")
 
 
 class Scoring(NamedTuple):
-    """What searches and what scores.
+    """The models that search and score.
 
     :param model: Model that searches; None searches by BM25.
     :param cross_encoder: Model that scores what was found; None leaves that to the search.

@@ -1,4 +1,4 @@
-"""How a command ends when it cannot go on: one line for what the machine refuses, at once when it is interrupted."""
+"""End a command that cannot go on: with one line where the machine refuses, at once when it is interrupted."""
 
 from __future__ import annotations
 

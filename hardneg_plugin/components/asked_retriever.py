@@ -17,7 +17,7 @@ _SORTS = "sorts by score, highest first"
 
 
 class Asker(NamedTuple):
-    """Who asks a query.
+    """The examples that ask a query.
 
     :param name: Name of its first example, for messages.
     :param own: Ids of the positives of its examples.

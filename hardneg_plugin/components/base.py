@@ -56,7 +56,7 @@ class StageComponent(CheckedParameters):
 
     @property
     def asks_model(self) -> bool:
-        """Whether a language model is asked."""
+        """True where a language model is asked."""
         return False
 
     def calls_for(self, candidates: int) -> int:

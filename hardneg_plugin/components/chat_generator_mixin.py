@@ -15,7 +15,7 @@ class ChatGeneratorMixin(StageComponent):
 
     @property
     def asks_model(self) -> bool:
-        """Whether a language model is asked."""
+        """True where a language model is asked."""
         return bool(self._clients)
 
     def warm_up(self) -> None:

@@ -201,7 +201,7 @@ def _of_spec(spec: str, fields: Sequence[str]) -> Corpus:
 
 
 def _without_text(document: Document) -> str:
-    """Return why a document is no passage; empty if it is one."""
+    """Return the reason why a document cannot be a passage; empty where it can."""
     if document.content is None:
         return NO_CONTENT
     return EMPTY if not document.content or document.content.isspace() else ""

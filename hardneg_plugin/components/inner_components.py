@@ -44,7 +44,7 @@ def stores_in(component: object) -> list[Any]:
 
 
 def empty_store_in(component: object) -> str:
-    """Return the name of a document store that a component reads and that has no documents; empty where there is none.
+    """Return the name of an empty document store that a component reads; empty where all have documents.
 
     :param component: A retriever, or what wraps some.
     """

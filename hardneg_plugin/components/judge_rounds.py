@@ -47,7 +47,7 @@ def rounds(
 
 
 def _is_broken(question: JudgeBatch, verdicts: Verdicts, only: str | None = None) -> bool:
-    """Whether an answer gave no verdict on any of several candidates; a contradiction concerns its candidate alone."""
+    """Tell whether an answer gave no verdict on any of several candidates; contradictions concern one candidate."""
     rows = np.array(question.rows)
     if len(rows) == 1 or not verdicts.having([UNDECIDED])[rows].all():
         return False

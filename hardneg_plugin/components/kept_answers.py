@@ -18,7 +18,7 @@ _KIND = "retrieved"
 
 
 class KeptAnswers:
-    """What was answered of some questions before an error ended them.
+    """Answers that came before an error ended a list of questions.
 
     They are known by the retriever's parameters and the questions themselves. A retriever that cannot be serialised,
     such as one with a token in its parameters, is not known again: nothing of it is kept.

@@ -177,7 +177,7 @@ def _queries(examples: list[MiningExample], group: NDArray[np.int64]) -> _Lookup
 
 
 class _Swapped:
-    """What of generated candidates must be known to tell whether another answer makes them no copies."""
+    """Answers of generated candidates: a copy of a positive with another answer counts as another text."""
 
     def __init__(self, examples: list[MiningExample], table: CandidateTable, rows: NDArray[np.int64]) -> None:
         self._examples, self._table, self._rows = examples, table, rows

@@ -1,4 +1,4 @@
-"""What an Ollama server says of a model before it is asked anything."""
+"""Read the facts about a model from an Ollama server, before it is asked anything."""
 
 from __future__ import annotations
 

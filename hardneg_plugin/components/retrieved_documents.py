@@ -1,4 +1,4 @@
-"""What a retriever found, as candidates: checked, in the store's order, with scores of which larger is better."""
+"""Documents of a retriever as candidates: checked, in the store's order, larger scores for better ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong when a retriever is asked: failures that may pass, failures that do not, and answers of nothing."""
+"""Faults of retrievers: failures that may pass, failures that do not, and answers of nothing."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def failed(error: BaseException, kept: KeptAnswers, answers: Mapping[str, Sequen
 
 
 class NothingFound(NamedTuple):
-    """What is known for a message about a retriever that found nothing.
+    """Facts for a message about a retriever that found nothing.
 
     :param component: Name of the miner.
     :param retriever: Name of the retriever.

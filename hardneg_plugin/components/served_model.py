@@ -1,4 +1,4 @@
-"""What a server that speaks OpenAI's API says of its model, and where it stands."""
+"""Read the facts about a model, and the place of its server, through OpenAI's API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OLLAMA = "library"
 
 
 class Address(NamedTuple):
-    """Where a server stands.
+    """The address of a server.
 
     :param url: Its address.
     :param is_openai: Whether it is OpenAI's own.

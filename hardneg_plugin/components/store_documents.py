@@ -218,7 +218,7 @@ class _Pages:
 
 
 def _streamed(store: Any, filters: Filters | None) -> Iterator[Document]:
-    """Yield documents of a store whose list is made from a generator of its own, in small pages."""
+    """Yield documents of a store whose list is made from a generator, in small pages."""
     size = getattr(store, "scroll_size", _AT_ONCE)
     store.scroll_size = min(size, _AT_ONCE)
     try:

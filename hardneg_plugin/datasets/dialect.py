@@ -1,4 +1,4 @@
-"""How a text file is written: its encoding, and of a table the character between cells, quotes and the header."""
+"""Dialects of text files: the encoding, and of a table the character between cells, quotes and the header."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TEXT_OPTIONS = ("delimiter", "encoding", "quotes", "header")
 
 
 class Dialect(NamedTuple):
-    """What is said of a text file; what is not is found.
+    """The dialect of a text file, as far as it was given; the rest is found.
 
     :param encoding: Name of the encoding; None takes that of the byte order mark, or UTF-8.
     :param delimiter: Character between cells; None takes the one that parts the header best.

@@ -1,4 +1,4 @@
-"""How large a row, and what is unpacked, may become: a small file can stand for more than a machine holds."""
+"""Limits for the size of a row and of unpacked files: a small file can stand for more than a machine holds."""
 
 from __future__ import annotations
 

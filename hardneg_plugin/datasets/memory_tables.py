@@ -30,7 +30,7 @@ class Table(NamedTuple):
 
 
 def table_of_values(value: Any) -> Table | None:
-    """Return a table; None for what is none.
+    """Return a value as a table; None where it cannot be one.
 
     Taken are a ``datasets.Dataset`` in any format, a data frame or table that pyarrow reads (pandas, polars, Arrow), a
     list of dicts (the keys of all of them are columns), and a dict of columns.
@@ -52,7 +52,7 @@ def table_of_values(value: Any) -> Table | None:
 
 
 def plain_list(value: Any) -> list[Any] | None:
-    """Return the items of a column, series, array, list or set as plain values; None for what is none of them.
+    """Return the items of a column, series, array, list or set as plain values; None for anything else.
 
     An iterator is read to its end. A set has another order in every process: it is sorted.
     """

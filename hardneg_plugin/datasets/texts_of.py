@@ -55,7 +55,7 @@ class Texts(NamedTuple):
 
 
 class _Reading(NamedTuple):
-    """How rows are read.
+    """Settings for reading rows.
 
     :param part: ``queries`` or ``corpus``.
     :param where: File or name, for messages.

@@ -1,4 +1,4 @@
-"""Why a question has no answer, or an answer is of no use: a few fixed words each, so that they can be counted."""
+"""Reasons for a question without an answer or an answer without use, in fixed words that can be counted."""
 
 from __future__ import annotations
 

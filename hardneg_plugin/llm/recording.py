@@ -109,7 +109,7 @@ def repair_truncated_tail(path: Path) -> bool:
 
 
 def recorded_texts(path: Path) -> dict[str, str]:
-    """Return key → digest of the last text recorded for it; none where there is no such file.
+    """Return key → digest of the last text recorded for it; empty where the file is missing.
 
     :raises DatasetError: If the file is no recording.
     """

@@ -102,7 +102,7 @@ class LLMReply:
 
 
 def ended_early(reply: LLMReply) -> str:
-    """Return why an answer is none to be read: it was held back or cut off, or is empty; empty where it is whole.
+    """Return the reason not to read an answer: held back, cut off or empty; an empty text where it is whole.
 
     :param reply: The raw answer.
     """

@@ -85,7 +85,7 @@ class Session:
 
     @property
     def is_shown(self) -> bool:
-        """Whether what is said is shown to somebody."""
+        """True where messages are shown to somebody."""
         return self.say is not _nowhere
 
     def begin_call(self) -> None:

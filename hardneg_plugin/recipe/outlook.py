@@ -1,4 +1,4 @@
-"""What a stage will find when its turn comes: sources and scores of earlier stages, folders, files and models."""
+"""Check that a stage will find its input: sources and scores of earlier stages, folders, files and models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hardneg_plugin.training.base_model import STATIC
 
 
 class Outlook:
-    """What the stages of a system have written before the next one."""
+    """Sources and scores that the stages of a system write, one stage after another."""
 
     def __init__(self) -> None:
         self._sources: list[str] = []

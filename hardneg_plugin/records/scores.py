@@ -34,7 +34,7 @@ def with_scores(
 
 
 class ScoreSteps(NamedTuple):
-    """How a source's scores change down its lists.
+    """Changes of a source's scores down its lists.
 
     :param falling: Neighbouring places whose score falls.
     :param rising: Those whose score rises.

@@ -145,7 +145,7 @@ class _Run:
         return report
 
     def _asks(self) -> bool:
-        """Whether a stage that is still to be computed asks the model of the recipe."""
+        """Tell whether a stage that is still to be computed asks the model of the recipe."""
         return any(
             stage.params.get(CHAT_GENERATOR, LLM) == LLM and asks_model(stage)
             for stages in self._recipe.systems.values()

@@ -1,4 +1,4 @@
-"""Why a model cannot be loaded, in words that fit this package's own options."""
+"""Explain a model that cannot be loaded, in words that fit this package's own options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models whose cards ask for a text before queries or passages, told from their names."""
+"""Models whose cards ask for a text before queries or passages, recognised by their names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _told: set[str] = set()
 
 
 class Prompts(NamedTuple):
-    """Texts before queries and passages; empty where there is none."""
+    """Texts before queries and passages; an empty one adds nothing."""
 
     query: str
     passage: str

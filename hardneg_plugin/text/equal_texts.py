@@ -1,4 +1,4 @@
-"""Which passages of a corpus have equal texts, so that a text is found once under all its ids."""
+"""Group passages of a corpus that have equal texts, so that a text is found once under all its ids."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _Meant = tuple[frozenset[str], ...]
 
 
 class Claims(NamedTuple):
-    """What of a text must be the same in a copy, each kind in reading order.
+    """Parts of a text that must be the same in a copy, each kind in reading order.
 
     :param numbers: Numbers and the letters glued to them.
     :param symbols: Signs, operators, currencies, percent and degree signs.
@@ -48,7 +48,7 @@ class Claims(NamedTuple):
 
 
 def tells_apart(first: str, second: str) -> bool:
-    """Tell whether two near-copies differ in what matters, so that one is no copy of the other.
+    """Tell whether two near-copies differ in what matters, and so count as two texts.
 
     That is a number, a date, a unit, a code of a model or section, a sign or operator, percent, or a negation. Where
     neither has such a thing that the other lacks, they differ in wording alone.
@@ -153,7 +153,7 @@ def _other_words(one: Claims, other: Claims) -> bool:
 
 
 def _other_letters(one: Claims, other: Claims) -> bool:
-    """Tell whether texts name things by other letters (plan A, plan B); an article more or less is no such thing."""
+    """Tell whether texts name things by other letters (plan A, plan B); an article more or less does not count."""
     if len(one.letters) == len(other.letters):
         return one.letters != other.letters
     first, second = Counter(one.letters), Counter(other.letters)

@@ -20,7 +20,7 @@ _SHORTEST_INFLECTED = 5
 
 
 class Negations(NamedTuple):
-    """How some languages negate.
+    """Words and parts of words by which some languages negate.
 
     :param words: Whole words.
     :param parts: Pieces of words; None where there are none.
@@ -41,7 +41,7 @@ class Negations(NamedTuple):
 
 
 class Meanings(NamedTuple):
-    """What words mean, such as the unit of which each is a name.
+    """Meanings of words, such as the unit that each names.
 
     :param words: Word → its meanings.
     :param unspaced: Finds such words in scripts that glue words together; None where there are none.

@@ -205,7 +205,7 @@ class LevelledKeys:
         self._levelled: dict[int, int] = {}
 
     def of(self, texts: Sequence[str]) -> list[int]:
-        """Return the hash of each text's levelled form; of its own where nothing is left of it."""
+        """Return the hash of each text's levelled form; of the text itself where the form is empty."""
         return [self._levelled[key] for key in self.exact(texts)]
 
     def exact(self, texts: Sequence[str]) -> list[int]:

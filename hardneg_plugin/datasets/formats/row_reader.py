@@ -55,7 +55,7 @@ class RowReader:
 
     @property
     def unread(self) -> dict[str, int]:
-        """What was found and not kept → rows."""
+        """Parts of rows that were found and not kept → number of rows."""
         return dict(sorted((self._unread + self._layout.lost).items()))
 
     def _take_in(self, new: list[str]) -> None:

@@ -30,7 +30,7 @@ _FILE = "examples"
 
 
 class DrawnFrom(NamedTuple):
-    """Where candidates come from: labels are bound to it.
+    """The origin of candidates: labels are bound to it.
 
     :param run: Name of the run's recipe; ``examples`` for a file of examples, which may be moved.
     :param system: The system; empty where a stage was named.
