@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hardneg_plugin.errors import WorkspaceError
+from hardneg_plugin.files import write_atomically
 
 MARKER = ".hardneg-run"
 LAYOUT = 2
@@ -13,9 +14,7 @@ LAYOUT = 2
 
 def mark_layout(folder: Path) -> None:
     """Mark a folder as a run folder of today's layout."""
-    partial = folder / f"{MARKER}.partial"
-    partial.write_text(f"{LAYOUT}\n", "utf-8")
-    partial.replace(folder / MARKER)
+    write_atomically(folder / MARKER, f"{LAYOUT}\n")
 
 
 def check_layout(folder: Path) -> None:
@@ -27,10 +26,23 @@ def check_layout(folder: Path) -> None:
     if not marker.is_file():
         return
     # The first layout had an empty marker.
-    found = marker.read_text("utf-8").strip() or "1"
+    found = marker.read_bytes().decode("utf-8", "replace").strip() or "1"
     if found != str(LAYOUT):
-        msg = (
-            f"{folder} was made by another version of hardneg (layout {found}, expected {LAYOUT}); "
-            "--if-exists overwrite starts it anew, --set name=… makes another run folder"
-        )
+        made = f"another version of hardneg made the folder (layout {found}, expected {LAYOUT})"
+        fault = made if found.isdecimal() else f"it is damaged: expected the layout {LAYOUT}, got {found!r:.40}"
+        msg = f"{marker}: {fault}; --if-exists overwrite starts it anew, --set name=… makes another run folder"
         raise WorkspaceError(msg)
+
+
+def run_of(source: Path) -> tuple[Path, tuple[str, int] | None] | None:
+    """Return the run folder that a path is, or lies in as the folder of a system's seed; None where it is neither.
+
+    :param source: ``runs/NAME`` or ``runs/NAME/systems/SYSTEM/seed-N``.
+    :returns: The run folder, and the system and seed if the path names them.
+    """
+    if (source / MARKER).is_file():
+        return source, None
+    parents = source.absolute().parents
+    if len(parents) < 3 or not (parents[2] / MARKER).is_file() or not source.name.startswith("seed-"):
+        return None
+    return parents[2], (parents[0].name, int(source.name.removeprefix("seed-")))

@@ -34,7 +34,7 @@ def test_a_folder_of_another_layout_is_refused_by_name_or_begun_anew(finished):
     marker = finished.folder / ".hardneg-run"
     for content, found in (("", "1"), ("9\n", "9")):
         marker.write_text(content)
-        message = f"run was made by another version of hardneg .layout {found}, expected 2.; --if-exists overwrite"
+        message = f"another version of hardneg made the folder .layout {found}, expected 2.; --if-exists overwrite"
         with pytest.raises(WorkspaceError, match=message):
             Workspace.open(finished.folder, "reuse")
         with pytest.raises(WorkspaceError, match=message):
