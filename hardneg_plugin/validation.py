@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt, Predicate
+from annotated_types import Ge, Gt, Le, Lt, MinLen, Predicate
 
 _SCALARS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 _LISTS, _MAPPINGS = (list, tuple, Sequence), (dict, Mapping)
@@ -37,6 +37,7 @@ def is_not_blank(text: str) -> bool:
 
 Name = Annotated[str, Predicate(is_not_blank), Words("a name")]
 ModelName = Annotated[str, Predicate(is_not_blank), Words("a folder or a hub id")]
+MetaKeys = Annotated[list[Name], MinLen(1), Words("a list of keys of Document.meta")]
 Count = Annotated[int, Ge(1)]
 Grade = Annotated[int, Ge(1), Words("a grade of at least 1")]
 Share = Annotated[float, Ge(0), Le(1)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from hardneg_plugin.components.corpus_parameter import check_corpus, open_corpus
 from hardneg_plugin.datasets import RetrievalDataset, load_dataset, with_options
 from hardneg_plugin.datasets.memory import from_judgements, from_pairs
+from hardneg_plugin.datasets.memory_tables import Batch, Table
 from hardneg_plugin.datasets.spec import spec_of_file
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import Corpus
@@ -34,7 +35,7 @@ def read_dataset(
     """
     if callable(getattr(corpus, "filter_documents", None)):
         check_corpus("mine", corpus)
-        corpus = StorePassages(open_corpus(corpus))
+        corpus = _table_of(open_corpus(corpus))
     if qrels is not None:
         if corpus is None:
             msg = "mine: qrels name passages by id; give the corpus they are in"
@@ -52,37 +53,15 @@ def read_dataset(
     return found if corpus is None else found.with_corpus(corpus)
 
 
-class StorePassages:
-    """The passages of a document store as a table, read from the cache whenever they are iterated.
+def _table_of(corpus: Corpus) -> Table:
+    """Return the passages of a document store as a table, read from the cache whenever it is iterated."""
 
-    :param corpus: The passages.
-    """
+    def batches() -> Iterator[Batch]:
+        for start in range(0, len(corpus), BATCH_ROWS):
+            rows = range(start, min(start + BATCH_ROWS, len(corpus)))
+            yield {"id": corpus.ids(rows), "text": corpus.texts(rows)}
 
-    column_names: ClassVar[list[str]] = ["id", "text"]
-
-    def __init__(self, corpus: Corpus) -> None:
-        self._corpus = corpus
-
-    def __iter__(self) -> Iterator[dict[str, str]]:
-        for rows in self._rows():
-            for identifier, text in zip(self._corpus.ids(rows), self._corpus.texts(rows), strict=True):
-                yield {"id": identifier, "text": text}
-
-    def __getitem__(self, column: str) -> Iterable[str]:
-        """Return a column, which may be iterated more than once."""
-        return _Column(self, column)
-
-    def _rows(self) -> Iterator[range]:
-        for start in range(0, len(self._corpus), BATCH_ROWS):
-            yield range(start, min(start + BATCH_ROWS, len(self._corpus)))
-
-
-class _Column:
-    def __init__(self, table: StorePassages, name: str) -> None:
-        self._table, self._name = table, name
-
-    def __iter__(self) -> Iterator[str]:
-        return (row[self._name] for row in self._table)
+    return Table(["id", "text"], batches)
 
 
 def _with_arguments(spec: str, columns: tuple[str | None, str | None], on_bad_row: Literal["error", "skip"]) -> str:

@@ -20,7 +20,7 @@ from hardneg_plugin.search.distinct import distinct_hits
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.text import analysis_fingerprint
 from hardneg_plugin.text.equal_texts import EqualTexts
-from hardneg_plugin.validation import Count, Name, NotNegative, Share
+from hardneg_plugin.validation import Count, MetaKeys, Name, NotNegative, Share
 
 
 @component
@@ -65,9 +65,9 @@ class BM25NegativeMiner(ReadsCorpus, StageComponent):
         language: str = "",
         source: Name = "bm25",
         filters: dict[str, Any] | None = None,
-        meta_fields: list[str] | None = None,
+        meta_fields: MetaKeys | None = None,
     ) -> None:
-        check_corpus("BM25NegativeMiner", corpus, filters, meta_fields)
+        check_corpus("BM25NegativeMiner", corpus, filters)
         self.corpus = corpus
         self.top_k = top_k
         self.k1 = k1

@@ -19,7 +19,7 @@ from hardneg_plugin.search.clusters import Clusters, corpus_clusters
 from hardneg_plugin.search.dense.search import encode
 from hardneg_plugin.search.encoder import DualEncoder, load_model
 from hardneg_plugin.text.equal_texts import EqualTexts
-from hardneg_plugin.validation import Count, ModelName, Name
+from hardneg_plugin.validation import Count, MetaKeys, ModelName, Name
 
 _NAME = "ClusterNegativeMiner"
 Around = Literal["positive", "query"]
@@ -72,9 +72,9 @@ class ClusterNegativeMiner(ReadsCorpus, StageComponent):
         batch_size: Count = 64,
         source: Name = "cluster",
         filters: dict[str, Any] | None = None,
-        meta_fields: list[str] | None = None,
+        meta_fields: MetaKeys | None = None,
     ) -> None:
-        check_corpus(_NAME, corpus, filters, meta_fields)
+        check_corpus(_NAME, corpus, filters)
         self.corpus = corpus
         self.model = model
         self.clusters = clusters

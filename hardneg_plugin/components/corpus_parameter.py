@@ -32,15 +32,10 @@ _EXAMPLES = 3
 logger = logging.getLogger(__name__)
 
 
-def check_corpus(
-    component: str,
-    corpus: object,
-    filters: Mapping[str, Any] | None = None,
-    meta_fields: Sequence[str] | None = None,
-) -> None:
-    """Check that a corpus is a spec or a document store, and what goes with a store; neither is opened.
+def check_corpus(component: str, corpus: object, filters: Mapping[str, Any] | None = None) -> None:
+    """Check that a corpus is a spec or a document store, and that filters go with a store; neither is opened.
 
-    :raises ParameterError: If it is neither, or filters or keys of meta cannot be used.
+    :raises ParameterError: If it is neither, or filters cannot be used.
     """
     store = not isinstance(corpus, type) and callable(getattr(corpus, "filter_documents", None))
     if not isinstance(corpus, str) and not store:
@@ -49,15 +44,6 @@ def check_corpus(
     if filters is not None and (not store or not isinstance(filters, Mapping)):
         msg = f"{component}: filters select documents of a store, as Haystack writes them; got {filters!r:.200}"
         raise ParameterError(msg + ("" if store else f" for the corpus {corpus!r:.80}"))
-    if meta_fields is not None:
-        _check_fields(component, meta_fields)
-
-
-def _check_fields(component: str, meta_fields: object) -> None:
-    keys = meta_fields if isinstance(meta_fields, list | tuple) else ()
-    if not keys or not all(isinstance(key, str) and key.strip() for key in keys):
-        msg = f"{component}: meta_fields must be a list of keys of Document.meta, got {meta_fields!r:.200}"
-        raise ParameterError(msg)
 
 
 def open_corpus(

@@ -31,7 +31,7 @@ from hardneg_plugin.search.encoder import DualEncoder, IdentifiedEncoder, Precis
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.search.prompt_families import tell_missing_prompts
 from hardneg_plugin.text.equal_texts import EqualTexts
-from hardneg_plugin.validation import Count, Name
+from hardneg_plugin.validation import Count, MetaKeys, Name
 
 _NAME = "DenseNegativeMiner"
 # Of the room under a promise; vectors and candidates need the rest.
@@ -121,13 +121,13 @@ class DenseNegativeMiner(ReadsCorpus, StageComponent):
         index: IndexKind = "exact",
         memory: Count | None = None,
         filters: dict[str, Any] | None = None,
-        meta_fields: list[str] | None = None,
+        meta_fields: MetaKeys | None = None,
         vectors: Literal["encode", "store"] = "encode",
         *,
         text_embedder: TextEmbedder | None = None,
         document_embedder: DocumentEmbedder | None = None,
     ) -> None:
-        check_corpus(_NAME, corpus, filters, meta_fields)
+        check_corpus(_NAME, corpus, filters)
         self.corpus = corpus
         self.model = model
         self.top_k, self.similarity = top_k, similarity

@@ -15,7 +15,7 @@ from hardneg_plugin.components.named_hits import named_hits
 from hardneg_plugin.components.released_stores import ReadsCorpus
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.text.equal_texts import EqualTexts
-from hardneg_plugin.validation import Count, Name
+from hardneg_plugin.validation import Count, MetaKeys, Name
 
 
 @component
@@ -50,9 +50,9 @@ class RandomNegativeMiner(ReadsCorpus, StageComponent):
         seed: int = 0,
         source: Name = "random",
         filters: dict[str, Any] | None = None,
-        meta_fields: list[str] | None = None,
+        meta_fields: MetaKeys | None = None,
     ) -> None:
-        check_corpus("RandomNegativeMiner", corpus, filters, meta_fields)
+        check_corpus("RandomNegativeMiner", corpus, filters)
         self.corpus = corpus
         self.top_k = top_k
         self.seed = seed

@@ -81,7 +81,8 @@ class RetrievalEvaluator(CheckedParameters):
         :param model: Folder or hub id of a sentence-transformers model.
         :returns: ``metrics``: metric → mean over all judged queries; ``languages``: language → metric → mean.
         :raises DatasetError: If the dataset cannot be read or has no such split.
-        :raises EvaluationError: If the model cannot be loaded, or a metric is unknown or looks deeper than ``top_k``.
+        :raises ModelError: If the model cannot be loaded.
+        :raises EvaluationError: If a metric is unknown or looks deeper than ``top_k``.
         """
         self.warm_up()
         assert self._data is not None

@@ -33,10 +33,12 @@ def table_of_values(value: Any) -> Table | None:
     """Return a value as a table; None where it cannot be one.
 
     Taken are a ``datasets.Dataset`` in any format, a data frame or table that pyarrow reads (pandas, polars, Arrow), a
-    list of dicts (the keys of all of them are columns), and a dict of columns.
+    list of dicts (the keys of all of them are columns), a dict of columns, and a :class:`Table` as it is.
 
     :raises DatasetError: If a data frame cannot be read.
     """
+    if isinstance(value, Table):
+        return value
     names = getattr(value, "column_names", None)
     if isinstance(names, list) and callable(getattr(value, "with_format", None)) and hasattr(value, "iter"):
         # A format such as torch or numpy would turn texts and numbers into something else.

@@ -187,7 +187,7 @@ MINER_CASES = (
                 "got InMemoryEmbeddingRetriever; give text_embedder, the embedder of its query, too",
             ),
             ({"retriever": InMemoryBM25Retriever}, "got the class InMemoryBM25Retriever; give an instance of it"),
-            ({"higher_is_better": "no"}, "higher_is_better must be one of True, False, None; got 'no'"),
+            ({"higher_is_better": "no"}, "higher_is_better must be true or false, got 'no'"),
         ),
         in_place_of_required=("text_embedder",),
     ),

@@ -139,7 +139,7 @@ def test_a_direction_that_the_order_contradicts_is_refused():
     documents = [replace(NILE, score=0.25), replace(AMAZON, score=1.5)]
     with pytest.raises(RecordError, match="higher_is_better is true, but the scores of source 'retriever' rise down"):
         builder.run(query="?", documents=documents, positives=[])
-    with pytest.raises(ParameterError, match="higher_is_better must be one of True, False, None; got 'yes'"):
+    with pytest.raises(ParameterError, match="higher_is_better must be true or false, got 'yes'"):
         ExampleBuilder(higher_is_better="yes")
 
 

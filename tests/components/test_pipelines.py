@@ -23,7 +23,7 @@ from hardneg_plugin import (
     SentenceTransformersTrainer,
     TripletBuilder,
 )
-from hardneg_plugin.errors import DatasetError, EvaluationError, ParameterError, RecordError, TrainingError
+from hardneg_plugin.errors import DatasetError, EvaluationError, ModelError, ParameterError, RecordError
 
 every_stage = pytest.mark.parametrize("case", STAGES, ids=named)
 
@@ -171,7 +171,7 @@ def failing(name: str, spec: str, tmp_path) -> tuple[Pipeline, type[Exception], 
         "BM25NegativeMiner": (chain(BM25NegativeMiner(spec)), RecordError, "already have a source 'bm25'"),
         "RandomNegativeMiner": (chain(RandomNegativeMiner(spec, source="bm25")), RecordError, "already have a source"),
         "NegativeSampler": (chain(NegativeSampler(source="dense")), RecordError, "no source 'dense'"),
-        "SentenceTransformersTrainer": (chain(TripletBuilder(), no_model), TrainingError, "no/such/base/model"),
+        "SentenceTransformersTrainer": (chain(TripletBuilder(), no_model), ModelError, "no/such/base/model"),
     }[name]
 
 

@@ -20,7 +20,7 @@ from hardneg_plugin import (
 )
 from hardneg_plugin.datasets.examples import ExampleShards
 from hardneg_plugin.datasets.spec import load_dataset
-from hardneg_plugin.errors import EvaluationError, RecordError
+from hardneg_plugin.errors import EvaluationError, ModelError, RecordError
 
 pytestmark = pytest.mark.integration
 
@@ -121,8 +121,16 @@ def test_an_empty_table_is_an_error(trainer):
 
 def test_a_pipeline_fits_shapes_that_are_trained_on(trainer, mined, tmp_path):
     built = TripletBuilder(shape="triplet", ids=True).run(examples=mined)["triplets"]
-    # 3, 4 and 3 candidates: ten rows in batches of two, two epochs.
-    assert trainer.run(triplets=built)["training"]["steps"] == 10
+    # 3, 4 and 3 candidates, of which the positives p1, k1 and p2 and their copies k4 and p9 are left out: five rows in
+    # batches of two, two epochs.
+    assert list(zip(built["positive_id"], built["negative_ids"], strict=True)) == [
+        ("p1", ["p3"]),
+        ("p1", ["p5"]),
+        ("p2", ["p4"]),
+        ("p2", ["p3"]),
+        ("k1", ["k2"]),
+    ]
+    assert trainer.run(triplets=built)["training"]["steps"] == 6
 
 
 # Evaluation
@@ -171,7 +179,7 @@ def test_a_metric_deeper_than_top_k_is_an_error_before_the_model_is_loaded(colou
 
 
 def test_a_model_that_is_not_there_is_named(colours):
-    with pytest.raises(EvaluationError, match="no/such/model"):
+    with pytest.raises(ModelError, match="there is no folder no/such/model"):
         RetrievalEvaluator(colours).run(model="no/such/model")
 
 
