@@ -230,7 +230,7 @@ def test_thinking_on_other_servers():
     assert (off["reasoning_effort"], off["chat_template_kwargs"]) == ("none", {"enable_thinking": False})
     low = body(think="low", generation_kwargs={"reasoning_effort": "medium"})
     assert (low["reasoning_effort"], low["max_tokens"] > 1000) == ("medium", True)
-    with pytest.raises(ParameterError, match="think must be true, false, low, medium, high, max or unset; got 'much'"):
+    with pytest.raises(ParameterError, match="think must be true, false, low, medium, high, max or unset, got 'much'"):
         StrictOpenAIChatGenerator(think="much")
 
 
