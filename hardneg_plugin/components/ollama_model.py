@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from haystack import logging
 
-from hardneg_plugin.errors import LLMError
+from hardneg_plugin.components.answer_body import read_answer
+from hardneg_plugin.components.bounded_http import client_arguments
+from hardneg_plugin.components.first_contact import Kind, first_answer, url_fault
+from hardneg_plugin.errors import LLMError, ParameterError
 from hardneg_plugin.llm.ollama_name import canonical_name
 
 logger = logging.getLogger(__name__)
+_KIND = Kind("Ollama server", "Ollama", "start it with `ollama serve`, or give its url")
+_SERVER_ERROR = 500
 
 
 class OllamaModel(NamedTuple):
@@ -32,20 +38,11 @@ def find_model(client: Any, name: str, num_ctx: int) -> OllamaModel:
     :param num_ctx: Tokens that are asked for, which Ollama lowers to those of the model without a word.
     :raises LLMError: If the server does not answer, or has no such model.
     """
-    from ollama import ResponseError
-
     where = str(client._client.base_url)
-    try:
-        models = {model.model: model.digest for model in client.list().models}
-    except ConnectionError as error:
-        msg = f"no Ollama server at {where}: start it with `ollama serve`, or give its url"
-        raise LLMError(msg) from error
-    except (ResponseError, ValueError, AttributeError) as error:
-        msg = f"the server at {where} does not answer as Ollama does ({str(error)[:200]}): check the url"
-        raise LLMError(msg) from error
+    models = {model.model: model.digest for model in first_answer(lambda: _listed(client), where, _KIND)}
     digests = {canonical_name(known): digest or "" for known, digest in models.items() if known}
     digest = digests.get(canonical_name(name))
-    shown = _shown(client, name)
+    shown = first_answer(lambda: _shown(client, name), where, _KIND)
     if digest is None and shown is None:
         known = ", ".join(sorted(filter(None, models))) or "none"
         msg = f"Ollama at {where} has no model {name!r}: `ollama pull {name}` (it has: {known})"
@@ -61,14 +58,41 @@ def find_model(client: Any, name: str, num_ctx: int) -> OllamaModel:
     return OllamaModel(digest or "", context)
 
 
+def client_at(owner: str, url: str | None) -> Any:
+    """Return a client of the ollama library that keeps to the limits of an answer.
+
+    :param owner: Name of the component, for the message.
+    :param url: Address of the server; None takes ``OLLAMA_HOST``, else this machine.
+    :raises ParameterError: If the address cannot be one.
+    """
+    import httpx
+    from ollama import Client
+
+    given = url or os.environ.get("OLLAMA_HOST") or ""
+    fault = url_fault(given) if given else ""
+    if fault:
+        msg = f"{owner}: the url of an Ollama server {fault}"
+        raise ParameterError(msg)
+    return Client(host=url, **client_arguments(httpx.Client))
+
+
+def _listed(client: Any) -> Sequence[Any]:
+    from ollama import ListResponse
+
+    return read_answer(client._request_raw("GET", "/api/tags").content, ListResponse).models
+
+
 def _shown(client: Any, name: str) -> Mapping[str, Any] | None:
     """Return what the server knows of a model's make; None where it has no such model, or no such page."""
-    from ollama import ResponseError
+    from ollama import ResponseError, ShowResponse
 
     try:
-        return dict(client.show(name).modelinfo or {})
-    except (ResponseError, ValueError, AttributeError):
+        response = client._request_raw("POST", "/api/show", json={"model": name})
+    except ResponseError as error:
+        if error.status_code >= _SERVER_ERROR:
+            raise
         return None
+    return dict(read_answer(response.content, ShowResponse).modelinfo or {})
 
 
 def _context(made: Mapping[str, Any]) -> int | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
@@ -13,16 +12,17 @@ from urllib.parse import urlsplit
 
 import regex
 from haystack import logging
+from pydantic import BaseModel
 
-from hardneg_plugin.errors import LLMError, ParameterError
-from hardneg_plugin.llm.failures import Failure, failure_of
+from hardneg_plugin.components.answer_body import read_answer
+from hardneg_plugin.components.first_contact import Kind, first_answer, url_fault
+from hardneg_plugin.errors import ParameterError
 
 logger = logging.getLogger(__name__)
 OPENAI = "https://api.openai.com/v1"
 _VERSION = regex.compile(r"v\d+\w*")
-_CONNECT_SECONDS = 5.0
-# A server that loads its model says that it is busy.
-_TRIES, _WAIT_SECONDS = 30, 2.0
+_KIND = Kind("language model", "OpenAI's API")
+_NO_PAGE = (404, 405)
 # Some servers give the time of the question as that of the model.
 _NOW_SECONDS = 120
 _OLLAMA = "library"
@@ -38,13 +38,6 @@ class Address(NamedTuple):
     url: str
     is_openai: bool
 
-    @staticmethod
-    def timeouts(seconds: float) -> Any:
-        """Return the limits of a call: of its connection, and of all else."""
-        from openai import Timeout
-
-        return Timeout(seconds, connect=_CONNECT_SECONDS)
-
 
 def server_address(owner: str, url: str | None) -> Address:
     """Return where a server stands.
@@ -54,7 +47,7 @@ def server_address(owner: str, url: str | None) -> Address:
     :raises ParameterError: If it is no address of HTTP.
     """
     url = url or os.environ.get("OPENAI_BASE_URL") or OPENAI
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+    if url_fault(url) or "://" not in url:
         msg = f"{owner}: the url must begin with http:// or https://, such as http://127.0.0.1:8000/v1; got {url!r}"
         raise ParameterError(msg)
     return Address(url, str(urlsplit(url).hostname).endswith("api.openai.com"))
@@ -65,10 +58,9 @@ def address_fault(url: str) -> str:
 
     :param url: The address.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        return f"cannot be read: {error}"
+    if fault := url_fault(url):
+        return fault
+    parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return f"expected http://HOST:PORT/v1 or https://…, got {url!r}"
     if not any(_VERSION.fullmatch(part) for part in parts.path.split("/")):
@@ -98,28 +90,25 @@ def find_served(client: Any, model: str, address: Address) -> ServedModel:
     :param address: Where the server stands.
     :raises LLMError: If it does not answer.
     """
-    for left in range(_TRIES - 1, -1, -1):
+    from openai import APIStatusError
+
+    def ask() -> ServedModel:
         try:
             response = client.models.with_raw_response.list()
-            return _described(json.loads(response.text), model, _time_of(response.headers))
-        except Exception as error:
-            failure = failure_of(error)
-            if getattr(error, "status_code", None) in (404, 405):
+        except APIStatusError as error:
+            if error.status_code in _NO_PAGE:
                 return ServedModel()
-            if not _is_loading(failure) or not left:
-                raise LLMError(_message(failure, address)) from error
-            time.sleep(_WAIT_SECONDS)
-    raise AssertionError
+            raise
+        listed = read_answer(response.content, _Models)
+        return _described(listed.data or [], model, _time_of(response.headers))
+
+    return first_answer(ask, address.url, _KIND)
 
 
-def _is_loading(failure: Failure) -> bool:
-    return failure.kind == "passing" and "load" in failure.words.lower()
+class _Models(BaseModel):
+    """The page of models."""
 
-
-def _message(failure: Failure, address: Address) -> str:
-    words = f" ({failure.words})" if failure.words else ""
-    remedy = f"; {failure.remedy}" if failure.remedy else ""
-    return f"no language model at {address.url}: {failure.reason}{words}{remedy}"
+    data: list[dict[str, Any]] | None
 
 
 def _time_of(headers: Mapping[str, str]) -> float:
@@ -130,21 +119,24 @@ def _time_of(headers: Mapping[str, str]) -> float:
         return time.time()
 
 
-def _described(listed: Any, model: str, now: float) -> ServedModel:
-    entries = listed.get("data") if isinstance(listed, Mapping) else None
-    entries = [entry for entry in entries or () if isinstance(entry, Mapping)]
-    own = [entry for entry in entries if model in (entry.get("id"), *(entry.get("aliases") or ()))]
+def _described(entries: Sequence[Mapping[str, Any]], model: str, now: float) -> ServedModel:
+    own = [entry for entry in entries if model in (entry.get("id"), *_texts(entry.get("aliases")))]
     # A server of one model answers by it, whatever name it is called by.
     entry = own[0] if own else (entries[0] if len(entries) == 1 else None)
     if entry is None:
         return ServedModel()
     if entry.get("owned_by") == _OLLAMA:
         logger.warning("this is Ollama, whose /v1 may cut a prompt without a word: `api: ollama` refuses what is cut")
-    meta = dict(entry.get("meta") or {})
+    meta = dict(found) if isinstance(found := entry.get("meta"), Mapping) else {}
     context = meta.pop("n_ctx", None) or entry.get("max_model_len")
     facts = {"id": entry.get("id"), "meta": meta}
     for name in ("created", "root", "owned_by"):
         value = entry.get(name)
-        if value is not None and not (name == "created" and abs(float(value) - now) < _NOW_SECONDS):
+        is_now = name == "created" and isinstance(value, int | float) and abs(value - now) < _NOW_SECONDS
+        if value is not None and not is_now:
             facts[name] = value
     return ServedModel(facts, context if isinstance(context, int) else None)
+
+
+def _texts(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

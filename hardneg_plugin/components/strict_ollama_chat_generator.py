@@ -11,15 +11,17 @@ from haystack import component, default_from_dict, default_to_dict
 from haystack.dataclasses import ChatMessage
 from haystack_integrations.components.generators.ollama import OllamaChatGenerator
 
+from hardneg_plugin.components.answer_body import read_answer
+from hardneg_plugin.components.bounded_http import client_arguments
 from hardneg_plugin.components.checked import CheckedParameters
-from hardneg_plugin.components.ollama_model import OllamaModel, find_model
+from hardneg_plugin.components.ollama_model import OllamaModel, client_at, find_model
 from hardneg_plugin.components.thinking import UNSET, Thinking, limit_of
+from hardneg_plugin.llm.deadline import within
 from hardneg_plugin.llm.request import Message
 from hardneg_plugin.llm.token_count import fewest_tokens, was_cut
 from hardneg_plugin.validation import Count, NotNegative
 
 _NAME = "StrictOllamaChatGenerator"
-_CONNECT_SECONDS = 5.0
 
 
 class PromptTooLongError(ValueError):
@@ -49,7 +51,7 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
     :param url: Address of the server; None takes ``OLLAMA_HOST``, else this machine's port 11434.
     :param num_ctx: Tokens of prompt and answer together, at most those of the model. Another value makes the server
         load the model again.
-    :param timeout: Seconds to wait for an answer, the server's queue included.
+    :param timeout: Seconds until the whole answer is here, the server's queue included.
     :param seed: Seed of the model.
     :param logprobs: Likeliest tokens whose log-probabilities are asked for, 0 to 20.
     :param keep_alive: How long the server keeps the model loaded after a call.
@@ -105,11 +107,10 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
         :raises LLMError: If the server does not answer, or has no such model.
         """
         if self._client is None:
-            from ollama import Client
-
-            self._client = Client(host=self.url, timeout=self._timeouts())
+            self._client = client_at(_NAME, self.url)
         if self._found is None:
-            self._found = find_model(self._client, self.model, self._options({})["num_ctx"])
+            with within(self._seconds):
+                self._found = find_model(self._client, self.model, self._options({})["num_ctx"])
 
     async def warm_up_async(self) -> None:
         """Find the server and the model; the check itself is one short call that waits.
@@ -119,10 +120,9 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
         if self._found is None:
             await asyncio.to_thread(self.warm_up)
 
-    def _timeouts(self) -> Any:
-        import httpx
-
-        return httpx.Timeout(self.timeout, connect=_CONNECT_SECONDS)
+    @property
+    def _seconds(self) -> float:
+        return float(self.timeout)
 
     @property
     def where(self) -> str:
@@ -165,7 +165,9 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
         self.warm_up()
         assert self._client is not None
         question = self._question(messages, generation_kwargs, response_format)
-        return self._answer(messages, self._client._request(_answer_class(), **question))
+        with within(self._seconds):
+            response = self._client._request_raw(**question)
+        return self._answer(messages, read_answer(response.content, _answer_class()))
 
     @component.output_types(replies=list[ChatMessage])
     async def run_async(  # type: ignore[override]
@@ -184,15 +186,18 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
         """
         await self.warm_up_async()
         question = self._question(messages, generation_kwargs, response_format)
-        return self._answer(messages, await self._client_of_loop()._request(_answer_class(), **question))
+        with within(self._seconds):
+            response = await self._client_of_loop()._request_raw(**question)
+        return self._answer(messages, read_answer(response.content, _answer_class()))
 
     def _client_of_loop(self) -> Any:
         """Return the client of the running event loop: connections of another loop died with it."""
+        import httpx
         from ollama import AsyncClient
 
         loop = asyncio.get_running_loop()
         if self._of_loop is None or self._of_loop[0] is not loop:
-            self._of_loop = loop, AsyncClient(host=self.url, timeout=self._timeouts())
+            self._of_loop = loop, AsyncClient(host=self.url, **client_arguments(httpx.AsyncClient))
         return self._of_loop[1]
 
     async def close_async(self) -> None:

@@ -12,11 +12,14 @@ from haystack.components.generators.chat.openai import OpenAIChatGenerator
 from haystack.dataclasses import ChatMessage
 from haystack.utils import Secret
 
+from hardneg_plugin.components.answer_body import Completion, read_answer
+from hardneg_plugin.components.bounded_http import client_arguments
 from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.components.served_model import ServedModel, find_served, server_address
 from hardneg_plugin.components.strict_ollama_chat_generator import PromptTooLongError, plain
 from hardneg_plugin.components.thinking import UNSET, Thinking, limit_of
 from hardneg_plugin.errors import LLMError
+from hardneg_plugin.llm.deadline import within
 from hardneg_plugin.llm.token_count import fewest_tokens
 from hardneg_plugin.validation import Count, NotNegative
 
@@ -48,7 +51,7 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
     :param model: Name of the model, as ``/v1/models`` shows it.
     :param api_base_url: Address of the server, with ``/v1``; None takes ``OPENAI_BASE_URL``, else OpenAI's own.
     :param api_key: Key, from the environment; a server that reads none needs none.
-    :param timeout: Seconds to wait for an answer, the server's queue included.
+    :param timeout: Seconds until the whole answer is here, the server's queue included.
     :param seed: Seed of the model.
     :param logprobs: Likeliest tokens whose log-probabilities are asked for, 0 to 20.
     :param max_tokens: Most tokens of an answer, in place of what each question takes.
@@ -112,11 +115,13 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
         :raises LLMError: If the server does not answer, or needs a key that is not there.
         """
         if self.client is None:
-            from openai import OpenAI
+            from openai import DefaultHttpxClient, OpenAI
 
-            self.client = OpenAI(**self._arguments())
+            http = DefaultHttpxClient(**client_arguments(DefaultHttpxClient))
+            self.client = OpenAI(**self._arguments(), http_client=http)
         if self._served is None:
-            self._served = find_served(self.client, self.model, self._address)
+            with within(self._seconds):
+                self._served = find_served(self.client, self.model, self._address)
 
     async def warm_up_async(self) -> None:
         """Find the server and the model; the check itself is one short call that waits.
@@ -134,9 +139,14 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
         return {
             "api_key": key or _NO_KEY,
             "base_url": self.where,
-            "timeout": self._address.timeouts(float(self.timeout or 0)),
+            # The limit of the whole answer is kept where its bytes come in.
+            "timeout": None,
             "max_retries": 0,
         }
+
+    @property
+    def _seconds(self) -> float:
+        return float(self.timeout or 0)
 
     def identity(self) -> dict[str, Any]:
         """Return what decides over answers besides the request: what the server says of the model, and options."""
@@ -187,7 +197,9 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
         self.warm_up()
         assert self.client is not None
         question = self._question(messages, generation_kwargs, response_format)
-        return self._answer(messages, self.client.chat.completions.create(**question))
+        with within(self._seconds):
+            response = self.client.chat.completions.with_raw_response.create(**question)
+        return self._answer(messages, read_answer(response.content, Completion))
 
     @component.output_types(replies=list[ChatMessage])
     async def run_async(  # type: ignore[override]
@@ -206,15 +218,18 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
         """
         await self.warm_up_async()
         question = self._question(messages, generation_kwargs, response_format)
-        return self._answer(messages, await self._client_of_loop().chat.completions.create(**question))
+        with within(self._seconds):
+            response = await self._client_of_loop().chat.completions.with_raw_response.create(**question)
+        return self._answer(messages, read_answer(response.content, Completion))
 
     def _client_of_loop(self) -> Any:
         """Return the client of the running event loop: connections of another loop died with it."""
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         loop = asyncio.get_running_loop()
         if self._of_loop is None or self._of_loop[0] is not loop:
-            self._of_loop = loop, AsyncOpenAI(**self._arguments())
+            http = DefaultAsyncHttpxClient(**client_arguments(DefaultAsyncHttpxClient))
+            self._of_loop = loop, AsyncOpenAI(**self._arguments(), http_client=http)
         return self._of_loop[1]
 
     async def close_async(self) -> None:
@@ -234,7 +249,7 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
         # In the body of the request as they are: the client's own list of options is OpenAI's.
         return {"model": self.model, "messages": written, "extra_body": options}
 
-    def _answer(self, messages: list[ChatMessage], completion: Any) -> dict[str, list[ChatMessage]]:
+    def _answer(self, messages: list[ChatMessage], completion: Completion) -> dict[str, list[ChatMessage]]:
         choice, usage = completion.choices[0], completion.usage
         read, written = (usage.prompt_tokens, usage.completion_tokens) if usage else (None, None)
         context = self._served.context if self._served else None
@@ -251,7 +266,7 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
             "logprobs": choice.logprobs.model_dump() if choice.logprobs else None,
         }
         # llama.cpp says how long it worked, without the time in its queue.
-        timings = (completion.model_extra or {}).get("timings") or {}
-        if {"prompt_ms", "predicted_ms"} <= timings.keys():
-            meta["total_duration"] = int((timings["prompt_ms"] + timings["predicted_ms"]) * 1e6)
+        worked = completion.timings
+        if worked is not None and worked.prompt_ms is not None and worked.predicted_ms is not None:
+            meta["total_duration"] = int((worked.prompt_ms + worked.predicted_ms) * 1e6)
         return {"replies": [ChatMessage.from_assistant(choice.message.content or "", meta=meta)]}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -28,7 +31,12 @@ _TIMEOUTS = frozenset({"TimeoutException", "APITimeoutError"})
 _CONNECTION = frozenset({"TransportError", "NetworkError", "ProtocolError", "APIConnectionError"})
 _UNREADABLE = frozenset({"JSONDecodeError", "APIResponseValidationError", "ValidationError"})
 _BAD_URL = frozenset({"UnsupportedProtocol", "InvalidURL"})
+_SECONDS = re.compile(r"\d+(\.\d+)?")
 _FILTERED = "ContentFilterFinishReasonError"
+
+
+class BrokenAnswerError(ValueError):
+    """A response that its server calls a success, and that is no answer; the text says what came instead."""
 
 
 class Failure(NamedTuple):
@@ -38,12 +46,14 @@ class Failure(NamedTuple):
     :param reason: A few fixed words, to be counted.
     :param remedy: What the user can do; empty where nothing is known.
     :param words: What the server said, shortened; empty where it said nothing.
+    :param wait: Seconds that the server asks to be left alone (``Retry-After``); None where it asks for none.
     """
 
     kind: Kind
     reason: str
     remedy: str = ""
     words: str = ""
+    wait: float | None = None
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -59,12 +69,12 @@ def failure_of(error: BaseException) -> Failure:
     for each in chain:
         if _names(each) & _BAD_URL:
             return Failure("final", f"the url cannot be used: {each}", "give it as http://HOST:PORT, or https://…")
+        if isinstance(each, BrokenAnswerError):
+            return _of_broken(str(each))
     for each in chain:
         failure = _of_error(each)
         if failure is not None:
-            return failure
-    if isinstance(error, AttributeError) and _raised_in(error, "ollama"):
-        return Failure("passing", UNREADABLE, "look for a proxy between here and the server")
+            return failure._replace(wait=_wait(chain)) if failure.kind == "passing" else failure
     return Failure("final", f"{type(error).__name__}: {error}")
 
 
@@ -87,12 +97,28 @@ def _names(error: BaseException) -> set[str]:
     return {cls.__name__ for cls in type(error).__mro__}
 
 
-def _raised_in(error: BaseException, package: str) -> bool:
-    """Tell whether a package raised the error; ollama-python fails on error bodies that are JSON but not an object."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).split(".")[0] == package
+def _wait(chain: Sequence[BaseException]) -> float | None:
+    """Return the seconds that a response asks to wait, whether it gives them or a date of its clock."""
+    responses = (getattr(each, "response", None) for each in chain)
+    headers = next((found for each in responses if (found := getattr(each, "headers", None))), {})
+    told = str(headers.get("retry-after", "")).strip()
+    try:
+        seconds = float(told) if _SECONDS.fullmatch(told) else _moment(told) - _now(headers)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(seconds, 0.0)
+
+
+def _moment(date: str) -> float:
+    return parsedate_to_datetime(date).timestamp()
+
+
+def _now(headers: Mapping[str, str]) -> float:
+    """Return the time of the server's clock, or of this machine's where it does not say."""
+    try:
+        return _moment(headers["date"])
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return time.time()
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -138,6 +164,21 @@ def _message_of(body: Any) -> str:
 def _too_long() -> tuple[str, ...]:
     lines = _PHRASES.read_text("utf-8").splitlines()
     return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def words_of(body: Mapping[str, Any]) -> str:
+    """Return the message of an error that a server reports as JSON.
+
+    :param body: The JSON, which may hold further JSON as a text.
+    """
+    return _message_of(body)
+
+
+def _of_broken(said: str) -> Failure:
+    words = said[:_MOST_CHARS]
+    if any(phrase in said.lower() for phrase in _too_long()):
+        return Failure("request", TOO_LONG, "raise num_ctx, or cut the passages shorter", words)
+    return Failure("passing", UNREADABLE, "look for a proxy between here and the server", words)
 
 
 def _of_status(status: int, said: str) -> Failure:

@@ -10,6 +10,7 @@ import xxhash
 
 from hardneg_plugin.components import stage_class
 from hardneg_plugin.components.chat_client import answer_parameters
+from hardneg_plugin.components.first_contact import url_fault
 from hardneg_plugin.components.served_model import address_fault
 from hardneg_plugin.errors import HardnegError
 from hardneg_plugin.llm.budget import Budget
@@ -128,6 +129,8 @@ def _address_errors(api: str, url: str | None) -> list[str]:
     if api == "openai":
         fault = address_fault(url)
         return [f"llm.url: {fault}"] if fault else []
+    if fault := url_fault(url):
+        return [f"llm.url: {fault}"]
     if url.rstrip("/").endswith("/v1"):
         return [f"llm.url: Ollama's own API has no /v1: give {url.rstrip('/').removesuffix('/v1')}, or `api: openai`"]
     return []
