@@ -36,6 +36,7 @@ def is_not_blank(text: str) -> bool:
 
 
 Name = Annotated[str, Predicate(is_not_blank), Words("a name")]
+FolderName = Annotated[str, Predicate(is_not_blank), Words("a folder")]
 ModelName = Annotated[str, Predicate(is_not_blank), Words("a folder or a hub id")]
 MetaKeys = Annotated[list[Name], MinLen(1), Words("a list of keys of Document.meta")]
 Count = Annotated[int, Ge(1)]

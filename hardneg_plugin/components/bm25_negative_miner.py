@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,18 +10,21 @@ from haystack import component
 from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
+from hardneg_plugin.checksums import sums_of
 from hardneg_plugin.components.base import StageComponent
 from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus
 from hardneg_plugin.components.named_hits import named_hits
 from hardneg_plugin.components.released_stores import ReadsCorpus
+from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
 from hardneg_plugin.search.bm25.build import METHOD
 from hardneg_plugin.search.bm25.index import INDEX_VERSION, K1, B, BM25Index
+from hardneg_plugin.search.bm25.saved import SavedBM25Index
 from hardneg_plugin.search.distinct import distinct_hits
 from hardneg_plugin.search.hits import Hits
 from hardneg_plugin.text import analysis_fingerprint
 from hardneg_plugin.text.equal_texts import EqualTexts
-from hardneg_plugin.validation import Count, MetaKeys, Name, NotNegative, Share
+from hardneg_plugin.validation import Count, FolderName, MetaKeys, Name, NotNegative, Share
 
 
 @component
@@ -51,7 +55,10 @@ class BM25NegativeMiner(ReadsCorpus, StageComponent):
     :param source: Name under which rank and score are kept.
     :param filters: Haystack metadata filters that select documents of a store; None takes all.
     :param meta_fields: Keys of ``Document.meta`` that a store's passages keep, such as ``source_id``; None keeps none.
-    :raises ParameterError: If a number is out of range, ``corpus`` is no corpus, or ``source`` is blank.
+    :param index: Folder of an index of the same passages, in the order of the corpus's rows, that bm25s saved with its
+        vocabulary; its own ``k1`` and ``b`` hold. None builds an index in the cache.
+    :raises ParameterError: If a number is out of range, ``corpus`` is no corpus, ``source`` is blank, or ``k1`` or
+        ``b`` is given with an ``index``.
     """
 
     version: ClassVar[int] = 2
@@ -66,8 +73,12 @@ class BM25NegativeMiner(ReadsCorpus, StageComponent):
         source: Name = "bm25",
         filters: dict[str, Any] | None = None,
         meta_fields: MetaKeys | None = None,
+        index: FolderName | None = None,
     ) -> None:
         check_corpus("BM25NegativeMiner", corpus, filters)
+        if index is not None and (k1, b) != (K1, B):
+            msg = "BM25NegativeMiner: k1 and b are those that the index was made with; leave them out, or index"
+            raise ParameterError(msg)
         self.corpus = corpus
         self.top_k = top_k
         self.k1 = k1
@@ -76,8 +87,9 @@ class BM25NegativeMiner(ReadsCorpus, StageComponent):
         self.source = source
         self.filters = filters
         self.meta_fields = meta_fields
+        self.index = index
         self._open: OpenCorpus = OpenCorpus(corpus, filters, meta_fields)
-        self._index: BM25Index | None = None
+        self._index: BM25Index | SavedBM25Index | None = None
 
     @property
     def added_candidates(self) -> int:
@@ -94,10 +106,26 @@ class BM25NegativeMiner(ReadsCorpus, StageComponent):
         """Return fingerprints of rules outside this class that decide over the result."""
         return [analysis_fingerprint(), METHOD, f"{INDEX_VERSION}", f"k1={K1} b={B}"]
 
+    def identity_of_inputs(self) -> dict[str, object]:
+        """Return parameter → what stands for it in a fingerprint: the files of a saved index as they are now.
+
+        :raises ParameterError: If its folder is not there.
+        """
+        return {} if self.index is None else {"index": sums_of(_folder(self.index))}
+
     def warm_up(self) -> None:
-        """Build the index in the cache, or open it there; again where a store has another number of documents."""
+        """Build the index in the cache, or open it there; again where a store has another number of documents.
+
+        :raises ParameterError: If there is no saved index in the folder ``index``.
+        :raises DatasetError: If the saved index has another number of passages than the corpus.
+        """
         if self._open.warm_up() or self._index is None:
-            self._index = BM25Index(self._open.corpus, k1=self.k1, b=self.b)
+            corpus = self._open.corpus
+            self._index = (
+                BM25Index(corpus, k1=self.k1, b=self.b)
+                if self.index is None
+                else SavedBM25Index(_folder(self.index), len(corpus))
+            )
 
     def _forget(self) -> None:
         self._open.forget()
@@ -119,14 +147,14 @@ class BM25NegativeMiner(ReadsCorpus, StageComponent):
         """
         self.warm_up()
         assert self._index is not None
-        index = self._index
-        depth = min(self.top_k, len(index.corpus))
+        index, corpus = self._index, self._open.corpus
+        depth = min(self.top_k, len(corpus))
 
         def search(positions: NDArray[np.int64], k: int) -> Hits:
             asked = [examples[position] for position in positions.tolist()]
             return index.search([one.query for one in asked], [one.language or self.language for one in asked], k)
 
-        return distinct_hits(search, len(examples), depth, EqualTexts.of(index.corpus))
+        return distinct_hits(search, len(examples), depth, EqualTexts.of(corpus))
 
     def add(self, examples: list[MiningExample], found: Hits) -> list[MiningExample]:
         """Add what was found to the candidates: the other half of :meth:`run`.
@@ -134,8 +162,15 @@ class BM25NegativeMiner(ReadsCorpus, StageComponent):
         :param examples: Those that were searched for.
         :param found: What :meth:`search` returned for them.
         """
-        assert self._index is not None
-        corpus = self._index.corpus
+        corpus = self._open.corpus
         rows = named_hits(found.rows, examples, corpus, EqualTexts.of(corpus))
         table = merge_source(table_of(examples), self.source, corpus, rows, found.scores)
         return with_table(examples, table)
+
+
+def _folder(name: str) -> Path:
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        msg = f"BM25NegativeMiner: index: there is no folder {name}"
+        raise ParameterError(msg)
+    return folder

@@ -65,6 +65,7 @@ def missing_inputs(resolved: Mapping[str, Any]) -> Iterator[str]:
             path = f"systems.{system}[{number}].{name}"
             yield from _missing_model(params.get("model"), f"{path}.model")
             yield from _missing_data(params.get("corpus"), f"{path}.corpus")
+            yield from _missing_folder(params.get("index") if name == "bm25" else None, f"{path}.index")
             labels = params.get("labels")
             if isinstance(labels, str) and is_label_file(labels) and not Path(labels).expanduser().is_file():
                 yield f"{path}.labels: there is no file {labels}"
@@ -104,6 +105,11 @@ def _missing_model(model: object, what: str) -> Iterator[str]:
         local_folder(model, what)
     except HardnegError as error:
         yield str(error)
+
+
+def _missing_folder(folder: object, what: str) -> Iterator[str]:
+    if isinstance(folder, str) and not Path(folder).expanduser().is_dir():
+        yield f"{what}: there is no folder {folder}"
 
 
 def _missing_data(spec: object, what: str) -> Iterator[str]:

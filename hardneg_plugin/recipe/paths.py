@@ -16,6 +16,8 @@ from hardneg_plugin.training.base_model import STATIC
 _SPECS = {("data", "dataset"), ("evaluate", "dataset"), ("systems", "corpus")}
 _FILES = {("llm", "recorded"), ("data", "corpus")}
 _LABELS = {("systems", "labels")}
+# The dense stage has an `index`, too, which is a kind.
+_INDEX = ("bm25", "index")
 _MODELS = {("train", "base_model"), ("train", "guide"), ("train", "vocabulary"), ("systems", "model")}
 
 
@@ -35,7 +37,8 @@ def resolve_paths(value: Any, folder: Path, names: Sequence[str] = ()) -> Any:
     position = (names[0], names[-1])
     if position in _SPECS:
         return _spec(value, folder)
-    if position in _FILES or (position in _LABELS and is_label_file(value)):
+    index = names[0] == "systems" and tuple(names[-2:]) == _INDEX
+    if index or position in _FILES or (position in _LABELS and is_label_file(value)):
         return str((folder / Path(value).expanduser()).resolve())
     if position in _LABELS:
         return value if value == VERDICTS else _spec(value, folder)

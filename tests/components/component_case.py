@@ -30,7 +30,7 @@ class Case(NamedTuple):
     :param inputs: Sockets of `run`.
     :param outputs: Sockets that `run` fills.
     :param optional: Sockets that may stay empty.
-    :param in_place_of_required: Parameters that exclude a required one; the component's own tests cover them.
+    :param in_place_of_required: Parameters that exclude others; the component's own tests cover them.
     """
 
     name: str

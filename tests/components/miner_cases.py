@@ -33,6 +33,7 @@ MINER_CASES = (
             "source": "bm25",
             "filters": None,
             "meta_fields": None,
+            "index": None,
         },
         custom={"top_k": 7, "k1": 0.9, "b": 0.4, "language": "ko", "source": "words", "meta_fields": ["url"]},
         bad=(
@@ -48,8 +49,10 @@ MINER_CASES = (
             ({"b": 1.01}, "b must be a number from 0 to 1, got 1.01"),
             ({"b": -1}, "b must be a number from 0 to 1, got -1"),
             *NO_STORE,
+            ({"index": " "}, "index must be a folder, got ' '"),
+            ({"index": "saved", "k1": 0.9}, "k1 and b are those that the index was made with"),
         ),
-        in_place_of_required=("filters",),
+        in_place_of_required=("filters", "index"),
     ),
     Case(
         name="ClusterNegativeMiner",

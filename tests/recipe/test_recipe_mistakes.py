@@ -181,6 +181,7 @@ systems:
     - dense: {model: "system:fourth"}
     - cluster: {model: ./no-model}
     - budget: {labels: ./no-labels.csv, model: not an id}
+    - bm25: {index: ./no-index}
   fourth: []
 train: {base_model: ./no-base, epochz: 3}
 evaluate: {splits: [test], models: {given: ./no-given}}
@@ -203,6 +204,7 @@ MISTAKES = (
     "systems.third[1].cluster.model: there is no folder ",
     "systems.third[2].budget.model: there is no folder not an id, and it is no id of the Hugging Face Hub",
     "systems.third[2].budget.labels: there is no file ",
+    "systems.third[3].bm25.index: there is no folder ",
     "train.epochz: unknown key (did you mean 'epochs'? known: ",
     "train.base_model: there is no folder ",
     "evaluate.models.given: there is no folder ",
