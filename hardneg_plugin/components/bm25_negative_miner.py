@@ -119,7 +119,10 @@ class BM25NegativeMiner(ReadsCorpus, StageComponent):
         :raises ParameterError: If there is no saved index in the folder ``index``.
         :raises DatasetError: If the saved index has another number of passages than the corpus.
         """
-        if self._open.warm_up() or self._index is None:
+        if self._open.warm_up():
+            # Kept, it would be searched with other passages if the next one cannot be made.
+            self._index = None
+        if self._index is None:
             corpus = self._open.corpus
             self._index = (
                 BM25Index(corpus, k1=self.k1, b=self.b)

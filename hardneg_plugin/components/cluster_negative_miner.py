@@ -109,7 +109,10 @@ class ClusterNegativeMiner(ReadsCorpus, StageComponent):
         :raises ParameterError: If the model cannot be loaded, FAISS is not installed, or there are fewer passages than
             clusters.
         """
-        if self._open.warm_up() or self._clusters is None or self._encoder is None:
+        if self._open.warm_up():
+            # Kept, they would be taken for those of other passages if the next ones cannot be made.
+            self._clusters = None
+        if self._clusters is None or self._encoder is None:
             corpus, encoder = self._open.corpus, self._encoder or DualEncoder(load_model(self.model))
             number = self.clusters or max(1, round(len(corpus) ** 0.5))
             self._clusters = corpus_clusters(encoder, corpus, number, seed=self.seed, batch_size=self.batch_size)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import bm25s
 import pytest
+from haystack import Document
 from haystack.core.serialization import component_from_dict, component_to_dict
+from haystack.document_stores.in_memory import InMemoryDocumentStore
 
 from hardneg_plugin import BM25NegativeMiner, load_dataset
 from hardneg_plugin.errors import DatasetError, ParameterError
@@ -68,3 +70,14 @@ def test_the_index_is_written_to_yaml_and_read_again(spec, texts, tmp_path):
     miner = BM25NegativeMiner(spec, index=save_index(tmp_path / "saved", texts))
     written = component_to_dict(miner, "miner")
     assert component_from_dict(BM25NegativeMiner, written, "miner").index == str(tmp_path / "saved")
+
+
+def test_an_index_of_fewer_passages_stays_refused_once_the_store_has_grown(examples, texts, tmp_path):
+    store = InMemoryDocumentStore()
+    store.write_documents([Document(id=f"{number:02}", content=text) for number, text in enumerate(texts)])
+    miner = BM25NegativeMiner(store, index=save_index(tmp_path / "saved", texts))
+    miner.run(examples=examples)
+    store.write_documents([Document(id="later", content="later")])
+    for _ in range(2):
+        with pytest.raises(DatasetError, match=f"the corpus has {len(texts) + 1}"):
+            miner.run(examples=examples)
