@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
-from hardneg_plugin.checksums import folder_fault, seal_folder
+from hardneg_plugin.checksums import SEAL, folder_fault, seal_folder
 from hardneg_plugin.errors import CacheError
 from hardneg_plugin.outputs import MARK, mark_written, remove_empty, remove_written
 
@@ -230,4 +230,4 @@ def _remove(path: Path) -> None:
 
 def _size(path: Path) -> int:
     files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file() and file.name != MARK)
+    return sum(file.stat().st_size for file in files if file.is_file() and file.name not in (MARK, SEAL))

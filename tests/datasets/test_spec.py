@@ -121,7 +121,7 @@ def test_home_folder(make_beir, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("?seed=1", "unknown option seed; beir takes on_bad_row, max_text_chars, default_language"),
+        ("?seed=1", "unknown option seed; beir takes on_bad_row, max_text_chars, max_row_bytes, max_unpacked_bytes, "),
         ("?max_text_chars=many", "max_text_chars must be a whole number, got 'many'"),
         ("?max_text_chars=-1", "max_text_chars must be a whole number, got '-1'"),
     ],
