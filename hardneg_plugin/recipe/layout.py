@@ -21,16 +21,20 @@ def mark_layout(folder: Path) -> None:
 def check_layout(folder: Path) -> None:
     """Check that a run folder is of today's layout; one without a marker is not looked at.
 
-    :raises WorkspaceError: If another version made it, whose fingerprints mean something else.
+    :raises WorkspaceError: If another version made it, with fingerprints of another meaning, or its marker is damaged.
     """
     marker = folder / MARKER
     if not marker.is_file():
         return
     # The first layout had an empty marker.
-    found = marker.read_text("utf-8").strip() or "1"
+    found = marker.read_text("utf-8", "replace").strip() or "1"
+    if not found.isdecimal():
+        remedy = "--if-exists overwrite starts the run anew"
+        msg = f"{marker} is damaged: expected the layout, {LAYOUT}, got {found[:20]!r}; {remedy}"
+        raise WorkspaceError(msg)
     if found != str(LAYOUT):
         msg = (
             f"{folder} was made by another version of hardneg (layout {found}, expected {LAYOUT}); "
-            "--if-exists overwrite starts it anew, --set name=… makes another run folder"
+            f"--if-exists overwrite starts it anew, --set name=… makes another run folder; {MARKER} holds the layout"
         )
         raise WorkspaceError(msg)
