@@ -16,11 +16,11 @@ def visible(text: str) -> str:
     """Return a text with its control characters made visible: the escape character becomes ``␛``.
 
     An escape sequence thus cannot move the cursor, change a title, hide a line or write to the clipboard. Tabs and ends
-    of lines stay.
+    of lines stay; those with a carriage return lose it.
 
     :param text: Any text, such as a passage, an id or a name of a file.
     """
-    return str(_HIDDEN.sub(_picture, text))
+    return str(_HIDDEN.sub(_picture, text.replace("\r\n", "\n")))
 
 
 def _picture(found: regex.Match[str]) -> str:

@@ -64,8 +64,9 @@ def dialect_of(options: Mapping[str, str], location: str) -> Dialect:
     encoding = options.get("encoding")
     if encoding is not None:
         try:
-            codecs.lookup(encoding)
-        except LookupError as error:
+            # Some codecs, such as hex, turn no text into bytes: looking them up is not enough.
+            "".encode(codecs.lookup(encoding).name)
+        except (LookupError, ValueError) as error:
             msg = f"{location}: unknown encoding {encoding!r}; expected a name such as utf-8, utf-16 or cp1252"
             raise DatasetError(msg) from error
     return Dialect(encoding, delimiter, switches.get("quotes"), switches.get("header", True) is not False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
-from hardneg_plugin.cache import entry_path, fingerprint
+from hardneg_plugin.cache import entry_path, fingerprint, refuse_links
 from hardneg_plugin.checksums import file_digest, sealed, unsealed
+from hardneg_plugin.errors import CacheError, StorageError
+from hardneg_plugin.files import write_atomically
 
 _KIND = "sources"
 # Up to here reading a file again takes less than a tenth of a second.
@@ -53,11 +54,10 @@ def _kept(memo: Path, known: list[int]) -> str | None:
 
 
 def _keep(memo: Path, facts: dict[str, object]) -> None:
-    partial = memo.with_suffix(f".{os.getpid()}.partial")
     try:
+        refuse_links(memo)
         memo.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(sealed(facts)), "utf-8")
-        partial.replace(memo)
-    except OSError:
+        write_atomically(memo, json.dumps(sealed(facts)))
+    except (OSError, StorageError, CacheError):
         # It only saves time; whoever writes the corpus says that the cache cannot be written.
         return

@@ -32,8 +32,18 @@ def find_file(stem: Path) -> Path | None:
 
 
 def file_identity(path: Path) -> list[object]:
-    """Return what tells a changed file: path and content."""
-    return [str(path.resolve()), content_stamp(path)]
+    """Return what tells a changed file: path and a checksum of its content.
+
+    A file of up to 64 MiB is read for this each time, which takes some hundredths of a second. A larger one is read
+    whole once; later calls take its checksum from the cache, for as long as the file's size and times stay the same.
+
+    :raises DatasetError: If the file cannot be read.
+    """
+    try:
+        return [str(path.resolve()), content_stamp(path)]
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror or error}"
+        raise DatasetError(msg) from error
 
 
 @contextmanager

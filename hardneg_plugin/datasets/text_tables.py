@@ -17,6 +17,8 @@ from hardneg_plugin.datasets.limits import bounded_lines
 from hardneg_plugin.datasets.problems import RowProblems
 from hardneg_plugin.errors import DatasetError
 
+# In the place of a line that is too long, so that later lines keep their numbers; no file holds this half surrogate.
+_LEFT_OUT = "\udc00"
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
@@ -34,6 +36,9 @@ def read_csv(
     csv.field_size_limit(problems.max_row_bytes)
     header: list[str] = []
     for line, row in _cells(path, _lines(path, part, problems, dialect), dialect):
+        if any(_LEFT_OUT in cell for cell in row):
+            _check_no_header(path, line, header)
+            continue
         if not row:
             continue
         if not header:
@@ -64,6 +69,7 @@ def _text_lines(raw: BinaryIO, path: Path, part: str, problems: RowProblems) -> 
     for number, line, size in bounded_lines(raw, problems.max_row_bytes):
         if size:
             problems.too_long(part, f"{path}:{number}", size)
+            yield f"{_LEFT_OUT}\n"
         else:
             # A carriage return alone ends a line, too, as in old spreadsheets.
             text = line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape")
@@ -99,6 +105,16 @@ def _plain_cells(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, li
     for number, line in enumerate(lines, start=1):
         text = line.removesuffix("\n").removesuffix("\r")
         yield number, text.split(delimiter) if text.strip() else []
+
+
+def _check_no_header(path: Path, line: int, header: list[str]) -> None:
+    """Check that what is left out for its length comes after the header.
+
+    :raises DatasetError: If no row before was the header.
+    """
+    if not header:
+        msg = f"{path}:{line}: the header is longer than max_row_bytes"
+        raise DatasetError(msg)
 
 
 def _check_header(path: Path, line: int, header: list[str]) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
+from types import SimpleNamespace
 
 import pytest
 from pair_files import load, texts
 
-from hardneg_plugin.datasets import load_dataset
+from hardneg_plugin.checksums import file_digest
+from hardneg_plugin.datasets import file_stamps, load_dataset
 from hardneg_plugin.datasets.files import file_identity
+from hardneg_plugin.errors import DatasetError
 
 CONTENT = {
     "jsonl": '{{"query": "a", "positive": "{0}"}}\n',
@@ -48,13 +52,23 @@ def test_a_changed_beir_folder_is_noticed(tiny_beir):
     assert "biggest river" in " ".join(load_dataset(f"beir:{tiny_beir}").corpus.iter_texts())
 
 
-def test_a_change_inside_a_large_file_shows_by_its_times(tmp_path, monkeypatch):
-    from hardneg_plugin.datasets import file_stamps
-
+def test_a_large_file_is_read_once_until_it_changes(tmp_path, monkeypatch):
+    read = []
     monkeypatch.setattr(file_stamps, "_LARGE", 1000)
+    monkeypatch.setattr(file_stamps, "file_digest", lambda path: read.append(path) or file_digest(path))
+    # As if the file had been written well before it is looked at.
+    monkeypatch.setattr(file_stamps, "time", SimpleNamespace(time_ns=lambda: time.time_ns() + 10**10))
     path, times = tmp_path / "large", (1_700_000_000 * 10**9,) * 2
     write_within_the_second(path, "a" * 5000, times)
-    before = file_identity(path)
+    before, changed_at = file_identity(path), path.stat().st_ctime_ns
     assert file_identity(path) == before
-    write_within_the_second(path, "a" * 1100 + "b" + "a" * 3899, times)
+    assert read == [path]
+    deadline = time.monotonic() + 10
+    while path.stat().st_ctime_ns == changed_at and time.monotonic() < deadline:
+        write_within_the_second(path, "a" * 1100 + "b" + "a" * 3899, times)
     assert file_identity(path) != before
+
+
+def test_a_file_that_is_gone_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"gone\.jsonl: cannot be read: No such file"):
+        file_identity(tmp_path / "gone.jsonl")

@@ -8,6 +8,8 @@ import pytest
 from pair_files import pairs, texts
 
 from hardneg_plugin.datasets import load_dataset
+from hardneg_plugin.datasets.problems import RowProblems
+from hardneg_plugin.datasets.text_tables import read_csv
 from hardneg_plugin.errors import DatasetError
 
 ROWS = [("über Bienen", "Sie tanzen, lange; sehr lange"), ('who said "no"', 'He said: "yes"')]
@@ -148,3 +150,27 @@ def test_a_recipe_takes_further_passages_beside_it(tmp_path):
     spec = load_recipe(recipe).data.spec
     assert texts(load_dataset(spec)) == ["one", "two", "three"]
     assert load_dataset(spec).sources == load_dataset(f"csv:{tmp_path / 'pairs.tsv'}").sources
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_a_row_that_is_too_long_keeps_its_place(tmp_path, ending):
+    mark = {"csv": ",", "tsv": "\t"}[ending]
+    lines = [["query", "positive"], ["a", "x" * 500], ["b", "two"], ["c"]]
+    path = tmp_path / f"t.{ending}"
+    path.write_text("".join(mark.join(cells) + "\n" for cells in lines))
+    problems = RowProblems("skip", max_row_bytes=100)
+    assert list(read_csv(path, "corpus", problems)) == [(3, {"query": "b", "positive": "two"})]
+    assert [found.split(": ")[0] for found in problems.examples["corpus"]] == [f"{path}:2", f"{path}:4"]
+
+
+def test_a_header_that_is_too_long_is_an_error(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(f"query,positive,{'x' * 500}\na,b,c\nd,e,f\n")
+    with pytest.raises(DatasetError, match=r"t\.csv:1: the header is longer than max_row_bytes"):
+        list(read_csv(path, "corpus", RowProblems("skip", max_row_bytes=100)))
+
+
+def test_a_codec_that_is_none_of_text_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("query,positive\na,b\n")
+    with pytest.raises(DatasetError, match="unknown encoding 'hex'"):
+        load_dataset(f"csv:{tmp_path / 't.csv'}?encoding=hex")

@@ -77,7 +77,7 @@ def _json(path: Path, dialect: Dialect) -> RawTable:
 
 def _array(path: Path, problems: RowProblems) -> Numbered:
     try:
-        with open_bytes(path) as file:
+        with open_bytes(path, problems.max_unpacked_bytes) as file:
             values = json.loads(file.read().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         msg = f"{path}: not a JSON array: {error}"
