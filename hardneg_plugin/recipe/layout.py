@@ -34,3 +34,17 @@ def check_layout(folder: Path) -> None:
             "--if-exists overwrite starts it anew, --set name=… makes another run folder"
         )
         raise WorkspaceError(msg)
+
+
+def run_of(source: Path) -> tuple[Path, tuple[str, int] | None] | None:
+    """Return the run folder that a path is, or lies in as the folder of a system's seed; None where it is neither.
+
+    :param source: ``runs/NAME`` or ``runs/NAME/systems/SYSTEM/seed-N``.
+    :returns: The run folder, and the system and seed if the path names them.
+    """
+    if (source / MARKER).is_file():
+        return source, None
+    parents = source.absolute().parents
+    if len(parents) < 3 or not (parents[2] / MARKER).is_file() or not source.name.startswith("seed-"):
+        return None
+    return parents[2], (parents[0].name, int(source.name.removeprefix("seed-")))

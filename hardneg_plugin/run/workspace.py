@@ -33,7 +33,7 @@ _STAGES = "stages.json"
 LOCK = ".lock"
 """What two runs at the same time cannot both hold."""
 _COUNTED = ("candidates", "kept", "dropped", "positives", "rejected")
-__all__ = ["IfExists", "StageFolder", "Workspace", "read_json", "run_of", "write_json", "write_text"]
+__all__ = ["IfExists", "StageFolder", "Workspace", "read_json", "write_json", "write_text"]
 
 logger = logging.getLogger(__name__)
 
@@ -290,17 +290,3 @@ class Workspace:
         remove_written(path)
         refuse_others(path)
         staged.rename(path)
-
-
-def run_of(source: Path) -> tuple[Path, tuple[str, int] | None] | None:
-    """Return the run folder that a path is, or lies in as the folder of a system's seed; None where it is neither.
-
-    :param source: ``runs/NAME`` or ``runs/NAME/systems/SYSTEM/seed-N``.
-    :returns: The run folder, and the system and seed if the path names them.
-    """
-    if (source / MARKER).is_file():
-        return source, None
-    parents = source.absolute().parents
-    if len(parents) < 3 or not (parents[2] / MARKER).is_file() or not source.name.startswith("seed-"):
-        return None
-    return parents[2], (parents[0].name, int(source.name.removeprefix("seed-")))

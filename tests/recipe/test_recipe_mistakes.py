@@ -276,4 +276,4 @@ def test_no_value_in_any_place_is_more_than_a_mistake(tmp_path, junk):
         position[names[-1]] = junk
         # Anything else that is raised is a fault of the check.
         with suppress(RecipeError):
-            resolved_recipe(broken, [], position="it", folder=tmp_path, source=None, inputs="all")
+            resolved_recipe(broken, [], location="it", folder=tmp_path, source=None, inputs="all")

@@ -10,10 +10,11 @@ import numpy as np
 from hardneg_plugin.datasets.training_rows import TrainingRows
 from hardneg_plugin.errors import WorkspaceError
 from hardneg_plugin.evaluation.audit.table import Ints, Provenance
+from hardneg_plugin.recipe.layout import run_of
 from hardneg_plugin.records import Candidate, MiningExample, read_parquet, table_of
 from hardneg_plugin.records.dictionary_column import DictionaryColumn
 from hardneg_plugin.run.finished.rows import run_rows
-from hardneg_plugin.run.workspace import Workspace, run_of
+from hardneg_plugin.run.workspace import Workspace
 
 
 def is_run(source: str) -> bool:

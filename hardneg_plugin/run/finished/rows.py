@@ -13,8 +13,9 @@ from hardneg_plugin.datasets.problems import BadRows
 from hardneg_plugin.datasets.training_rows import TrainingRow, TrainingRows
 from hardneg_plugin.errors import WorkspaceError
 from hardneg_plugin.mining.passages import passage_texts
+from hardneg_plugin.recipe.layout import run_of
 from hardneg_plugin.records import Candidate, CandidateTable, MiningExample, read_parquet, table_of
-from hardneg_plugin.run.workspace import Workspace, run_of
+from hardneg_plugin.run.workspace import Workspace
 
 RUN = "run"
 
