@@ -94,7 +94,7 @@ CHANGES = {
     "rule": ["systems.aware.positive_aware.absolute_margin=0.1", "systems.aware.positive_aware.max_score=0.5"],
     "sample": ["systems.aware.sample.num_negatives=4", "systems.aware.sample.strategy=random"],
     "window": ["systems.aware.sample.rank_from=3"],
-    "stricter before": ["systems.aware.known_positives.near_duplicate=0.5"],
+    "stricter before": ["systems.aware.known_positives.near_duplicate=0.2"],
     "nothing": [],
 }
 
