@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from hardneg_plugin.errors import WorkspaceError
-from hardneg_plugin.files import write_atomically
+from hardneg_plugin.files import PARTIAL, write_atomically
 
 MARKER = ".hardneg-run"
 LAYOUT = 2
@@ -15,6 +16,11 @@ LAYOUT = 2
 def mark_layout(folder: Path) -> None:
     """Mark a folder as a run folder of today's layout."""
     write_atomically(folder / MARKER, f"{LAYOUT}\n")
+
+
+def is_half_marked(path: Path) -> bool:
+    """Tell whether a file is what a run leaves that was killed while it marked its folder."""
+    return re.fullmatch(rf"\.{re.escape(MARKER)}\.[0-9a-f]+{re.escape(PARTIAL)}", path.name) is not None
 
 
 def check_layout(folder: Path) -> None:

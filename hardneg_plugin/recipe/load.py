@@ -62,7 +62,7 @@ def resolved_recipe(
 
     :param raw: The sections.
     :param overrides: As :func:`load_recipe` takes them.
-    :param place: Where it stands, for messages.
+    :param location: Where it stands, for messages.
     :param folder: What relative paths in it count from.
     :param source: The user's own file; None where there is none.
     :param inputs: As :func:`load_recipe` takes it.

@@ -19,7 +19,7 @@ from hardneg_plugin.checksums import folder_fault, seal_folder
 from hardneg_plugin.errors import ParameterError, WorkspaceError
 from hardneg_plugin.outputs import mark_written, remove_written
 from hardneg_plugin.recipe.json_files import holds, read_json, write_json, write_text
-from hardneg_plugin.recipe.layout import MARKER, check_layout, mark_layout
+from hardneg_plugin.recipe.layout import MARKER, check_layout, is_half_marked, mark_layout
 from hardneg_plugin.recipe.run_files import refuse_links, refuse_others, remove_run_files
 from hardneg_plugin.records.parquet import parquet_fault
 from hardneg_plugin.run.training_lock import TrainingLock
@@ -153,7 +153,8 @@ class Workspace:
             raise WorkspaceError(msg)
         if not any(self.folder.iterdir()):
             return
-        if not (self.folder / MARKER).is_file() and any(path.name != LOCK for path in self.folder.iterdir()):
+        others = [path for path in self.folder.iterdir() if path.name != LOCK and not is_half_marked(path)]
+        if not (self.folder / MARKER).is_file() and others:
             msg = f"{self.folder} exists and is no run folder (no {MARKER}); choose another --runs folder or name"
             raise WorkspaceError(msg)
         refuse_links(self.folder)

@@ -37,14 +37,8 @@ def test_defaults_are_filled_in_and_mine_is_one_system(recipe):
     assert system == "mine-one"
     bm25, positives, sample = loaded.systems[system]
     assert bm25.name == "bm25"
-    assert bm25.params == {
-        "top_k": 20,
-        "k1": 1.2,
-        "b": 0.75,
-        "source": "bm25",
-        "filters": None,
-        "meta_fields": None,
-    }
+    corpus_defaults = {"filters": None, "meta_fields": None, "index": None}
+    assert bm25.params == {"top_k": 20, "k1": 1.2, "b": 0.75, "source": "bm25", **corpus_defaults}
     assert positives.params == {"near_duplicate": 0.9}
     assert sample.params["strategy"] == "top"
     assert loaded.seeds == (0,)

@@ -56,6 +56,22 @@ def test_a_folder_without_our_marker_is_never_touched(tmp_path, file):
     assert (tmp_path / file).read_text() == "precious"
 
 
+@pytest.mark.parametrize("choice", ["reuse", "overwrite"])
+def test_a_run_that_was_killed_while_it_marked_its_folder_goes_on(tmp_path, choice, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", killed)
+    # A kill runs no clean-up.
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
+    with pytest.raises(KeyboardInterrupt):
+        Workspace.open(tmp_path / "run", choice)
+    monkeypatch.undo()
+    assert len(list((tmp_path / "run").glob("*.partial"))) == 1
+    with Workspace.open(tmp_path / "run", choice) as workspace:
+        assert (workspace.folder / ".hardneg-run").read_text() == "2\n"
+
+
 def test_of_two_runs_at_the_same_time_the_second_is_refused(finished):
     with Workspace.open(finished.folder, "reuse"):
         for choice in ("reuse", "overwrite"):
