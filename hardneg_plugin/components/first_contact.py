@@ -84,7 +84,8 @@ def url_fault(url: str) -> str:
     """
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
-        known = parts.scheme in ("http", "https") and (parts.hostname or parts.port)
+        # Reading a port that is none is what fails.
+        known = parts.scheme in ("http", "https") and (parts.port is not None or parts.hostname)
     except ValueError as error:
         return f"cannot be read: {error}; got {url!r}"
     return "" if known else f"expected http://HOST:PORT or https://…, got {url!r}"

@@ -9,7 +9,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 
-from hardneg_plugin.llm.concurrency import LOOK_UP_SECONDS, WorkerPool
+from hardneg_plugin.errors import BudgetError
+from hardneg_plugin.llm.concurrency import GRACE_SECONDS, LOOK_UP_SECONDS, WorkerPool
+from hardneg_plugin.llm.deadline import within
 from hardneg_plugin.llm.request import LLMClient, LLMRequest
 from hardneg_plugin.llm.request_handler import WINDOW_PER_WORKER, Answer, RequestHandler, RetryAfter
 from hardneg_plugin.llm.session import Session, current_session
@@ -23,7 +25,7 @@ def ask(
     Questions are taken one window at a time, so they may come from a generator. Each distinct question is asked once;
     an answer is in the cache before it is yielded. A failure that may pass is tried again, and while it waits, its
     place is free for others. Who stops early, by an error or by asking for no more, waits for the calls under way; an
-    interruption (Ctrl-C) does not.
+    interruption (Ctrl-C) does not, and a budget in minutes that is spent waits a moment.
 
     :param client: Who is asked; called from several threads.
     :param requests: The questions.
@@ -35,14 +37,19 @@ def ask(
     """
     session = current_session()
     window = _Window(client, RequestHandler(client, session, task, total), session, workers)
-    wait = True
+    wait: float | None = None
     try:
         yield from window.answers(iter(requests))
     except KeyboardInterrupt:
-        wait = False
+        wait = 0.0
+        raise
+    except BudgetError:
+        # Calls of our own clients end with the time; those of others may hang.
+        left = session.seconds_left()
+        wait = None if left is None else left + GRACE_SECONDS
         raise
     finally:
-        window.end(wait=wait)
+        window.end(wait)
 
 
 class _Window:
@@ -112,25 +119,30 @@ class _Window:
         """Call once, in a thread."""
         request, tries = self._asked[key]
         try:
-            self._session.begin_call()
-            started = time.monotonic()
-            try:
-                reply = self._client.send(request)
-            except Exception as error:
-                outcome: Answer | RetryAfter = self._exchange.failed(error, tries)
-            else:
-                outcome = self._exchange.succeeded(key, request, reply, time.monotonic() - started)
+            outcome = self._exchange.postponed() or self._called(key, request, tries)
             self._outcomes.put((key, outcome))
         except BaseException as error:
             # Who reads the answers may be busy with one: the others must not begin calls meanwhile.
             self._workers.stop()
             self._outcomes.put((key, error))
 
+    def _called(self, key: str, request: LLMRequest, tries: int) -> Answer | RetryAfter:
+        self._session.begin_call()
+        started = time.monotonic()
+        try:
+            with within(self._session.seconds_left()):
+                reply = self._client.send(request)
+        except Exception as error:
+            return self._exchange.failed(error, tries)
+        return self._exchange.succeeded(key, request, reply, time.monotonic() - started)
+
     def _wait(self) -> None:
         """Wait a while for the next outcome, or for the next question whose turn has come again."""
-        pause = LOOK_UP_SECONDS
+        self._session.check_time()
+        pauses = [LOOK_UP_SECONDS, self._session.seconds_left()]
         if self._waiting:
-            pause = min(max(self._waiting[0][0] - time.monotonic(), 0.0), pause)
+            pauses.append(max(self._waiting[0][0] - time.monotonic(), 0.0))
+        pause = min(seconds for seconds in pauses if seconds is not None)
         try:
             key, outcome = self._outcomes.get(timeout=pause)
         except queue.Empty:
@@ -140,11 +152,14 @@ class _Window:
         if isinstance(outcome, BaseException):
             raise outcome
         if isinstance(outcome, RetryAfter):
+            if not outcome.called:
+                request, tries = self._asked[key]
+                self._asked[key] = (request, tries - 1)
             heapq.heappush(self._waiting, (time.monotonic() + outcome.seconds, next(self._numbers), key))
         else:
             self._answered[key] = outcome
 
-    def end(self, *, wait: bool) -> None:
+    def end(self, seconds: float | None) -> None:
+        """Begin no further call, and wait for those under way."""
         self._workers.stop()
-        if wait:
-            self._workers.join()
+        self._workers.join(seconds)

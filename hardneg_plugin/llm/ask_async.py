@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Iterable
 from itertools import islice
 from typing import Any
 
-from hardneg_plugin.llm.concurrency import PrioritySemaphore
+from hardneg_plugin.llm.concurrency import GRACE_SECONDS, PrioritySemaphore
+from hardneg_plugin.llm.deadline import within
 from hardneg_plugin.llm.request import LLMClient, LLMRequest
 from hardneg_plugin.llm.request_handler import WINDOW_PER_WORKER, Answer, RequestHandler, RetryAfter
 from hardneg_plugin.llm.session import Session, current_session
@@ -89,7 +90,10 @@ class _Window:
         if key not in self._known:
             # A later question may be what ends everything: it must not wait for the first one's turn.
             either: tuple[asyncio.Future[Any], ...] = (self._tasks[key], self._failure)
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            while not any(future.done() for future in either):
+                self._session.check_time()
+                left = self._session.seconds_left()
+                await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if self._failure.done():
                 self._failure.result()
             self._known[key] = self._tasks.pop(key).result()
@@ -108,10 +112,9 @@ class _Window:
         assert task is not None
         while True:
             await self._turns.take(tries)
-            tries += 1
             self._calling.add(task)
             try:
-                outcome = await self._call(key, request, tries)
+                outcome = self._exchange.postponed() or await self._call(key, request, tries + 1)
             except Exception:
                 # Before the place goes to the next question.
                 self._stopped = True
@@ -121,6 +124,7 @@ class _Window:
                 self._turns.give()
             if isinstance(outcome, Answer):
                 return outcome
+            tries += outcome.called
             self._go_on()
             await asyncio.sleep(outcome.seconds)
 
@@ -133,7 +137,8 @@ class _Window:
         self._session.begin_call()
         started = time.monotonic()
         try:
-            reply = await self._client.send_async(request)
+            with within(self._session.seconds_left()):
+                reply = await self._client.send_async(request)
         except Exception as error:
             return self._exchange.failed(error, tries)
         return self._exchange.succeeded(key, request, reply, time.monotonic() - started)
@@ -147,6 +152,12 @@ class _Window:
         self._stopped = True
         for task in self._tasks.values():
             if task not in self._calling:
+                task.cancel()
+        left = self._session.seconds_left()
+        if left is not None and self._tasks:
+            # Calls of our own clients end with the time; those of others may hang.
+            _, hanging = await asyncio.wait(self._tasks.values(), timeout=left + GRACE_SECONDS)
+            for task in hanging:
                 task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         if self._failure.done():

@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import atexit
 import heapq
+import math
 import queue
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from itertools import count
 
 # A Ctrl-C that comes just before a thread begins to wait does not wake it: no wait is longer than this.
 LOOK_UP_SECONDS = 0.5
+GRACE_SECONDS = 2.0
+"""After the end of a budget in minutes, for calls under way to finish."""
 
 
 class WorkerPool:
@@ -60,12 +64,16 @@ class WorkerPool:
         for _ in range(self._most):
             self._queue.put((-sys.maxsize, next(self._numbers), None))
 
-    def join(self) -> None:
-        """Wait for the calls under way, unless the interpreter has stopped their threads already."""
+    def join(self, seconds: float | None = None) -> None:
+        """Wait for the calls under way, unless the interpreter has stopped their threads already.
+
+        :param seconds: At most; None waits as long as they take.
+        """
+        end = math.inf if seconds is None else time.monotonic() + seconds
         if not sys.is_finalizing():
             for thread in self._threads:
-                while thread.is_alive():
-                    thread.join(LOOK_UP_SECONDS)
+                while thread.is_alive() and (left := end - time.monotonic()) > 0:
+                    thread.join(min(left, LOOK_UP_SECONDS))
 
     def finish(self) -> None:
         """Stop and wait, unless somebody stopped them before and chose whether to wait."""

@@ -32,9 +32,14 @@ class Answer(NamedTuple):
 
 
 class RetryAfter(NamedTuple):
-    """A failure that may pass: ask again after some seconds."""
+    """A question whose turn comes again.
+
+    :param seconds: After them.
+    :param called: Whether a call was made, which may have been its last.
+    """
 
     seconds: float
+    called: bool = True
 
 
 class RequestHandler:
@@ -55,6 +60,8 @@ class RequestHandler:
         # Keys whose answer of an earlier run is of no use, and those that got such an answer in this one.
         self._stale: set[str] = set()
         self._useless = session.useless if session.keeps_useless else set()
+        # The server asked to be left alone until then.
+        self._quiet_until = 0.0
 
     def key(self, request: LLMRequest) -> str:
         """Return the key of a question."""
@@ -99,14 +106,22 @@ class RequestHandler:
         self._advance()
         return Answer(reply)
 
+    def postponed(self) -> RetryAfter | None:
+        """Return when to come again where the server asked to be left alone; None where a call may begin."""
+        seconds = self._quiet_until - time.monotonic()
+        return RetryAfter(seconds, called=False) if seconds > 0 else None
+
     def failed(self, error: Exception, tries: int) -> Answer | RetryAfter:
         """Return what comes after a failed call: another one, or no answer.
 
         :param error: What the client raised.
         :param tries: Calls so far.
         :raises LLMError: If it would fail for every question.
+        :raises BudgetError: If its time is over.
         """
         self._session.release_call()
+        # A call that the end of the budget broke off is no fault of its question.
+        self._session.check_time()
         if isinstance(error, HardnegError):
             # It says already what is wrong and what to do.
             raise error
@@ -115,10 +130,14 @@ class RequestHandler:
             msg = f"the language model{self._where} cannot be asked: {failure.reason}"
             raise LLMError(msg + (f"; {failure.remedy}" if failure.remedy else "")) from error
         retries = self._session.retries
-        if failure.kind == "passing" and tries < retries.tries:
+        asked = failure.wait or 0.0
+        if failure.kind == "passing" and tries < retries.tries and asked <= retries.longest_asked:
             self._session.usage.retried(self._task)
+            # It means all who ask, not this question alone.
+            self._quiet_until = max(self._quiet_until, time.monotonic() + asked)
             # Full waits of all clients at the same moment would hit a busy server together.
-            return RetryAfter(min(retries.longest, retries.base * 2 ** (tries - 1)) * random.uniform(0.5, 1.0))  # noqa: S311
+            wait = min(retries.longest, retries.base * 2 ** (tries - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
+            return RetryAfter(max(wait, asked))
         if failure.kind == "passing":
             self._session.record_failure(failure, self._where)
         else:

@@ -23,6 +23,8 @@ from hardneg_plugin.llm.reply_cache import ReplyCache
 from hardneg_plugin.llm.request import LLMReply, LLMRequest
 from hardneg_plugin.llm.usage import Usage
 
+_SPENT = "the budget is spent: {}; every answer so far is kept, and the same command goes on from here"
+
 
 @dataclass(frozen=True)
 class RetryPolicy:
@@ -32,12 +34,15 @@ class RetryPolicy:
     :param base: Seconds before the second call; each further wait is twice as long.
     :param longest: Seconds that no wait exceeds.
     :param breaker: Questions in a row that used up their tries, with no answer in between, after which all stops.
+    :param longest_asked: Seconds that a server may ask to be left alone; a question that it sends away for longer is
+        given up, and asked again by a later run.
     """
 
     tries: int = 5
     base: float = 1.0
     longest: float = 30.0
     breaker: int = 5
+    longest_asked: float = 300.0
 
 
 def _nowhere(line: str) -> None:
@@ -96,11 +101,23 @@ class Session:
         with self._lock:
             spent = self._spent()
             if spent:
-                msg = (
-                    f"the budget is spent: {spent}; every answer so far is kept, and the same command goes on from here"
-                )
-                raise BudgetError(msg)
+                raise BudgetError(_SPENT.format(spent))
             self._begun += 1
+
+    def seconds_left(self) -> float | None:
+        """Return the seconds until a budget in minutes is spent, 0 where it is; None without one."""
+        if self.budget.minutes is None:
+            return None
+        return max(self._started + 60 * self.budget.minutes - time.monotonic(), 0.0)
+
+    def check_time(self) -> None:
+        """Check that there is time left, for who waits for calls that may hang.
+
+        :raises BudgetError: If there is none.
+        """
+        if self.seconds_left() == 0:
+            with self._lock:
+                raise BudgetError(_SPENT.format(self._spent()))
 
     def remaining(self) -> Budget:
         """Return what is left of the budget, for a process that asks on behalf of this session.
