@@ -1,4 +1,4 @@
-"""Read the body of a server's answer: what is no answer, whatever its status says, is a fault that may pass."""
+"""Read the body of a server's answer; a body without an answer is a retryable fault, whatever its status."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Timings(BaseModel):
 
 
 class Completion(BaseModel):
-    """What is read of an answer in OpenAI's API; servers of others leave out much of the rest."""
+    """The parts of an answer in OpenAI's API that are read; other servers leave out much of the rest."""
 
     choices: Annotated[list[_Choice], MinLen(1)]
     usage: _Usage | None = None

@@ -207,12 +207,10 @@ class DenseNegativeMiner(ReadsCorpus, StageComponent):
         if self.vectors == "store":
             similarity = similarity_of(encoder) if self.similarity == "auto" else self.similarity
             self._passages = stored_vectors(self._open, encoder, similarity, self.batch_size) or self._passages
-        else:
-            if self._open.warm_up():
-                # Kept, they would be searched for other passages if the next ones cannot be made.
-                self._passages = None
-            if self._passages is None:
-                self._passages = stored_embeddings(encoder, self._open.corpus, batch_size=self.batch_size)
+        elif self._open.warm_up() or self._passages is None:
+            # Old ones must not be searched for other passages if the next ones cannot be made.
+            self._passages = None
+            self._passages = stored_embeddings(encoder, self._open.corpus, batch_size=self.batch_size)
         self._encoder = encoder
 
     def _forget(self) -> None:

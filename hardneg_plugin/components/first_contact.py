@@ -22,7 +22,7 @@ _REFUSED = frozenset({"ConnectError", "ConnectTimeout", "ConnectionError"})
 
 
 class Kind(NamedTuple):
-    """What is looked for at an address.
+    """The kind of server that is looked for at an address.
 
     :param name: Its name in messages.
     :param speaks: Whose API it speaks.

@@ -26,6 +26,6 @@ def within(seconds: float | None) -> Iterator[None]:
 
 
 def seconds_left() -> float | None:
-    """Return the seconds until the limit, 0 where it has passed; None where there is none."""
+    """Return the seconds until the limit, 0 after it; None without a limit."""
     end = _END.get()
     return None if end == math.inf else max(end - time.monotonic(), 0.0)
