@@ -128,8 +128,7 @@ class DenseNegativeMiner(ReadsCorpus, StageComponent):
         document_embedder: DocumentEmbedder | None = None,
     ) -> None:
         check_corpus(_NAME, corpus, filters)
-        self.corpus = corpus
-        self.model = model
+        self.corpus, self.model = corpus, model
         self.top_k, self.similarity = top_k, similarity
         self.query_prompt, self.passage_prompt = query_prompt, passage_prompt
         self.truncate_dim = truncate_dim
