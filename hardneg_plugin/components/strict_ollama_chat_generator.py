@@ -166,7 +166,8 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
         assert self._client is not None
         question = self._question(messages, generation_kwargs, response_format)
         with within(self._seconds):
-            response = self._client._request_raw(**question)
+            client: Any = self._client
+            response = client._request_raw(**question)
         return self._answer(messages, read_answer(response.content, _answer_class()))
 
     @component.output_types(replies=list[ChatMessage])

@@ -259,7 +259,7 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
         if context is not None and (read or 0) + (written or 0) > context:
             msg = f"the prompt was cut by the server in mid-answer: {read} and {written} tokens in {context}"
             raise PromptTooLongError(msg)
-        meta = {
+        meta: dict[str, Any] = {
             "model": completion.model,
             "finish_reason": choice.finish_reason,
             "usage": {"prompt_tokens": read, "completion_tokens": written},

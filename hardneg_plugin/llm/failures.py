@@ -100,7 +100,7 @@ def _names(error: BaseException) -> set[str]:
 def _wait(chain: Sequence[BaseException]) -> float | None:
     """Return the seconds that a response asks to wait, whether it gives them or a date of its clock."""
     responses = (getattr(each, "response", None) for each in chain)
-    headers = next((found for each in responses if (found := getattr(each, "headers", None))), {})
+    headers: Mapping[str, str] = next((found for each in responses if (found := getattr(each, "headers", None))), {})
     told = str(headers.get("retry-after", "")).strip()
     try:
         seconds = float(told) if _SECONDS.fullmatch(told) else _moment(told) - _now(headers)
