@@ -87,6 +87,9 @@ class ReplyCache:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
+            if self.path.is_symlink():
+                msg = f"{self.path} is a link, and answers are written through none; remove it, or set {CACHE_VARIABLE}"
+                raise CacheError(msg)
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:

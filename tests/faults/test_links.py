@@ -9,6 +9,7 @@ import pytest
 from hardneg_plugin import cache
 from hardneg_plugin.errors import CacheError, StorageError, WorkspaceError
 from hardneg_plugin.files import atomic_path, write_atomically
+from hardneg_plugin.llm.reply_cache import ReplyCache
 from hardneg_plugin.run.workspace import Workspace, read_json, write_json
 
 
@@ -84,3 +85,12 @@ def test_a_file_has_the_permissions_of_any_other(tmp_path):
     finally:
         os.umask(before)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_answers_are_not_written_through_a_link(tmp_path, victim):
+    before = victim.read_bytes()
+    (tmp_path / "llm-cache.sqlite").symlink_to(victim)
+    cache = ReplyCache(tmp_path / "llm-cache.sqlite")
+    with pytest.raises(CacheError, match=r"llm-cache\.sqlite is a link"):
+        len(cache)
+    assert victim.read_bytes() == before
