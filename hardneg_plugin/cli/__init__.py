@@ -19,6 +19,7 @@ VERBS = {
     "recipes": "List the recipes that come with hardneg.",
     "show": "Print a recipe with all defaults and overrides.",
     "validate": "Check a recipe without running it.",
+    "doctor": "Say what this machine lacks to run a recipe, and what to do.",
     "judge-check": "Ask a recipe's judge about pairs whose kind is known.",
     "run": "Run a recipe: mine, train, evaluate, report.",
     "refilter": "Change margins, labels or samples of a finished run.",
