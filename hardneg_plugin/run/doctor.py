@@ -69,7 +69,7 @@ def python_check(found: str | None = None) -> Check:
     version = found or platform.python_version()
     detail = f"{version} ({sys.executable})"
     try:
-        needed = SpecifierSet(metadata.metadata(DISTRIBUTION).get("Requires-Python") or "")
+        needed = SpecifierSet(metadata.metadata(DISTRIBUTION)["Requires-Python"])
     except metadata.PackageNotFoundError:
         return Check("Python", "ok", detail)
     if not needed.contains(version, prereleases=True):
