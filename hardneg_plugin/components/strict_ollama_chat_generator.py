@@ -129,6 +129,11 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
         """Address of the server; empty before it was looked for where ``url`` is None."""
         return str(self._client._client.base_url) if self._client is not None else self.url or ""
 
+    @property
+    def model_context(self) -> int | None:
+        """Tokens that the model was trained for; None where the server does not say, or was not asked."""
+        return None if self._found is None else self._found.context
+
     def identity(self) -> dict[str, Any]:
         """Return what decides over answers besides the request: model, digest of its weights, and options."""
         return {

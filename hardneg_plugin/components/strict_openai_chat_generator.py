@@ -148,6 +148,11 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
     def _seconds(self) -> float:
         return float(self.timeout or 0)
 
+    @property
+    def model_context(self) -> int | None:
+        """Tokens of prompt and answer together; None where the server does not say, or was not asked."""
+        return None if self._served is None else self._served.context
+
     def identity(self) -> dict[str, Any]:
         """Return what decides over answers besides the request: what the server says of the model, and options."""
         served = {} if self._served is None else self._served.facts

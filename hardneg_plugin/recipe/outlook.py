@@ -63,20 +63,41 @@ def missing_inputs(resolved: Mapping[str, Any]) -> Iterator[str]:
         for number, stage in enumerate(stages):
             ((name, params),) = stage.items()
             path = f"systems.{system}[{number}].{name}"
-            yield from _missing_model(params.get("model"), f"{path}.model")
             yield from _missing_data(params.get("corpus"), f"{path}.corpus")
             yield from _missing_folder(params.get("index") if name == "bm25" else None, f"{path}.index")
             labels = params.get("labels")
             if isinstance(labels, str) and is_label_file(labels) and not Path(labels).expanduser().is_file():
                 yield f"{path}.labels: there is no file {labels}"
-    train = _mapping(resolved["train"])
-    yield from _missing_model(train.get("base_model"), "train.base_model")
-    yield from _missing_model(_mapping(train.get("loss_args")).get("guide"), "train.loss_args.guide")
     recorded = _mapping(resolved["llm"]).get("recorded")
     if isinstance(recorded, str) and not Path(recorded).expanduser().is_file():
         yield f"llm.recorded: there is no file {recorded}"
-    for name, model in _mapping(_mapping(resolved["evaluate"]).get("models")).items():
-        yield from _missing_model(model, f"evaluate.models.{name}")
+    for path, model in named_models(resolved):
+        yield from _missing_model(model, path)
+
+
+def named_models(resolved: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the path and the name of each model that is to be loaded: a folder, or an id of the hub.
+
+    :param resolved: The recipe; values of a wrong type are passed over, since they are reported as such.
+    """
+    train = _mapping(resolved["train"])
+    written = [
+        *(
+            (f"systems.{system}[{number}].{name}.model", params.get("model"))
+            for system, stages in resolved["systems"].items()
+            for number, stage in enumerate(stages)
+            for name, params in stage.items()
+        ),
+        ("train.base_model", train.get("base_model")),
+        ("train.loss_args.guide", _mapping(train.get("loss_args")).get("guide")),
+        *(
+            (f"evaluate.models.{name}", model)
+            for name, model in _mapping(_mapping(resolved["evaluate"]).get("models")).items()
+        ),
+    ]
+    for path, model in written:
+        if isinstance(model, str) and model != STATIC and not model.startswith(SYSTEM_PREFIX):
+            yield path, model
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -93,9 +114,7 @@ def missing_datasets(resolved: Mapping[str, Any]) -> Iterator[str]:
         yield from _missing_data(other["dataset"], f"evaluate.datasets.{name}.dataset")
 
 
-def _missing_model(model: object, what: str) -> Iterator[str]:
-    if not isinstance(model, str) or model == STATIC or model.startswith(SYSTEM_PREFIX):
-        return
+def _missing_model(model: str, what: str) -> Iterator[str]:
     folder = Path(model).expanduser()
     # A hub id looks like a relative path; only what says that it is a path is taken as one.
     if model.startswith((".", "/", "~")) and not folder.is_dir():

@@ -41,6 +41,21 @@ def estimate(recipe: Recipe, *, gpu: bool) -> Cost:
     return _Estimate(recipe, gpu).cost()
 
 
+def hub_files(recipe: Recipe) -> Iterator[PlannedFile]:
+    """Yield the files of all datasets of the hub that a recipe names, those that are on this machine too.
+
+    :param recipe: The recipe.
+    :raises DatasetError: If there is no such dataset.
+    """
+    evaluate = recipe.evaluate
+    others = other_datasets(evaluate.datasets).values() if evaluate else ()
+    for spec in (recipe.data.spec, *(other.dataset for other in others)):
+        for part in map(parse_spec, spec.split(UNION)):
+            rows = part.options.get("rows")
+            if part.kind in hub_names():
+                yield from download_plan(part.kind, part.path, int(rows) if rows else None)
+
+
 def training_memory(tokens: float) -> float:
     """Return the bytes of an accelerator's memory that training mBERT takes.
 
@@ -115,16 +130,10 @@ class _Estimate:
 
     def _downloads(self) -> tuple[PlannedFile, ...]:
         """Return the files of all datasets that are not here, each once; measuring may share them with training."""
-        evaluate = self._recipe.evaluate
-        others = other_datasets(evaluate.datasets).values() if evaluate else ()
         missing: dict[str, PlannedFile] = {}
-        for spec in (self._recipe.data.spec, *(other.dataset for other in others)):
-            for part in map(parse_spec, spec.split(UNION)):
-                rows = part.options.get("rows")
-                known = part.kind in hub_names()
-                for file in download_plan(part.kind, part.path, int(rows) if rows else None) if known else []:
-                    if not file.present:
-                        missing.setdefault(file.where, file)
+        for file in hub_files(self._recipe):
+            if not file.present:
+                missing.setdefault(file.where, file)
         return tuple(missing.values())
 
     def _targets(self) -> list[Sizes]:
