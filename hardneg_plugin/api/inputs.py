@@ -13,7 +13,7 @@ from hardneg_plugin.datasets.memory_tables import Batch, Table
 from hardneg_plugin.datasets.spec import spec_of_file
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.records import Corpus
-from hardneg_plugin.records.corpus import BATCH_ROWS
+from hardneg_plugin.records.row_writer import BATCH_ROWS
 
 
 def read_dataset(

@@ -39,18 +39,15 @@ def pipelined(items: Iterable[Item], first: Callable[[Item], Found], then: Calla
                 upcoming = thread.submit(next, unread, None)
                 found = first(item)
             except Exception:
-                _wait(behind)
+                # An error of the earlier item goes before this one.
+                if behind is not None:
+                    behind.result()
                 raise
             if behind is not None:
                 yield behind.result()
             behind = thread.submit(then, found)
         if behind is not None:
             yield behind.result()
-
-
-def _wait(behind: Future[Done] | None) -> None:
-    if behind is not None:
-        behind.result()
 
 
 @contextmanager

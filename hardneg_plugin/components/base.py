@@ -99,6 +99,7 @@ class StageComponent(CheckedParameters):
         :param examples: The examples.
         :returns: ``examples``, and for some components further outputs.
         """
+        # No abstract method: Haystack gives components a metaclass of its own.
         raise NotImplementedError
 
     def search(self, examples: list[MiningExample]) -> Any:

@@ -11,12 +11,10 @@ from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
 from hardneg_plugin.checksums import sums_of
-from hardneg_plugin.components.base import StageComponent
+from hardneg_plugin.components.corpus_miner import CorpusMiner
 from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus
-from hardneg_plugin.components.named_hits import named_hits
-from hardneg_plugin.components.released_stores import ReadsCorpus
 from hardneg_plugin.errors import ParameterError
-from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
+from hardneg_plugin.records import MiningExample, with_table
 from hardneg_plugin.search.bm25.build import METHOD
 from hardneg_plugin.search.bm25.index import INDEX_VERSION, K1, B, BM25Index
 from hardneg_plugin.search.bm25.saved import SavedBM25Index
@@ -28,7 +26,7 @@ from hardneg_plugin.validation import Count, FolderName, MetaKeys, Name, NotNega
 
 
 @component
-class BM25NegativeMiner(ReadsCorpus, StageComponent):
+class BM25NegativeMiner(CorpusMiner):
     """Adds the best passages by BM25 to each example's candidates.
 
     The scores are those of bm25s (Lù, 2024) with Lucene's formula, and so is the format of the index; building and
@@ -90,16 +88,6 @@ class BM25NegativeMiner(ReadsCorpus, StageComponent):
         self.index = index
         self._open: OpenCorpus = OpenCorpus(corpus, filters, meta_fields)
         self._index: BM25Index | SavedBM25Index | None = None
-
-    @property
-    def added_candidates(self) -> int:
-        """Most candidates that are added to an example."""
-        return self.top_k
-
-    @property
-    def added_source(self) -> str:
-        """Name of the source that is added."""
-        return self.source
 
     @staticmethod
     def depends_on() -> list[str]:
@@ -165,10 +153,7 @@ class BM25NegativeMiner(ReadsCorpus, StageComponent):
         :param examples: Those that were searched for.
         :param found: What :meth:`search` returned for them.
         """
-        corpus = self._open.corpus
-        rows = named_hits(found.rows, examples, corpus, EqualTexts.of(corpus))
-        table = merge_source(table_of(examples), self.source, corpus, rows, found.scores)
-        return with_table(examples, table)
+        return with_table(examples, self._merged(examples, found.rows, found.scores))
 
 
 def _folder(name: str) -> Path:

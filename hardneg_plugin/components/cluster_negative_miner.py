@@ -10,11 +10,9 @@ from haystack import component
 from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.base import StageComponent
+from hardneg_plugin.components.corpus_miner import CorpusMiner
 from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus
-from hardneg_plugin.components.named_hits import named_hits
-from hardneg_plugin.components.released_stores import ReadsCorpus
-from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
+from hardneg_plugin.records import MiningExample, with_table
 from hardneg_plugin.search.clusters import Clusters, corpus_clusters
 from hardneg_plugin.search.dense.search import encode
 from hardneg_plugin.search.encoder import DualEncoder, load_model
@@ -26,7 +24,7 @@ Around = Literal["positive", "query"]
 
 
 @component
-class ClusterNegativeMiner(ReadsCorpus, StageComponent):
+class ClusterNegativeMiner(CorpusMiner):
     """Adds passages drawn from the cluster of each example's positive, or of its query, to its candidates.
 
     The corpus is cut into clusters once per model (spherical k-means by FAISS). Passages of one cluster are about like
@@ -89,16 +87,6 @@ class ClusterNegativeMiner(ReadsCorpus, StageComponent):
         self._encoder: DualEncoder | None = None
         self._clusters: Clusters | None = None
 
-    @property
-    def added_candidates(self) -> int:
-        """Most candidates that are added to an example."""
-        return self.top_k
-
-    @property
-    def added_source(self) -> str:
-        """Name of the source that is added."""
-        return self.source
-
     def ignored_parameters(self) -> list[str]:
         """Return the parameters that cannot change the result."""
         return ["batch_size"]
@@ -140,10 +128,7 @@ class ClusterNegativeMiner(ReadsCorpus, StageComponent):
             members = np.concatenate([self._clusters.rows(cluster) for cluster in clusters] or [np.zeros(0, np.int64)])
             drawn = _draw(equal.distinct(members), self.top_k, f"{self.seed}:{example.id}")
             rows[position, : len(drawn)] = drawn
-        rows = named_hits(rows, examples, corpus, equal)
-        no_scores = np.full(rows.shape, np.nan, dtype=np.float32)
-        table = merge_source(table_of(examples), self.source, corpus, rows, no_scores)
-        return {"examples": with_table(examples, table)}
+        return {"examples": with_table(examples, self._merged(examples, rows))}
 
     def _clusters_of(self, examples: list[MiningExample]) -> list[list[int]]:
         """Return the clusters of each example, each once and in order."""

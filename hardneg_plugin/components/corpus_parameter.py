@@ -13,6 +13,7 @@ from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
 from hardneg_plugin.cache import staging_folder
+from hardneg_plugin.components import lifecycle
 from hardneg_plugin.components.store_documents import counted, stored_documents
 from hardneg_plugin.datasets import load_dataset
 from hardneg_plugin.datasets.base import MAX_TEXT_CHARS
@@ -124,8 +125,7 @@ class OpenCorpus:
     def close(self) -> None:
         """Let the corpus go, and what a store holds."""
         self.forget()
-        if not isinstance(self._source, str) and hasattr(self._source, "close"):
-            self._source.close()
+        lifecycle.close(self._source)
 
     def _read(self, store: DocumentStore, takes: Callable[[Document], None] | None) -> Sorted:
         name = type(store).__name__

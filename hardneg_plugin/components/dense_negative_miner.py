@@ -11,16 +11,14 @@ from haystack.components.embedders.types import DocumentEmbedder, TextEmbedder
 from haystack.document_stores.types import DocumentStore
 from numpy.typing import NDArray
 
-from hardneg_plugin.components.base import StageComponent
+from hardneg_plugin.components.corpus_miner import CorpusMiner
 from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus, stored_vectors
 from hardneg_plugin.components.dense_parameters import Devices, check_model
 from hardneg_plugin.components.embedder_pair import EmbedderPair, read_meta
-from hardneg_plugin.components.named_hits import named_hits
-from hardneg_plugin.components.released_stores import ReadsCorpus
 from hardneg_plugin.errors import ParameterError
 from hardneg_plugin.memory import available_memory
 from hardneg_plugin.mining.dense_scores import DenseScorer
-from hardneg_plugin.records import MiningExample, merge_source, table_of, with_scores, with_table
+from hardneg_plugin.records import MiningExample, with_scores, with_table
 from hardneg_plugin.search.ann import IndexKind, approximate_search
 from hardneg_plugin.search.dense.embedding_store import StoredVectors, stored_embeddings
 from hardneg_plugin.search.dense.flat_index import nearest
@@ -50,7 +48,7 @@ class DenseFound(NamedTuple):
 
 
 @component
-class DenseNegativeMiner(ReadsCorpus, StageComponent):
+class DenseNegativeMiner(CorpusMiner):
     """Adds the nearest passages by a dense model to each example's candidates, and scores all candidates with it.
 
     The search is exact, unless ``index`` says otherwise: by products in low precision where the processor is faster
@@ -134,7 +132,7 @@ class DenseNegativeMiner(ReadsCorpus, StageComponent):
         self.truncate_dim = truncate_dim
         self.max_length = max_length
         self.batch_size, self.device, self.dtype = batch_size, device, dtype
-        self.source = source
+        self.source: str | None = source
         self.index = index
         self.memory = memory
         self.filters, self.meta_fields, self.vectors = filters, meta_fields, vectors
@@ -168,11 +166,6 @@ class DenseNegativeMiner(ReadsCorpus, StageComponent):
         if self.model is None and self.similarity == "auto":
             msg = f"{_NAME}: similarity: embedders do not name one; give cosine, dot or euclidean"
             raise ParameterError(msg)
-
-    @property
-    def added_candidates(self) -> int:
-        """Most candidates that are added to an example."""
-        return self.top_k
 
     @property
     def added_source(self) -> str:
@@ -268,11 +261,9 @@ class DenseNegativeMiner(ReadsCorpus, StageComponent):
         :param found: What :meth:`search` returned for them.
         """
         assert self._encoder is not None
-        source, hits = self.source_name, found.hits
-        corpus = self._open.corpus
-        rows = named_hits(hits.rows, examples, corpus, EqualTexts.of(corpus))
-        table = merge_source(table_of(examples), source, corpus, rows, hits.scores)
-        scorer = DenseScorer(self._encoder, corpus, found.space, self.batch_size)
+        source = self.source_name
+        table = self._merged(examples, found.hits.rows, found.hits.scores)
+        scorer = DenseScorer(self._encoder, self._open.corpus, found.space, self.batch_size)
         scores = scorer.candidates(table, table.source_scores[source])
         return with_table(examples, with_scores(table, source, scores, scorer.positives(examples)))
 

@@ -9,17 +9,15 @@ import numpy as np
 from haystack import component
 from haystack.document_stores.types import DocumentStore
 
-from hardneg_plugin.components.base import StageComponent
+from hardneg_plugin.components.corpus_miner import CorpusMiner
 from hardneg_plugin.components.corpus_parameter import OpenCorpus, check_corpus
-from hardneg_plugin.components.named_hits import named_hits
-from hardneg_plugin.components.released_stores import ReadsCorpus
-from hardneg_plugin.records import MiningExample, merge_source, table_of, with_table
+from hardneg_plugin.records import MiningExample, with_table
 from hardneg_plugin.text.equal_texts import EqualTexts
 from hardneg_plugin.validation import Count, MetaKeys, Name
 
 
 @component
-class RandomNegativeMiner(ReadsCorpus, StageComponent):
+class RandomNegativeMiner(CorpusMiner):
     """Adds passages of distinct texts drawn uniformly from the corpus to each example's candidates.
 
     What is drawn for a query depends on the seed and the query's id alone, never on the batch it comes in.
@@ -61,22 +59,9 @@ class RandomNegativeMiner(ReadsCorpus, StageComponent):
         self.meta_fields = meta_fields
         self._open: OpenCorpus = OpenCorpus(corpus, filters, meta_fields)
 
-    @property
-    def added_candidates(self) -> int:
-        """Most candidates that are added to an example."""
-        return self.top_k
-
-    @property
-    def added_source(self) -> str:
-        """Name of the source that is added."""
-        return self.source
-
     def warm_up(self) -> None:
         """Open the corpus; again where a store has another number of documents."""
         self._open.warm_up()
-
-    def _forget(self) -> None:
-        self._open.forget()
 
     @component.output_types(examples=list[MiningExample])
     def run(self, examples: list[MiningExample]) -> dict[str, list[MiningExample]]:
@@ -96,7 +81,4 @@ class RandomNegativeMiner(ReadsCorpus, StageComponent):
             [random.Random(f"{self.seed}:{example.id}").sample(range(size), depth) for example in examples],  # noqa: S311
             dtype=np.int64,
         )
-        rows = named_hits(texts[positions], examples, corpus, equal)
-        no_scores = np.full(rows.shape, np.nan, dtype=np.float32)
-        table = merge_source(table_of(examples), self.source, corpus, rows, no_scores)
-        return {"examples": with_table(examples, table)}
+        return {"examples": with_table(examples, self._merged(examples, texts[positions]))}

@@ -68,9 +68,9 @@ def _pause(component: str, error: Exception, tries: int, about: str) -> float:
     """
     if isinstance(error, HardnegError):
         raise error
-    retries = current_session().retries
-    if _failure(error).kind == "passing" and tries < retries.tries:
-        return float(min(retries.longest, retries.base * 2 ** (tries - 1)))
+    wait = current_session().retries.wait_after(_failure(error), tries)
+    if wait is not None:
+        return wait
     times = f" {tries} times" if tries > 1 else ""
     msg = f"{component}: {about} could not be asked{times}: {type(error).__name__}: {error}"
     raise RetrievalError(msg) from error

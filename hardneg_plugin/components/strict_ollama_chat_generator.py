@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -13,25 +12,18 @@ from haystack_integrations.components.generators.ollama import OllamaChatGenerat
 
 from hardneg_plugin.components.answer_body import read_answer
 from hardneg_plugin.components.bounded_http import client_arguments
-from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.components.ollama_model import OllamaModel, client_at, find_model
+from hardneg_plugin.components.strict_chat_generator import PromptTooLongError, StrictChatGenerator, plain
 from hardneg_plugin.components.thinking import UNSET, Thinking, limit_of
 from hardneg_plugin.llm.deadline import within
-from hardneg_plugin.llm.request import Message
 from hardneg_plugin.llm.token_count import fewest_tokens, was_cut
 from hardneg_plugin.validation import Count, NotNegative
 
 _NAME = "StrictOllamaChatGenerator"
 
 
-class PromptTooLongError(ValueError):
-    """A prompt that does not fit, or that the server cut without saying so."""
-
-    status_code = 400
-
-
 @component
-class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
+class StrictOllamaChatGenerator(StrictChatGenerator, OllamaChatGenerator):
     """An ``OllamaChatGenerator`` for questions whose answers are data.
 
     Beyond its parent it takes the JSON schema of an answer call by call, gives log-probabilities, says when an answer
@@ -62,7 +54,7 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
     :raises ParameterError: If a parameter is out of range.
     """
 
-    takes_response_format = True
+    _served: OllamaModel | None = None
 
     def __init__(
         self,
@@ -80,15 +72,13 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
         # By name: Haystack makes a new class of the decorated one, which a bare super() does not know.
         OllamaChatGenerator.__init__(self, model=model, keep_alive=keep_alive)
         self.url = url  # type: ignore[assignment]
-        self.timeout = timeout  # type: ignore[assignment]
+        self.timeout = timeout
         self.num_ctx = num_ctx
         self.seed = seed
         self.logprobs = logprobs
         self.generation_kwargs = generation_kwargs  # type: ignore[assignment]
         self.max_tokens = max_tokens
         self.think = think  # type: ignore[assignment]
-        self._found: OllamaModel | None = None
-        self._of_loop: tuple[asyncio.AbstractEventLoop, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what :meth:`from_dict` reads."""
@@ -108,37 +98,20 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
         """
         if self._client is None:
             self._client = client_at(_NAME, self.url)
-        if self._found is None:
+        if self._served is None:
             with within(self._seconds):
-                self._found = find_model(self._client, self.model, self._options({})["num_ctx"])
-
-    async def warm_up_async(self) -> None:
-        """Find the server and the model; the check itself is one short call that waits.
-
-        :raises LLMError: If the server does not answer, or has no such model.
-        """
-        if self._found is None:
-            await asyncio.to_thread(self.warm_up)
-
-    @property
-    def _seconds(self) -> float:
-        return float(self.timeout)
+                self._served = find_model(self._client, self.model, self._options({})["num_ctx"])
 
     @property
     def where(self) -> str:
         """Address of the server; empty before it was looked for where ``url`` is None."""
         return str(self._client._client.base_url) if self._client is not None else self.url or ""
 
-    @property
-    def model_context(self) -> int | None:
-        """Tokens that the model was trained for; None where the server does not say, or was not asked."""
-        return None if self._found is None else self._found.context
-
     def identity(self) -> dict[str, Any]:
         """Return what decides over answers besides the request: model, digest of its weights, and options."""
         return {
             "model": self.model,
-            "digest": "" if self._found is None else self._found.digest,
+            "digest": "" if self._served is None else self._served.digest,
             "options": self._options({}),
             "logprobs": self.logprobs,
             "think": self.think,
@@ -195,21 +168,11 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
             response = await self._client_of_loop()._request_raw(**question)
         return self._answer(messages, read_answer(response.content, _answer_class()))
 
-    def _client_of_loop(self) -> Any:
-        """Return the client of the running event loop: connections of another loop died with it."""
+    def _client_for_loop(self) -> Any:
         import httpx
         from ollama import AsyncClient
 
-        loop = asyncio.get_running_loop()
-        if self._of_loop is None or self._of_loop[0] is not loop:
-            self._of_loop = loop, AsyncClient(host=self.url, **client_arguments(httpx.AsyncClient))
-        return self._of_loop[1]
-
-    async def close_async(self) -> None:
-        """Close the connections of the running event loop."""
-        if self._of_loop is not None and self._of_loop[0] is asyncio.get_running_loop():
-            await self._of_loop[1].close()
-        self._of_loop = None
+        return AsyncClient(host=self.url, **client_arguments(httpx.AsyncClient))
 
     def _question(
         self, messages: list[ChatMessage], more: Mapping[str, Any] | None, form: dict[str, Any] | None
@@ -239,7 +202,7 @@ class StrictOllamaChatGenerator(CheckedParameters, OllamaChatGenerator):
     @property
     def _context(self) -> int:
         context: int = self._options({})["num_ctx"]
-        most = self._found.context if self._found is not None else None
+        most = self._served.context if self._served is not None else None
         return context if most is None else min(context, most)
 
     def _answer(self, messages: list[ChatMessage], response: Any) -> dict[str, list[ChatMessage]]:
@@ -269,8 +232,3 @@ def _answer_class() -> Any:
     from ollama import ChatResponse
 
     return ChatResponse
-
-
-def plain(messages: list[ChatMessage]) -> list[Message]:
-    """Return messages as the layer that asks has them."""
-    return [Message(str(message.role.value), message.text or "") for message in messages]

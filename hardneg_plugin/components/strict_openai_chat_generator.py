@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -14,9 +13,8 @@ from haystack.utils import Secret
 
 from hardneg_plugin.components.answer_body import Completion, read_answer
 from hardneg_plugin.components.bounded_http import client_arguments
-from hardneg_plugin.components.checked import CheckedParameters
 from hardneg_plugin.components.served_model import ServedModel, find_served, server_address
-from hardneg_plugin.components.strict_ollama_chat_generator import PromptTooLongError, plain
+from hardneg_plugin.components.strict_chat_generator import PromptTooLongError, StrictChatGenerator, plain
 from hardneg_plugin.components.thinking import UNSET, Thinking, limit_of
 from hardneg_plugin.errors import LLMError
 from hardneg_plugin.llm.deadline import within
@@ -31,7 +29,7 @@ _LIMITS = ("max_completion_tokens", "max_tokens")
 
 
 @component
-class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
+class StrictOpenAIChatGenerator(StrictChatGenerator, OpenAIChatGenerator):
     """An ``OpenAIChatGenerator`` for questions whose answers are data, and for any server that speaks OpenAI's API.
 
     Beyond its parent it needs no key for a local server, takes the JSON schema of an answer call by call, and returns
@@ -60,7 +58,7 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
     :raises ParameterError: If a parameter is out of range or the address is none.
     """
 
-    takes_response_format = True
+    _served: ServedModel | None = None
 
     def __init__(
         self,
@@ -89,8 +87,6 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
         self.max_tokens = max_tokens
         self.think = think
         self._address = server_address(_NAME, api_base_url)
-        self._served: ServedModel | None = None
-        self._of_loop: tuple[asyncio.AbstractEventLoop, Any] | None = None
 
     @property
     def where(self) -> str:
@@ -123,14 +119,6 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
             with within(self._seconds):
                 self._served = find_served(self.client, self.model, self._address)
 
-    async def warm_up_async(self) -> None:
-        """Find the server and the model; the check itself is one short call that waits.
-
-        :raises LLMError: If the server does not answer, or needs a key that is not there.
-        """
-        if self._served is None:
-            await asyncio.to_thread(self.warm_up)
-
     def _arguments(self) -> dict[str, Any]:
         key = self.api_key.resolve_value()
         if not key and self._address.is_openai:
@@ -143,15 +131,6 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
             "timeout": None,
             "max_retries": 0,
         }
-
-    @property
-    def _seconds(self) -> float:
-        return float(self.timeout or 0)
-
-    @property
-    def model_context(self) -> int | None:
-        """Tokens of prompt and answer together; None where the server does not say, or was not asked."""
-        return None if self._served is None else self._served.context
 
     def identity(self) -> dict[str, Any]:
         """Return what decides over answers besides the request: what the server says of the model, and options."""
@@ -227,21 +206,11 @@ class StrictOpenAIChatGenerator(CheckedParameters, OpenAIChatGenerator):
             response = await self._client_of_loop().chat.completions.with_raw_response.create(**question)
         return self._answer(messages, read_answer(response.content, Completion))
 
-    def _client_of_loop(self) -> Any:
-        """Return the client of the running event loop: connections of another loop died with it."""
+    def _client_for_loop(self) -> Any:
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-        loop = asyncio.get_running_loop()
-        if self._of_loop is None or self._of_loop[0] is not loop:
-            http = DefaultAsyncHttpxClient(**client_arguments(DefaultAsyncHttpxClient))
-            self._of_loop = loop, AsyncOpenAI(**self._arguments(), http_client=http)
-        return self._of_loop[1]
-
-    async def close_async(self) -> None:
-        """Close the connections of the running event loop."""
-        if self._of_loop is not None and self._of_loop[0] is asyncio.get_running_loop():
-            await self._of_loop[1].close()
-        self._of_loop = None
+        http = DefaultAsyncHttpxClient(**client_arguments(DefaultAsyncHttpxClient))
+        return AsyncOpenAI(**self._arguments(), http_client=http)
 
     def _question(
         self, messages: list[ChatMessage], more: Mapping[str, Any] | None, form: dict[str, Any] | None

@@ -87,7 +87,7 @@ def _arrow(frame: Any) -> Table:
         # An index of pandas is no column.
         pandas = hasattr(frame, "iloc")
         table = pa.Table.from_pandas(frame, preserve_index=False) if pandas else pa.table(frame)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
+    except (pa.ArrowException, TypeError, ValueError) as error:
         msg = f"a data frame that cannot be read: {error}"
         raise DatasetError(msg) from error
     return Table(table.column_names, lambda: (batch.to_pydict() for batch in table.to_batches(max_chunksize=BATCH)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from dataclasses import replace
@@ -129,15 +128,12 @@ class RequestHandler:
         if failure.kind == "final":
             msg = f"the language model{self._where} cannot be asked: {failure.reason}"
             raise LLMError(msg + (f"; {failure.remedy}" if failure.remedy else "")) from error
-        retries = self._session.retries
-        asked = failure.wait or 0.0
-        if failure.kind == "passing" and tries < retries.tries and asked <= retries.longest_asked:
+        wait = self._session.retries.wait_after(failure, tries)
+        if wait is not None:
             self._session.usage.retried(self._task)
             # It means all who ask, not this question alone.
-            self._quiet_until = max(self._quiet_until, time.monotonic() + asked)
-            # Full waits of all clients at the same moment would hit a busy server together.
-            wait = min(retries.longest, retries.base * 2 ** (tries - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
-            return RetryAfter(max(wait, asked))
+            self._quiet_until = max(self._quiet_until, time.monotonic() + (failure.wait or 0.0))
+            return RetryAfter(wait)
         if failure.kind == "passing":
             self._session.record_failure(failure, self._where)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +44,19 @@ class RetryPolicy:
     longest: float = 30.0
     breaker: int = 5
     longest_asked: float = 300.0
+
+    def wait_after(self, failure: Failure, tries: int) -> float | None:
+        """Return the seconds until a call is made again; None where it is not.
+
+        :param failure: What came of the last one.
+        :param tries: Calls so far.
+        """
+        asked = failure.wait or 0.0
+        if failure.kind != "passing" or tries >= self.tries or asked > self.longest_asked:
+            return None
+        # Full waits of all clients at the same moment would hit a busy server together.
+        wait = min(self.longest, self.base * 2 ** (tries - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
+        return max(float(wait), asked)
 
 
 def _nowhere(line: str) -> None:

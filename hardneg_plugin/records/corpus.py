@@ -22,11 +22,11 @@ from hardneg_plugin.cache import cache_root, entry_path
 from hardneg_plugin.checksums import folder_fault
 from hardneg_plugin.errors import CacheError
 from hardneg_plugin.records.corpus_meta import StoredMeta
+from hardneg_plugin.records.row_writer import BATCH_ROWS
 
 if TYPE_CHECKING:
     from haystack.dataclasses import Document
 
-BATCH_ROWS = 8192
 SCHEMA = pa.schema([("id", pa.string()), ("text", pa.string()), ("title", pa.string()), ("language", pa.string())])
 PASSAGES_FILE, HASHES_FILE, ROWS_FILE, FACTS_FILE = "passages.arrow", "id_hashes.npy", "id_rows.npy", "corpus.json"
 

@@ -10,7 +10,6 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,9 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.cache import cache_root, entry_path, publish
 from hardneg_plugin.errors import CacheError
+from hardneg_plugin.records.row_writer import BATCH_ROWS, RowWriter
 
 KIND = "corpus-meta"
-_BATCH_ROWS = 8192
 _SCHEMA = pa.schema([("meta", pa.string())])
 _META_FILE, _FACTS_FILE = "meta.arrow", "meta.json"
 
@@ -53,12 +52,12 @@ class StoredMeta:
     def rows(self, rows: Sequence[int] | NDArray[np.int64]) -> list[dict[str, Any]]:
         """Return the meta of some rows, in their order."""
         return [
-            json.loads(self._batch(row // _BATCH_ROWS).column(0)[row % _BATCH_ROWS].as_py())
+            json.loads(self._batch(row // BATCH_ROWS).column(0)[row % BATCH_ROWS].as_py())
             for row in np.asarray(rows, dtype=np.int64).tolist()
         ]
 
 
-class MetaWriter:
+class MetaWriter(RowWriter):
     """Context manager that writes the meta of one passage after the other.
 
     :param folder: An existing, empty folder.
@@ -66,39 +65,22 @@ class MetaWriter:
     """
 
     def __init__(self, folder: Path, fields: Sequence[str]) -> None:
-        self._folder, self._fields = folder, list(fields)
-        self._pending: list[str] = []
+        super().__init__(folder / _META_FILE, _SCHEMA)
+        self._facts_file, self._fields = folder / _FACTS_FILE, list(fields)
         self._digest = xxhash.xxh3_128(json.dumps(self._fields).encode("utf-8", "surrogatepass"))
-
-    def __enter__(self) -> MetaWriter:
-        self._file = pa.OSFile(str(self._folder / _META_FILE), "wb")
-        self._writer = pa.ipc.new_file(self._file, _SCHEMA)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._flush()
-        self._writer.close()
-        self._file.close()
-        if kind is None:
-            self.key = self._digest.hexdigest()
-            facts = {"key": self.key, "fields": self._fields}
-            (self._folder / _FACTS_FILE).write_text(json.dumps(facts), "utf-8")
 
     def add(self, meta: str) -> None:
         """Append the meta of one row, as :func:`packed` wrote it."""
-        self._pending.append(meta)
-        if len(self._pending) == _BATCH_ROWS:
-            self._flush()
+        self._append((meta,))
 
-    def _flush(self) -> None:
-        if self._pending:
-            lengths = np.fromiter(map(len, self._pending), "<i8", len(self._pending))
-            self._digest.update(lengths.tobytes() + "".join(self._pending).encode("utf-8", "surrogatepass"))
-            self._writer.write_batch(pa.record_batch([pa.array(self._pending, pa.string())], schema=_SCHEMA))
-            self._pending.clear()
+    def _note(self, columns: Sequence[tuple[str, ...]]) -> None:
+        lengths = np.fromiter(map(len, columns[0]), "<i8", len(columns[0]))
+        self._digest.update(lengths.tobytes() + "".join(columns[0]).encode("utf-8", "surrogatepass"))
+
+    def _finish(self) -> None:
+        self.key = self._digest.hexdigest()
+        facts = {"key": self.key, "fields": self._fields}
+        self._facts_file.write_text(json.dumps(facts), "utf-8")
 
 
 def packed(meta: Mapping[str, Any], fields: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 
 from hardneg_plugin.cache import staging_folder
 from hardneg_plugin.errors import DatasetError
-from hardneg_plugin.records.corpus import BATCH_ROWS, PASSAGES_FILE, SCHEMA, Corpus
+from hardneg_plugin.records.corpus import PASSAGES_FILE, SCHEMA, Corpus
 from hardneg_plugin.records.corpus_meta import KIND, MetaWriter, publish_meta
 from hardneg_plugin.records.corpus_writer import CorpusWriter, publish_corpus
+from hardneg_plugin.records.row_writer import BATCH_ROWS, RowWriter
 
 _META = "meta"
 _UNSORTED = SCHEMA.append(pa.field(_META, pa.string()))
@@ -33,7 +33,7 @@ class Sorted(NamedTuple):
     order: NDArray[np.int64]
 
 
-class UnsortedCorpus:
+class UnsortedCorpus(RowWriter):
     """Context manager that takes passages in any order; :meth:`publish` then puts them in that of their ids.
 
     Memory: one batch of rows, and 8 bytes a row while they are put in order.
@@ -43,22 +43,9 @@ class UnsortedCorpus:
     """
 
     def __init__(self, folder: Path, meta_fields: Sequence[str]) -> None:
-        self._folder, self._fields = folder, meta_fields
-        self._pending: list[tuple[str, str, str, str, str]] = []
+        super().__init__(folder / _UNSORTED_FILE, _UNSORTED)
+        self._fields = meta_fields
         self.rows = 0
-
-    def __enter__(self) -> UnsortedCorpus:
-        self._file = pa.OSFile(str(self._folder / _UNSORTED_FILE), "wb")
-        self._writer = pa.ipc.new_file(self._file, _UNSORTED)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._flush()
-        self._writer.close()
-        self._file.close()
 
     def add(self, identifier: str, text: str, language: str, meta: str) -> None:
         """Append one passage.
@@ -68,16 +55,8 @@ class UnsortedCorpus:
         :param language: Its language; empty where it is not known.
         :param meta: Its meta, as :func:`hardneg_plugin.records.corpus_meta.packed` wrote it.
         """
-        self._pending.append((identifier, text, "", language, meta))
+        self._append((identifier, text, "", language, meta))
         self.rows += 1
-        if len(self._pending) == BATCH_ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._pending:
-            columns = [pa.array(column, pa.string()) for column in zip(*self._pending, strict=True)]
-            self._writer.write_batch(pa.record_batch(columns, schema=_UNSORTED))
-            self._pending.clear()
 
     def publish(self) -> Sorted:
         """Return the corpus of what was added, from the cache.
@@ -86,7 +65,7 @@ class UnsortedCorpus:
         """
         import pyarrow.compute as pc
 
-        with pa.memory_map(str(self._folder / _UNSORTED_FILE)) as source:
+        with pa.memory_map(str(self._path)) as source:
             table = pa.ipc.open_file(source).read_all()
             # UTF-8 sorts as the code points do: the order of Python's own sort.
             order = pc.sort_indices(table.column("id")).to_numpy().astype(np.int64)

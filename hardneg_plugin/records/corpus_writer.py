@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
-import pyarrow as pa
 import xxhash
 
 from hardneg_plugin.cache import entry_path, publish
 from hardneg_plugin.records.corpus import (
-    BATCH_ROWS,
     FACTS_FILE,
     HASHES_FILE,
     PASSAGES_FILE,
@@ -23,11 +20,10 @@ from hardneg_plugin.records.corpus import (
     Corpus,
     hash_ids,
 )
+from hardneg_plugin.records.row_writer import RowWriter
 
-Row = tuple[str, str, str, str]
 
-
-class CorpusWriter:
+class CorpusWriter(RowWriter):
     """Context manager that writes rows ``(id, text, title, language)`` into a folder.
 
     Memory: one batch of rows and 8 bytes a row for the hashes of the ids.
@@ -36,37 +32,17 @@ class CorpusWriter:
     """
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder / PASSAGES_FILE, SCHEMA)
         self._folder = folder
-        self._pending: list[Row] = []
         self._hashes = array("Q")
         self._digest = xxhash.xxh3_128()
         self._languages: set[str] = set()
 
-    def __enter__(self) -> CorpusWriter:
-        self._file = pa.OSFile(str(self._folder / PASSAGES_FILE), "wb")
-        self._writer = pa.ipc.new_file(self._file, SCHEMA)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._flush()
-        self._writer.close()
-        self._file.close()
-        if kind is None:
-            self._write_index()
-
     def add(self, identifier: str, text: str, title: str, language: str) -> None:
         """Append one row."""
-        self._pending.append((identifier, text, title, language))
-        if len(self._pending) == BATCH_ROWS:
-            self._flush()
+        self._append((identifier, text, title, language))
 
-    def _flush(self) -> None:
-        if not self._pending:
-            return
-        columns = list(zip(*self._pending, strict=True))
+    def _note(self, columns: Sequence[tuple[str, ...]]) -> None:
         self._hashes.frombytes(hash_ids(columns[0]).tobytes())
         self._languages.update(columns[3])
         for column in columns:
@@ -74,10 +50,8 @@ class CorpusWriter:
             lengths = np.fromiter(map(len, column), "<i8", len(column))
             self._digest.update(f"{len(column)};".encode() + lengths.tobytes())
             self._digest.update("".join(column).encode("utf-8", "surrogatepass"))
-        self._writer.write_batch(pa.record_batch([pa.array(column, pa.string()) for column in columns], schema=SCHEMA))
-        self._pending.clear()
 
-    def _write_index(self) -> None:
+    def _finish(self) -> None:
         hashes = np.frombuffer(self._hashes, dtype=np.uint64)
         order = np.argsort(hashes, kind="stable")
         np.save(self._folder / HASHES_FILE, hashes[order])

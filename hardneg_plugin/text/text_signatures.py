@@ -12,7 +12,8 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from hardneg_plugin.cache import build_entry, entry_path, fingerprint, is_sound
-from hardneg_plugin.records.corpus import BATCH_ROWS, Corpus
+from hardneg_plugin.records.corpus import Corpus
+from hardneg_plugin.records.row_writer import BATCH_ROWS
 from hardneg_plugin.text.fingerprint import analysis_fingerprint
 from hardneg_plugin.text.normalise import normalise_all
 

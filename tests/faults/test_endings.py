@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from hardneg_plugin.cli import main
-from hardneg_plugin.cli.endings import reason_of
+from hardneg_plugin.cli.endings import end_at_interrupt, reason_of
 from hardneg_plugin.datasets.formats import FORMATS
 from hardneg_plugin.errors import StorageError, WorkspaceError
 from hardneg_plugin.files import write_atomically
@@ -157,10 +157,12 @@ def test_an_output_in_a_folder_that_is_missing_makes_it(tmp_path):
     assert list((tmp_path / "new" / "folder").iterdir()) == []
 
 
+# Whoever runs the tests in the background may have told its children to ignore interruptions.
 SWALLOWING = """
-import sys, time, types
+import signal, sys
 from pathlib import Path
 from hardneg_plugin.cli import endings
+signal.signal(signal.SIGINT, signal.default_int_handler)
 endings.end_at_interrupt()
 sys.path.insert(0, sys.argv[1])
 import swallows
@@ -185,3 +187,13 @@ def test_an_interrupt_while_a_library_loads_is_not_swallowed(tmp_path):
     assert process.returncode == 130
     assert said == b"Aborted!\n"
     assert not (tmp_path / "went_on").exists()
+
+
+def test_an_interrupt_that_is_ignored_stays_ignored():
+    # As under nohup, or behind an & of a script.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        end_at_interrupt()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

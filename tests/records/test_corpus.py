@@ -11,8 +11,8 @@ from hardneg_plugin.cache import entry_path
 from hardneg_plugin.errors import CacheError
 from hardneg_plugin.records import Corpus, corpus_writer
 from hardneg_plugin.records import corpus as corpus_module
-from hardneg_plugin.records.corpus import BATCH_ROWS
 from hardneg_plugin.records.corpus_writer import CorpusWriter, duplicate_rows
+from hardneg_plugin.records.row_writer import BATCH_ROWS
 
 
 def write(folder, rows):

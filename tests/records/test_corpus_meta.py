@@ -7,9 +7,9 @@ import pytest
 from hardneg_plugin.cache import staging_folder
 from hardneg_plugin.errors import CacheError, DatasetError
 from hardneg_plugin.records import Corpus
-from hardneg_plugin.records.corpus import BATCH_ROWS
 from hardneg_plugin.records.corpus_meta import packed
 from hardneg_plugin.records.corpus_sorting import UnsortedCorpus
+from hardneg_plugin.records.row_writer import BATCH_ROWS
 
 DOCUMENTS = {"b": {"file": "y", "page": 2}, "é": {}, "a": {"file": None, "page": 1}}
 

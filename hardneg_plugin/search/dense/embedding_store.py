@@ -23,7 +23,8 @@ from hardneg_plugin.cache import entry_path, fingerprint, refuse_links, staging_
 from hardneg_plugin.checksums import append_checksum, array_checksum
 from hardneg_plugin.errors import CacheError, DatasetError, ParameterError
 from hardneg_plugin.files import atomic_path
-from hardneg_plugin.records.corpus import BATCH_ROWS, Corpus
+from hardneg_plugin.records.corpus import Corpus
+from hardneg_plugin.records.row_writer import BATCH_ROWS
 from hardneg_plugin.search.dense.search import encode
 from hardneg_plugin.search.dense.vector_space import Vectors, measured_lengths
 from hardneg_plugin.search.encoder import IdentifiedEncoder
