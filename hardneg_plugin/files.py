@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,11 @@ from hardneg_plugin.errors import StorageError
 PARTIAL = ".partial"
 """Ending of files and folders that are being written; a killed process may leave one behind."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+
+
+def free_disk(folder: Path) -> int:
+    """Return the bytes that are free where a folder lies, or will lie."""
+    return shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists())).free
 
 
 @contextmanager

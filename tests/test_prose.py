@@ -44,3 +44,46 @@ def test_riddles_are_recognised():
     assert faults("Return a judgement that is none.") == ["is none"]
     assert faults("") == ["no docstring"]
     assert faults("Count characters.") == []
+
+
+def unknown_parameters(source: str) -> Iterator[tuple[int, str]]:
+    """Line and name of every ``:param`` that the function, the class or its ``__init__`` does not have."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        told = re.findall(r":param (\w+):", ast.get_docstring(node) or "")
+        functions = (
+            [node]
+            if not isinstance(node, ast.ClassDef)
+            else [one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"]
+        )
+        known = {
+            argument.arg
+            for one in functions
+            for argument in (
+                *one.args.posonlyargs,
+                *one.args.args,
+                *one.args.kwonlyargs,
+                one.args.vararg,
+                one.args.kwarg,
+            )
+            if argument is not None
+        }
+        known |= {
+            one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+        }
+        yield from ((node.lineno, name) for name in told if known and name not in known)
+
+
+def test_docstrings_describe_parameters_that_exist():
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in sorted(ROOT.rglob("*.py"))
+        for line, name in unknown_parameters(path.read_text("utf-8"))
+    ]
+    assert wrong == []
+
+
+def test_a_parameter_that_is_not_there_is_recognised():
+    source = 'def f(location):\n    """Read.\n\n    :param place: The file.\n    """\n'
+    assert list(unknown_parameters(source)) == [(1, "place")]

@@ -21,7 +21,7 @@ class BatchPlan:
     """Batches of one epoch.
 
     :param batches: Numbers of rows in the file, batch by batch; every row is in one of them.
-    :param crowded: Rows that share a batch with one they conflict with: no batch was found for them without.
+    :param conflicting: Rows that share a batch with one they conflict with: no batch was found for them without.
     """
 
     batches: tuple[tuple[int, ...], ...]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hardneg_plugin.cli.options import without_telemetry
 from hardneg_plugin.cli.say import say
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def command(
         --query-prompt "query: " --corpus-prompt "passage: "
     """
     if dry_run:
-        # Haystack writes a file into the home folder when it is imported with it.
-        os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
+        without_telemetry()
     from hardneg_plugin.recipe.find import find_suite
     from hardneg_plugin.run.benchmark import run_suite
     from hardneg_plugin.run.suite import load_suite

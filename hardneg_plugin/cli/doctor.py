@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import click
 
-from hardneg_plugin.cli.options import set_option
+from hardneg_plugin.cli.options import set_option, without_telemetry
 from hardneg_plugin.cli.say import say
 
 if TYPE_CHECKING:
@@ -30,8 +29,7 @@ def command(recipe: str | None, overrides: tuple[str, ...], as_json: bool) -> No
       hardneg doctor
       hardneg doctor phase3_llm --set llm.url=http://127.0.0.1:11434
     """
-    # Haystack writes a file into the home folder when it is imported with it.
-    os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
+    without_telemetry()
     from hardneg_plugin.run.doctor import machine_checks
     from hardneg_plugin.run.doctor_recipe import recipe_checks
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 recipe_argument = click.argument("recipe")
@@ -19,3 +21,8 @@ query_prompt_option = click.option(
 corpus_prompt_option = click.option(
     "--corpus-prompt", help='Text before each passage, such as "passage: "; the model\'s own by default.'
 )
+
+
+def without_telemetry() -> None:
+    """Keep Haystack, which must not have been imported yet, from writing a file into the home folder."""
+    os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"

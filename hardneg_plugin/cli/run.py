@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from hardneg_plugin.cli.options import recipe_argument, set_option
+from hardneg_plugin.cli.options import recipe_argument, set_option, without_telemetry
 from hardneg_plugin.cli.say import say
 
 if TYPE_CHECKING:
@@ -71,6 +70,8 @@ def command(
       hardneg run phase3_llm --dry-run
       hardneg run phase3_llm --budget "90 minutes" --record answers.jsonl
     """
+    if dry_run:
+        without_telemetry()
     from rich.console import Console
 
     from hardneg_plugin.recipe.find import builtin_suites
@@ -78,9 +79,6 @@ def command(
     from hardneg_plugin.report import render_terminal
     from hardneg_plugin.run.runner import run_recipe
 
-    if dry_run:
-        # Haystack writes a file into the home folder when it is imported with it.
-        os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
     if recipe in builtin_suites():
         _run_suite(context, recipe, runs, if_exists, given=bool(overrides or budget or record or engine or dry_run))
         return
@@ -103,10 +101,11 @@ def _print_cost(recipe: Recipe) -> None:
 
     for name, stages in recipe.systems.items():
         say(f"{name}: {' > '.join(stage.name for stage in stages) or 'in-batch negatives alone'}")
-    cores, card = (estimate(recipe, gpu=gpu) for gpu in (False, True))
-    # The last line is the time; a model that needs no card has it once.
-    lines = card.lines() if recipe.train is not None else cores.lines()
-    for line in [*lines, *([cores.lines()[-1]] if lines[-1] != cores.lines()[-1] else [])]:
+    lines = estimate(recipe, gpu=recipe.train is not None).lines()
+    if recipe.train is not None:
+        # The last line is the time; a model that needs no card has it once.
+        lines = list(dict.fromkeys([*lines, estimate(recipe, gpu=False).lines()[-1]]))
+    for line in lines:
         say(f"  {line}")
 
 

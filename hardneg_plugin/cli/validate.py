@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
-from hardneg_plugin.cli.options import recipe_argument, set_option
+from hardneg_plugin.cli.options import recipe_argument, set_option, without_telemetry
 from hardneg_plugin.cli.say import say
 
 
@@ -22,8 +20,7 @@ def command(recipe: str, overrides: tuple[str, ...]) -> None:
     Example:
       hardneg validate mine.yaml
     """
-    # Haystack writes a file into the home folder when it is imported with it.
-    os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
+    without_telemetry()
     from hardneg_plugin.datasets import load_dataset
     from hardneg_plugin.errors import DatasetError
     from hardneg_plugin.recipe.load import load_recipe

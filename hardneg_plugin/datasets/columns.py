@@ -91,7 +91,7 @@ def choose_columns(names: Sequence[str], wanted: Mapping[str, str], location: st
 
     :param names: Columns of the table.
     :param wanted: Role → name of its column; a column named here is not looked at for another role.
-    :param place: The file, for messages.
+    :param location: The file, for messages.
     :param spec: Spec without options, for messages; None where columns are named by arguments.
     :raises DatasetError: If a named column is missing, the anchor or the positive cannot be found, or several columns
         have a usual name of one role.
@@ -119,7 +119,7 @@ class LateColumns:
     :param columns: Those of the first rows.
     :param choose: Names, roles that were named, place → the columns.
     :param wanted: Role → name of its column, as it was named.
-    :param place: The file, for messages.
+    :param location: The file, for messages.
     """
 
     def __init__(

@@ -51,7 +51,7 @@ def dialect_of(options: Mapping[str, str], location: str) -> Dialect:
     """Return what options of a spec say.
 
     :param options: Name → value; others than those of a dialect are passed over.
-    :param place: The spec, for messages.
+    :param location: The spec, for messages.
     :raises DatasetError: If a value is none that is known.
     """
     switches = {name: _switch(name, options[name], location) for name in ("quotes", "header") if name in options}

@@ -37,7 +37,7 @@ class Counted(io.RawIOBase):
     """Reads what is unpacked, and stops when it is more than allowed.
 
     :param file: Gives the unpacked bytes.
-    :param place: Name of the file, for the message.
+    :param location: Name of the file, for the message.
     :param limit: Most bytes.
     """
 

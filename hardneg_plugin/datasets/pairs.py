@@ -57,7 +57,7 @@ def valid_pairs(
     :param rows: ``(line, row)``.
     :param columns: Where the texts are.
     :param problems: Takes the bad rows, see :func:`reporter_of`; they are counted under ``corpus``.
-    :param place: Line → its place in messages.
+    :param location: Line → its place in messages.
     :param max_chars: Longest text in characters.
     :param late: Finds columns that later rows bring; None where all rows have the same.
     :raises DatasetError: If a row is bad and bad rows are errors.

@@ -7,7 +7,6 @@ are links, before anything is written.
 from __future__ import annotations
 
 import re
-import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from hardneg_plugin.cache import build_entry, cache_root, fingerprint
 from hardneg_plugin.datasets.limits import MAX_UNPACKED_BYTES, check_total, unpacked_limit
 from hardneg_plugin.errors import DatasetError, HardnegError
+from hardneg_plugin.files import free_disk
 
 _KIND = "web"
 # One letter is a drive of Windows.
@@ -130,8 +130,8 @@ def _check_size(url: str, files: Mapping[str, Mapping[str, Any]], max_bytes: int
     packed = [facts["compress_size"] for facts in files.values() if facts.get("compress_size") is not None]
     limit = max_bytes or (unpacked_limit(sum(packed)) if len(packed) == len(files) else MAX_UNPACKED_BYTES)
     check_total(url, total, limit)
-    root = next(folder for folder in (cache_root(), *cache_root().parents) if folder.exists())
-    free = shutil.disk_usage(root).free
+    root = cache_root()
+    free = free_disk(root)
     if total > free:
         msg = f"{url}: {total:,} bytes, and the cache folder {root} has room for {free:,}"
         raise DatasetError(msg)

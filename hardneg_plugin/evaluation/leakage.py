@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice, zip_longest
 
 import xxhash
 
@@ -14,11 +13,6 @@ from hardneg_plugin.text.telling_differences import tells_apart
 
 ALIKE = 0.8
 """Share of character 5-grams that two texts have in common, at least, where one nearly repeats the other."""
-
-
-_EXAMPLES = 5
-Example = tuple[str, str, str]
-"""The kind (such as ``near query``); the text of the training; that of the test."""
 
 
 @dataclass(frozen=True)
@@ -35,86 +29,6 @@ class LeakedTexts:
     exact: int
     near: int
     examples: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Leakage:
-    """Queries and positives of a test that the training pairs hold.
-
-    :param train_pairs: Pairs of the training, repeated ones included.
-    :param test_queries: Queries of the test.
-    :param test_positives: Positives of the test.
-    :param queries_exact: Queries of the test that are one of the training, but for case, width, punctuation and white
-        space.
-    :param queries_near: Further ones that nearly repeat one of the training.
-    :param positives_exact: Positives of the test, in the same way.
-    :param positives_near: Further ones that nearly repeat one of the training.
-    :param examples: Up to five: the kind (such as ``near query``), the text of the training, and that of the test.
-    """
-
-    train_pairs: int
-    test_queries: int
-    test_positives: int
-    queries_exact: int
-    queries_near: int
-    positives_exact: int
-    positives_near: int
-    examples: tuple[Example, ...] = ()
-
-    def lines(self) -> list[str]:
-        """Return what was found, as sentences for a report."""
-        return [
-            f"Compared with {self.train_pairs:,} training pairs.",
-            *_sentences(self.test_queries, self.queries_exact, self.queries_near, "queries"),
-            *_sentences(self.test_positives, self.positives_exact, self.positives_near, "positives"),
-        ]
-
-
-def count_leakage(
-    train: Iterable[tuple[str, str]], test_queries: Sequence[str], test_positives: Sequence[str]
-) -> Leakage:
-    """Count the queries and positives of a test that a training holds, as they stand or nearly.
-
-    :param train: Query and positive of each training pair; read once.
-    :param test_queries: Queries of the test.
-    :param test_positives: Positives of the test.
-    """
-    queries, positives = LeakageCounter(test_queries), LeakageCounter(test_positives)
-    pairs = 0
-    for query, positive in train:
-        queries.add((query,))
-        positives.add((positive,))
-        pairs += 1
-    asked, answered = queries.leakage(), positives.leakage()
-    return Leakage(
-        train_pairs=pairs,
-        test_queries=asked.texts,
-        test_positives=answered.texts,
-        queries_exact=asked.exact,
-        queries_near=asked.near,
-        positives_exact=answered.exact,
-        positives_near=answered.near,
-        examples=_examples({"query": queries, "positive": positives}),
-    )
-
-
-def _examples(counters: Mapping[str, LeakageCounter]) -> tuple[Example, ...]:
-    """Take one of each kind in turn, so that none hides the others."""
-    kinds = [
-        [(f"{how} {what}", *texts) for texts in counter.found(how)]
-        for what, counter in counters.items()
-        for how in ("exact", "near")
-    ]
-    turns = (example for turn in zip_longest(*kinds) for example in turn if example is not None)
-    return tuple(islice(turns, _EXAMPLES))
-
-
-def _sentences(texts: int, exact: int, near: int, what: str) -> Iterator[str]:
-    if not exact + near:
-        yield f"None of {texts:,} test {what} is a copy or near-copy of training {what}."
-    for number, kind in ((exact, "copies"), (near, "near-copies")):
-        if number:
-            yield f"{number:,} of {texts:,} test {what} ({100 * number / texts:.1f} %) are {kind} of training {what}."
 
 
 class LeakageCounter:
@@ -174,15 +88,6 @@ class LeakageCounter:
         bands = band_keys(form, self._rows) if near else ()
         maybe = {number for key in bands for number in self._bands.get(key, ())} - set(exact)
         return list(exact), [number for number in sorted(maybe) if self._repeats(form, self._forms[number])]
-
-    def found(self, how: str) -> Iterator[tuple[str, str]]:
-        """Yield what was found so far, in the order of the test's texts.
-
-        :param how: ``exact`` for texts that the training holds, ``near`` for those of which it holds a near-copy.
-        :returns: The first such text of the training, and that of the test.
-        """
-        found = self._held if how == "exact" else self._near()
-        return ((found[number], self._texts[number]) for number in sorted(found))
 
     def leakage(self) -> LeakedTexts:
         """Return the counts of what was found so far."""

@@ -98,8 +98,8 @@ class PrioritySemaphore:
     :param places: Most calls at the same time.
     """
 
-    def __init__(self, positions: int) -> None:
-        self._free = positions
+    def __init__(self, places: int) -> None:
+        self._free = places
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = count()
 

@@ -133,7 +133,7 @@ def parse_yaml(text: str, position: str) -> Any:
     """Return the value of a YAML text.
 
     :param text: The text.
-    :param place: File or option to name in a message.
+    :param position: File or option to name in a message.
     :raises RecipeError: With the line, if it is not YAML, a key is given twice, or it is far larger than any recipe.
     """
     if len(text) > _LONGEST:

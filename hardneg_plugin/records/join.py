@@ -19,7 +19,7 @@ from hardneg_plugin.records.table import ABSENT_RANK, CandidateTable, Floats, In
 class PositivePlaces:
     """Positions of the branches' positives in the joined examples.
 
-    :param places: Shape ``(p,)``: for each positive of the branches its number among all joined positives.
+    :param positions: Shape ``(p,)``: for each positive of the branches its number among all joined positives.
     :param counts: Shape ``(g,)``: positives of each joined example.
     """
 

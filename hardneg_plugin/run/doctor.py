@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -15,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from hardneg_plugin import cache
+from hardneg_plugin.files import free_disk
 from hardneg_plugin.run.cost import size
 
 State = Literal["ok", "warning", "missing"]
@@ -156,16 +156,19 @@ def _device(torch: Any, number: int) -> str:
 
 def processor_check() -> Check:
     """Check what the processor has, and which matrix products torch and numpy have for it."""
-    detail = f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
+    detail = platform.machine()
     try:
         from llvmlite import binding
 
         from hardneg_plugin.search.dense.gemm import PRODUCTS
         from hardneg_plugin.search.dense.gemm_autotune import has_product
+        from hardneg_plugin.search.threads import processors
 
         present = [name for name, there in binding.get_host_cpu_features().items() if there]
         features = sorted(name for name in present if any(part in name for part in _FEATURES))
-        detail += f", {binding.get_host_cpu_name()}: {', '.join(features) or 'no vector features known'}"
+        detail = (
+            f"{processors()} cores, {binding.get_host_cpu_name()}: {', '.join(features) or 'no vector features known'}"
+        )
         products = ", ".join(product.name for product in PRODUCTS if has_product(product))
     except (ImportError, ValueError, RuntimeError, OSError) as error:
         return Check(
@@ -182,36 +185,23 @@ def cache_check() -> Check:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return Check("cache", "missing", f"{root} cannot be written", remedy)
     used = sum(entry.size for entry in chain(cache.entries(), cache.answers()))
-    free = shutil.disk_usage(there).free
+    free = free_disk(root)
     detail = f"{root}: {size(used)} in it, {size(free)} free"
     if free < _LITTLE_DISK:
         return Check("cache", "warning", f"{detail}, which is little", f"`hardneg cache clear`, or {remedy}")
     return Check("cache", "ok", detail)
 
 
-def free_disk() -> int:
-    """Return the bytes that are free where the cache lies."""
-    root = cache.cache_root()
-    return shutil.disk_usage(next(folder for folder in (root, *root.parents) if folder.exists())).free
-
-
-def is_offline() -> bool:
-    """Tell whether the hub's library was told to fetch nothing."""
-    try:
-        from huggingface_hub import constants
-    except ImportError:
-        return True
-    return bool(constants.HF_HUB_OFFLINE)
-
-
 def hub_check() -> Check:
     """Check whether datasets and models can be fetched."""
-    if is_offline():
+    try:
+        import httpx
+        from huggingface_hub import constants
+    except ImportError as error:
+        return Check("hub", "missing", f"its library cannot be imported: {error}", "pip install huggingface-hub")
+    if constants.HF_HUB_OFFLINE:
         remedy = "unset HF_HUB_OFFLINE to fetch datasets and models"
         return Check("hub", "ok", "offline: nothing is fetched, what is here is used", remedy)
-    import httpx
-    from huggingface_hub import constants
-
     try:
         httpx.head(constants.ENDPOINT, timeout=_HUB_SECONDS)
     except httpx.HTTPError as error:

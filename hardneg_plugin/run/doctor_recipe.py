@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hardneg_plugin.errors import DatasetError, HardnegError, RecipeError
+from hardneg_plugin.files import free_disk
 from hardneg_plugin.run.cost import size
-from hardneg_plugin.run.doctor import Check, faiss_check, free_disk, is_offline, optional_check
+from hardneg_plugin.run.doctor import Check, faiss_check, optional_check
 
 if TYPE_CHECKING:
     from hardneg_plugin.recipe.schema import Recipe
@@ -49,8 +50,11 @@ def _loaded(recipe: str, overrides: Sequence[str]) -> tuple[Recipe, Check]:
     try:
         loaded = load_recipe(recipe, overrides)
     except ImportError as error:
-        # The settings of a training are the trainer's own; all else can be looked at without it.
-        loaded = load_recipe(recipe, [*overrides, "train=null"])
+        # The settings of a training are the trainer's own; where no other key needs them, all else can be looked at.
+        try:
+            loaded = load_recipe(recipe, [*overrides, "train=null"])
+        except RecipeError:
+            raise error from None
         detail = f"{loaded.name}: `train` cannot be checked: {error}"
         return loaded, Check("recipe", "missing", detail, "install what is missing above")
     return loaded, Check("recipe", "ok", f"{loaded.name}: no mistakes")
@@ -86,6 +90,8 @@ def _file_checks(resolved: Mapping[str, Any]) -> Iterator[Check]:
 
 def _hub_checks(recipe: Recipe) -> Iterator[Check]:
     """Yield each dataset of the recipe: here, to be downloaded, or not to be had."""
+    from huggingface_hub import constants
+
     from hardneg_plugin.recipe.outlook import missing_datasets
     from hardneg_plugin.run.estimate import hub_files
 
@@ -94,6 +100,7 @@ def _hub_checks(recipe: Recipe) -> Iterator[Check]:
     except DatasetError as error:
         yield Check("datasets", "missing", str(error), "give another dataset: --set data.dataset=...")
         return
+    planned = 0
     for name in dict.fromkeys(file.dataset for file in files):
         absent = [file for file in files if file.dataset == name and not file.present]
         if not absent:
@@ -102,12 +109,16 @@ def _hub_checks(recipe: Recipe) -> Iterator[Check]:
         needed = sum(file.bytes or 0 for file in absent)
         fetch = f"`hardneg download {name.replace('?rows=', ' --limit ')}`"
         detail = f"{len(absent)} files to download, {size(needed) if needed else 'of a size that the hub knows'}"
-        if is_offline():
+        if constants.HF_HUB_OFFLINE:
             yield Check(
                 name, "missing", f"not here: {detail}, and the hub is offline", f"unset HF_HUB_OFFLINE; {fetch}"
             )
-        elif needed > free_disk():
-            yield Check(name, "missing", f"{detail}, and {size(free_disk())} are free", "free some disk")
+            continue
+        # What the datasets before it take is gone.
+        free = free_disk(Path(constants.HF_HUB_CACHE)) - planned
+        planned += needed
+        if needed > free:
+            yield Check(name, "missing", f"{detail}, and {size(max(free, 0))} are free", "free some disk")
         else:
             yield Check(name, "warning", detail, f"a run fetches it; {fetch} does so now")
     if not files and not list(missing_datasets({**recipe.to_dict(), "evaluate": None})):
@@ -127,21 +138,23 @@ def _local_dataset(spec: str) -> Check:
 
 
 def _model_checks(resolved: Mapping[str, Any]) -> Iterator[Check]:
-    """Yield each model that is loaded from the hub; a folder that is missing is told with the files."""
+    """Yield each model that is loaded from the hub; what is neither here nor an id is told with the files."""
     from hardneg_plugin.recipe.outlook import named_models
+    from hardneg_plugin.search.models import local_folder
 
     paths: dict[str, str] = {}
     for path, model in named_models(resolved):
         paths.setdefault(model, path)
     for model, path in paths.items():
-        if Path(model).expanduser().is_dir():
-            yield Check(path, "ok", f"{model} is here")
-        elif not model.startswith((".", "/", "~")):
-            yield _hub_model(model, path)
+        try:
+            folder = local_folder(model, path)
+        except HardnegError:
+            continue
+        yield _hub_model(model, path) if folder is None else Check(path, "ok", f"{model} is here")
 
 
 def _hub_model(model: str, path: str) -> Check:
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     owner = model if "/" in model else f"sentence-transformers/{model}"
@@ -152,6 +165,6 @@ def _hub_model(model: str, path: str) -> Check:
     if any(isinstance(file, str) for file in found):
         return Check(path, "ok", f"{model} is in the hub's cache")
     remedy = f"`hf download {model}`, or give a folder: --set {path}=..."
-    if is_offline():
+    if constants.HF_HUB_OFFLINE:
         return Check(path, "missing", f"{model} is not here, and the hub is offline", f"unset HF_HUB_OFFLINE; {remedy}")
     return Check(path, "warning", f"{model} is not here: a run fetches it from the hub", remedy)

@@ -91,7 +91,7 @@ class InOrder(NamedTuple):
     """Vectors by row of a corpus.
 
     :param vectors: The vectors, on disk.
-    :param place: Shape ``(rows,)``: the number of each row's vector, -1 where it has none.
+    :param position: Shape ``(rows,)``: the number of each row's vector, -1 where it has none.
     """
 
     vectors: Vectors

@@ -90,7 +90,7 @@ def passes_length_and_count_filter(
     marks: TextSignatures,
     positions: NDArray[np.int64],
     others: TextSignatures,
-    other_places: NDArray[np.int64],
+    other_positions: NDArray[np.int64],
     lowest: float,
 ) -> NDArray[np.bool_]:
     """Tell which pairs of texts may reach a similarity of ``1 - d / (n + m)``, ``d`` insertions and deletions apart.
@@ -98,15 +98,15 @@ def passes_length_and_count_filter(
     A difference in length, or in how often characters of a group occur, takes as many insertions and deletions.
 
     :param marks: Marks of some texts.
-    :param places: Number of each pair's first text among them.
+    :param positions: Number of each pair's first text among them.
     :param others: Marks of other texts; an empty text is similar to none.
-    :param other_places: Number of each pair's second text among these.
+    :param other_positions: Number of each pair's second text among these.
     :param lowest: Lowest similarity.
     """
     from hardneg_plugin.text.signature_kernels import within
 
     found = np.empty(len(positions), dtype=bool)
-    within(marks.lengths, marks.counts, positions, others.lengths, others.counts, other_places, 1 - lowest, found)
+    within(marks.lengths, marks.counts, positions, others.lengths, others.counts, other_positions, 1 - lowest, found)
     return found
 
 

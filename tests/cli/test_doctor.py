@@ -170,7 +170,7 @@ def test_a_dataset_that_the_disk_has_no_room_for(write, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.delenv("HARDNEG_HUB", raising=False)
-    monkeypatch.setattr("hardneg_plugin.run.doctor_recipe.free_disk", lambda: 1000)
+    monkeypatch.setattr("hardneg_plugin.run.doctor_recipe.free_disk", lambda _: 1000)
     status, checks = looked(write(data={"dataset": "mr-tydi:sw"}))
     assert status == 1
     assert "0.0 MB are free" in checks["mr-tydi:sw"]["detail"]

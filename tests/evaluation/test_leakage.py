@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hardneg_plugin.evaluation.leakage import LeakageCounter, LeakedTexts, count_leakage
+from hardneg_plugin.evaluation.leakage import LeakageCounter, LeakedTexts
 from hardneg_plugin.text import normalise
 from hardneg_plugin.text.near_duplicates import jaccard
 
@@ -69,52 +69,11 @@ def test_near_copies_are_found_in_every_script(language):
     assert count([text], others) == LeakedTexts(1, 0, 0)
 
 
-def test_queries_and_positives_are_counted_apart():
-    train = [
-        ("Who wrote Faust?", LONG),
-        ("who wrote faust", "Goethe wrote it."),
-        ("東京の人口は？", "東京都の人口は約１４００万人です。"),
-        (LONG, "a passage of its own"),
-    ]
-    queries = ["WHO WROTE FAUST", "東京の人口は", NEAR, "goethe wrote it", "another question"]
-    positives = [NEAR, "東京都の人口は約1400万人です", "who wrote faust", "another passage"]
-    found = count_leakage(iter(train), queries, positives)
-    assert (found.train_pairs, found.test_queries, found.test_positives) == (4, 5, 4)
-    assert (found.queries_exact, found.queries_near) == (2, 1)
-    assert (found.positives_exact, found.positives_near) == (1, 1)
-    assert found.examples == (
-        ("exact query", "Who wrote Faust?", "WHO WROTE FAUST"),
-        ("near query", LONG, NEAR),
-        ("exact positive", "東京都の人口は約１４００万人です。", "東京都の人口は約1400万人です"),
-        ("near positive", LONG, NEAR),
-        ("exact query", "東京の人口は？", "東京の人口は"),
-    )
-    assert found.lines() == [
-        "Compared with 4 training pairs.",
-        "2 of 5 test queries (40.0 %) are copies of training queries.",
-        "1 of 5 test queries (20.0 %) are near-copies of training queries.",
-        "1 of 4 test positives (25.0 %) are copies of training positives.",
-        "1 of 4 test positives (25.0 %) are near-copies of training positives.",
-    ]
-
-
-def test_a_clean_test_is_said_to_be_clean():
-    found = count_leakage([("a", "b")] * 1200, ["c"] * 1000, [])
-    assert found.examples == ()
-    assert found.lines() == [
-        "Compared with 1,200 training pairs.",
-        "None of 1,000 test queries is a copy or near-copy of training queries.",
-        "None of 0 test positives is a copy or near-copy of training positives.",
-    ]
-
-
 def test_the_order_of_the_training_decides_over_no_count():
-    train = [(NEAR, "x y z"), (LONG, NEAR), (LONG.upper(), LONG)]
-    counts = [
-        (found.queries_exact, found.queries_near, found.positives_exact, found.positives_near)
-        for found in (count_leakage(order, [LONG], [LONG, "x, y, z"]) for order in (train, train[::-1]))
-    ]
-    assert counts == [(1, 0, 2, 0)] * 2
+    train = [NEAR, "x y z", LONG.upper(), LONG]
+    for order in (train, train[::-1]):
+        found = count([LONG, "x, y, z", "Goethe wrote it"], order)
+        assert (found.texts, found.exact, found.near) == (3, 2, 0)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class QueryBatch(NamedTuple):
     """The queries of a search.
 
     :param traits: Of each query, shape ``(queries, 4)``.
-    :param summing: Error of adding up a product, relative to the vectors' lengths.
+    :param accumulation_error: Error of adding up a product, relative to the vectors' lengths.
     :param output: Relative error of rounding a product.
     :param euclidean: Whether the score is a distance.
     :param vectors: The queries, shape ``(queries, dimensions)``; empty where the product is as exact as need be.
